@@ -1,0 +1,77 @@
+"""Geometry of tiles: integers only.
+
+         x0            x1
+      ┌──┬─────────────┬──┐
+      │  │    halo     │  │   window = tile + halo, cut off at the picture's border, so that
+   y0 ├──┼─────────────┼──┤   each convolution pads its own activations there as it would
+      │  │    tile     │  │   in the whole picture
+   y1 ├──┼─────────────┼──┤
+      └──┴─────────────┴──┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from irncli.errors import UsageError
+
+LEAST_TILE = 32
+"""Pixels of the large picture."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """Rows ``y0..y1`` and columns ``x0..x1``, the ends not included."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+    @property
+    def height(self) -> int:
+        return self.y1 - self.y0
+
+    @property
+    def width(self) -> int:
+        return self.x1 - self.x0
+
+    def scaled(self, factor: int) -> Region:
+        """The same place on a grid ``factor`` times finer."""
+        return Region(self.y0 * factor, self.y1 * factor, self.x0 * factor, self.x1 * factor)
+
+    def window(self, halo: int, alignment: int, height: int, width: int) -> Region:
+        """This tile with its halo, starts rounded down to ``alignment``, inside a height x width level."""
+        return Region(
+            max(0, (self.y0 - halo) // alignment * alignment),
+            min(height, -(-(self.y1 + halo) // alignment) * alignment),
+            max(0, (self.x0 - halo) // alignment * alignment),
+            min(width, -(-(self.x1 + halo) // alignment) * alignment),
+        )
+
+    def inside(self, window: Region) -> Region:
+        """This region in the window's own coordinates."""
+        return Region(
+            self.y0 - window.y0, self.y1 - window.y0, self.x0 - window.x0, self.x1 - window.x0
+        )
+
+
+def spans(length: int, tile: int) -> list[tuple[int, int]]:
+    """``length`` cut into the fewest even pieces of at most ``tile``, without a thin last one."""
+    count = -(-length // tile)
+    return [(length * i // count, length * (i + 1) // count) for i in range(count)]
+
+
+def grid(height: int, width: int, tile: int | None) -> Iterator[Region]:
+    """Tiles of a height x width level, row by row; ``None`` is one tile."""
+    for y0, y1 in spans(height, tile or height):
+        for x0, x1 in spans(width, tile or width):
+            yield Region(y0, y1, x0, x1)
+
+
+def check_tile(tile: int) -> int:
+    """Raise UsageError for a tile that is too small to pay."""
+    if tile < LEAST_TILE:
+        raise UsageError(f"--tile {tile} is too small", f"The least is {LEAST_TILE}.")
+    return tile

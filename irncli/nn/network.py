@@ -1,0 +1,196 @@
+"""The whole network: downsampling steps and couplings, forward and inverse (network.md, section 3)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from irncli.nn.coupling import COUPLINGS, LOW, Coupling, HalfStep
+from irncli.nn.haar import HaarStep
+from irncli.nn.mixing import MixingStep
+from irncli.nn.subnets import SUBNETS
+
+MAX_BLOCKS = 64
+MAX_WIDTH = 1024
+DOWNSAMPLINGS = ("haar", "matrix")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything that shapes a network; stored inside its weight file."""
+
+    scale: int
+    """How many times smaller the small picture is, per side."""
+    blocks: tuple[int, ...]
+    """Couplings per level, the finest level first."""
+    width: tuple[int, ...]
+    """Channels inside the subnets, per level (the dense block's growth)."""
+    subnet: str = "dense"
+    units: int = 1
+    """Residual units in a residual subnet."""
+    coupling: str = "affine"
+    clamp: float = 1.0
+    """Bound of a block's log-scale."""
+    downsampling: str = "haar"
+    """``haar``: scale is a power of two, one level for each halving; ``matrix``: one level."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError on anything that does not describe a network."""
+        for name in ("scale", "units"):
+            if type(getattr(self, name)) is not int:
+                raise ValueError(f"{name} must be an integer")
+        for name in ("blocks", "width"):
+            value = getattr(self, name)
+            if not isinstance(value, (tuple, list)) or any(type(v) is not int for v in value):
+                raise ValueError(f"{name} must be a list of integers")
+            object.__setattr__(self, name, tuple(value))
+        if type(self.clamp) not in (int, float) or not 0 < self.clamp <= 4:
+            raise ValueError("clamp must be a number above 0 and at most 4")
+        object.__setattr__(self, "clamp", float(self.clamp))
+        if self.subnet not in SUBNETS:
+            raise ValueError(f"unknown subnet {self.subnet!r}")
+        if self.coupling not in COUPLINGS:
+            raise ValueError(f"unknown coupling {self.coupling!r}")
+        if self.downsampling not in DOWNSAMPLINGS:
+            raise ValueError(f"unknown downsampling {self.downsampling!r}")
+        if self.downsampling == "haar" and self.scale not in (2, 4, 8, 16):
+            raise ValueError("a Haar network has scale 2, 4, 8 or 16")
+        if not 2 <= self.scale <= 16:
+            raise ValueError("the scale must lie in 2..16")
+        if not len(self.blocks) == len(self.width) == self.levels:
+            raise ValueError(f"blocks and width must have {self.levels} entries, one per level")
+        if not all(0 <= b <= MAX_BLOCKS for b in self.blocks):
+            raise ValueError(f"blocks must lie in 0..{MAX_BLOCKS}")
+        if not all(1 <= w <= MAX_WIDTH for w in self.width):
+            raise ValueError(f"width must lie in 1..{MAX_WIDTH}")
+        if not 0 <= self.units <= 8:
+            raise ValueError("units must lie in 0..8")
+
+    @property
+    def levels(self) -> int:
+        return 1 if self.downsampling == "matrix" else self.scale.bit_length() - 1
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of z: 3 (s^2 - 1)."""
+        return LOW * (self.scale * self.scale - 1)
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces. Part of a network's identity."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> NetworkConfig:
+        """Raise ValueError on anything but what :meth:`to_json` writes."""
+        record = json.loads(text)
+        if not isinstance(record, dict):
+            raise ValueError("the network's configuration is not an object")
+        unknown = set(record) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown setting {sorted(unknown)[0]!r}")
+        try:
+            return cls(**record)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+
+PAPER_BLOCKS = {2: (8,), 3: (12,), 4: (8, 8), 8: (8, 8, 8)}
+
+
+def paper_config(scale: int) -> NetworkConfig:
+    """The published network for x2, x3, x4 or x8."""
+    blocks = PAPER_BLOCKS[scale]
+    return NetworkConfig(
+        scale=scale,
+        blocks=blocks,
+        width=(32,) * len(blocks),
+        downsampling="matrix" if scale == 3 else "haar",
+    )
+
+
+Step = HaarStep | MixingStep | Coupling
+
+
+class InvertibleRescaler(nn.Module):
+    """A picture to a small picture and a latent, and back.
+
+    Tensors are N C H W, RGB, float32 (float64 if the network is), nominally in [0, 1] and never clamped.
+    H and W must be multiples of the scale. Rounding to the grid is not part of the network.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        make_subnet = SUBNETS[config.subnet]
+        self.down = nn.ModuleList()
+        self.levels = nn.ModuleList()
+        channels = LOW
+        for level, (blocks, width) in enumerate(zip(config.blocks, config.width, strict=True)):
+            step = MixingStep(config.scale) if config.downsampling == "matrix" else HaarStep()
+            channels *= step.factor**2
+
+            def make(inputs: int, outputs: int, width: int = width) -> nn.Module:
+                return make_subnet(inputs, outputs, width, config.units)
+
+            self.down.append(step)
+            self.levels.append(
+                nn.ModuleList(
+                    COUPLINGS[config.coupling](channels, make, config.clamp) for _ in range(blocks)
+                )
+            )
+            assert level < config.levels
+
+    @property
+    def scale(self) -> int:
+        return self.config.scale
+
+    def steps(self) -> list[Step]:
+        """Everything between a picture and its coefficients, in the forward order."""
+        out: list[Step] = []
+        for step, blocks in zip(self.down, self.levels, strict=True):
+            out.append(step)  # type: ignore[arg-type]
+            out.extend(blocks)  # type: ignore[arg-type]
+        return out
+
+    def half_steps(self) -> list[HalfStep]:
+        """All half-steps in the forward order."""
+        return [half for step in self.steps() if isinstance(step, Coupling) for half in step.half_steps]
+
+    def set_subnet_dtype(self, dtype: torch.dtype | None) -> None:
+        """Precision of all subnets; the coefficients keep theirs. None: the coefficients' own."""
+        for half in self.half_steps():
+            half.dtype = dtype
+
+    def encode(self, hr: Tensor) -> Tensor:
+        """N 3 H W -> N 3s^2 H/s W/s, the small picture in the first three channels."""
+        self._check(hr, LOW, self.scale)
+        x = hr
+        for step in self.steps():
+            x = step(x)
+        return x
+
+    def decode(self, coefficients: Tensor) -> Tensor:
+        """The inverse of :meth:`encode`."""
+        self._check(coefficients, LOW + self.config.latent_channels, 1)
+        x = coefficients
+        for step in reversed(self.steps()):
+            x = step.inverse(x)
+        return x
+
+    def forward(self, hr: Tensor) -> tuple[Tensor, Tensor]:
+        """N 3 H W -> the small picture N 3 H/s W/s (not rounded) and the latent N 3(s^2-1) H/s W/s."""
+        y = self.encode(hr)
+        return y[:, :LOW], y[:, LOW:]
+
+    def inverse(self, lr: Tensor, z: Tensor) -> Tensor:
+        """The small picture and a latent -> N 3 sH sW (not clamped)."""
+        return self.decode(torch.cat((lr, z), 1))
+
+    def _check(self, x: Tensor, channels: int, multiple: int) -> None:
+        if x.dim() != 4 or x.shape[1] != channels:
+            raise ValueError(f"expected N x {channels} x H x W, got {tuple(x.shape)}")
+        if x.shape[2] % multiple or x.shape[3] % multiple or 0 in x.shape:
+            raise ValueError(f"height and width {tuple(x.shape[2:])} must be multiples of {multiple}")

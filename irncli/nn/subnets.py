@@ -1,0 +1,117 @@
+"""The ordinary networks inside a coupling: one class each.
+
+A subnet maps N ``inputs`` H W to N ``outputs`` H W, keeps the size, declares its ``radius`` (how far
+an output pixel sees, in pixels of its level) and its ``alignment`` (a window must start at a multiple
+of it), and never pools over the picture: that is what makes exact tiles possible. A new subnet is one
+class and one line in ``SUBNETS``.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as fn
+
+SLOPE = 0.2
+"""LeakyReLU slope of all subnets."""
+
+
+@functools.cache
+def _onednn(dtype: torch.dtype) -> bool:
+    """Whether oneDNN can convolve in this precision here."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32
+
+
+class Conv(nn.Conv2d):
+    """3x3, zero padding 1, bias; computes in the dtype of its input, whatever the weights' dtype.
+
+    On the CPU inference calls oneDNN by name: left to itself torch takes another kernel for small inputs,
+    and a tile would differ from the whole picture by a bit (measured; architecture of exact tiles).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.bias
+        assert bias is not None
+        weight, bias = self.weight.to(x.dtype), bias.to(x.dtype)
+        if x.device.type == "cpu" and not torch.is_grad_enabled() and _onednn(x.dtype):
+            one = [1, 1]
+            x = x.contiguous(memory_format=torch.channels_last)
+            weight = weight.contiguous(memory_format=torch.channels_last)
+            y: Tensor = torch.ops.aten.mkldnn_convolution(x, weight, bias, one, one, one, 1)
+            return y
+        return fn.conv2d(x, weight, bias, padding=1)
+
+
+def _zero(conv: nn.Conv2d) -> None:
+    """Start a subnet as the zero function, so that a fresh network is the plain pyramid."""
+    nn.init.zeros_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+
+
+class DenseSubnet(nn.Module):
+    """The paper's dense block: five convolutions, each seeing all before it (section 3)."""
+
+    radius = 5
+    alignment = 1
+
+    def __init__(self, inputs: int, outputs: int, width: int, units: int = 1) -> None:
+        super().__init__()
+        self.conv1 = Conv(inputs, width)
+        self.conv2 = Conv(inputs + width, width)
+        self.conv3 = Conv(inputs + 2 * width, width)
+        self.conv4 = Conv(inputs + 3 * width, width)
+        self.conv5 = Conv(inputs + 4 * width, outputs)
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            nn.init.xavier_normal_(conv.weight)
+            with torch.no_grad():
+                conv.weight.mul_(0.1)
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
+        _zero(self.conv5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = x
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            seen = torch.cat((seen, fn.leaky_relu(conv(seen), SLOPE)), 1)
+        out: Tensor = self.conv5(seen)
+        return out
+
+
+class ResidualSubnet(nn.Module):
+    """3x3 in, ``units`` residual 3x3, 3x3 out: square, wide convolutions that processors like."""
+
+    alignment = 1
+
+    def __init__(self, inputs: int, outputs: int, width: int, units: int = 1) -> None:
+        super().__init__()
+        self.radius = 2 + units
+        self.inp = Conv(inputs, width)
+        self.body = nn.ModuleList(Conv(width, width) for _ in range(units))
+        self.out = Conv(width, outputs)
+        for conv in (self.inp, *self.body):
+            nn.init.xavier_normal_(conv.weight)
+            nn.init.zeros_(conv.bias)
+        _zero(self.out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = fn.leaky_relu(self.inp(x), SLOPE)
+        for conv in self.body:
+            seen = seen + fn.leaky_relu(conv(seen), SLOPE)
+        out: Tensor = self.out(seen)
+        return out
+
+
+SUBNETS: dict[str, type[DenseSubnet] | type[ResidualSubnet]] = {
+    "dense": DenseSubnet,
+    "residual": ResidualSubnet,
+}

@@ -1,0 +1,121 @@
+"""The catalogue: which weights there are, and where. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from irncli.errors import ModelError
+from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header
+
+_AGAIN = "Install irn again."
+FILE_SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """One shipped weight file."""
+
+    name: str
+    """Versioned: ``irn-x4-1``."""
+    alias: str
+    """What stands for the newest version: ``irn-x4``."""
+    scale: int
+    bytes: int
+    sha256: str
+    """Of the whole file, for downloads."""
+    identity: str
+    """Of the network (architecture.md, Weights)."""
+    licence: str
+    source: str
+
+    @property
+    def path(self) -> Path:
+        return weights_folder() / f"{self.name}.safetensors"
+
+
+def weights_folder() -> Path:
+    """``weights/`` inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "weights"
+    return installed if installed.is_dir() else package.parent / "weights"
+
+
+def entries() -> list[CatalogueEntry]:
+    """Newest version of an alias first. Raise ModelError if the catalogue is damaged."""
+    path = weights_folder() / "catalogue.json"
+    try:
+        return [CatalogueEntry(**record) for record in json.loads(path.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path}: the catalogue of weights cannot be read", _AGAIN) from error
+
+
+def _there_are() -> str:
+    return "There are: " + ", ".join(dict.fromkeys(e.alias for e in entries())) + "; or give a file."
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or Path(name).suffix in FILE_SUFFIXES
+
+
+def find(name: str) -> CatalogueEntry | None:
+    """By versioned name or alias; a file's path is never a name."""
+    if _is_path(name):
+        return None
+    return next((e for e in entries() if name in (e.name, e.alias)), None)
+
+
+def resolve(name_or_path: str) -> Path:
+    """A name of the catalogue or a path -> an existing file. Raise ModelError, naming what there is."""
+    entry = find(name_or_path)
+    path = entry.path if entry else Path(name_or_path)
+    if path.is_file():
+        return path
+    if entry:
+        raise ModelError(f"{path}: the weights of {name_or_path} are missing", _AGAIN)
+    if _is_path(name_or_path):
+        raise ModelError(f"{name_or_path}: no such weight file", _there_are())
+    raise ModelError(f"no model named {name_or_path!r}", _there_are())
+
+
+def default_name(scale: int) -> str:
+    """The alias that serves a scale. Raise ModelError, naming the scales there are."""
+    for entry in entries():
+        if entry.scale == scale and entry.alias == f"irn-x{scale}":
+            return entry.alias
+    scales = ", ".join(f"x{s}" for s in sorted({e.scale for e in entries()}))
+    raise ModelError(f"no weights for scale {scale}", f"There are weights for {scales}.")
+
+
+def scale_of(name_or_path: str) -> int:
+    """The scale of a model, from the catalogue or the file's header."""
+    entry = find(name_or_path)
+    if entry:
+        return entry.scale
+    path = resolve(name_or_path)
+    header = read_header(path) if path.suffix == ".safetensors" else {}
+    if is_ours(header):
+        try:
+            return int(json.loads(header["config"])["scale"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise ModelError(f"{path}: its header is incomplete", "Fetch the file again.") from error
+    from irncli.pretrained.public import read_public  # needs torch; only for the authors' own files
+
+    return read_public(path)[0].scale
+
+
+def name_of_identity(identity: str) -> str | None:
+    """The shipped model with this identity."""
+    return next((e.name for e in entries() if e.identity == identity), None)
+
+
+def verify(entry: CatalogueEntry) -> None:
+    """Raise ModelError unless the file is the very one of the catalogue."""
+    path = resolve(entry.name)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != entry.sha256:
+        raise ModelError(f"{path}: not the file of the catalogue (SHA-256 {found[:12]})", _AGAIN)
+    if checked_identity(path, read_header(path), read_arrays(path)) != entry.identity:
+        raise ModelError(f"{path}: another network than the catalogue's {entry.name}", _AGAIN)

@@ -1,0 +1,77 @@
+"""What a weight file is: its header and its identity, read without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from irncli.errors import ModelError
+
+FORMAT = "irn-weights-1"
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+def identity_of(config: str, latent: str, tensors: Arrays) -> str:
+    """SHA-256 over the configuration, the latent's statistics (both canonical JSON) and the tensors.
+
+    Tensors go in by name: name, dtype, shape and the little-endian bytes as stored.
+    """
+    digest = hashlib.sha256()
+    for text in (config, latent):
+        digest.update(text.encode() + b"\0")
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{name}\0{array.dtype.name}\0{list(array.shape)}\0".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The text fields of a safetensors file. Raise ModelError if it is not one."""
+    try:
+        with safe_open(path, "np") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: not a readable weight file ({_reason(error)})", _REMEDY) from error
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """All tensors as stored. Raise ModelError if the file is damaged."""
+    try:
+        with safe_open(path, "np") as file:
+            return {name: file.get_tensor(name) for name in list(file.keys())}
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path}: not a readable weight file ({_reason(error)})", _REMEDY) from error
+
+
+_REMEDY = "Fetch the file again; `irn models list` names the weights that are here."
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def is_ours(header: Mapping[str, str]) -> bool:
+    return header.get("format") == FORMAT
+
+
+def checked_identity(path: Path, header: Mapping[str, str], tensors: Arrays) -> str:
+    """Recompute the identity. Raise ModelError if the header names another: the file is damaged."""
+    try:
+        config, latent, stated = header["config"], header["latent"], header["identity"]
+        json.loads(latent)
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"{path}: its header is incomplete", _REMEDY) from error
+    found = identity_of(config, latent, tensors)
+    if found != stated:
+        raise ModelError(f"{path}: damaged, its contents do not match its identity", _REMEDY)
+    return found

@@ -1,0 +1,199 @@
+"""Weight files <-> networks. A file says all that is needed to run it; nothing in it is executed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from irncli.errors import ModelError, OutputError
+from irncli.nn.network import InvertibleRescaler, NetworkConfig
+from irncli.pretrained.catalogue import find, resolve
+from irncli.pretrained.identity import (
+    FORMAT,
+    checked_identity,
+    identity_of,
+    is_ours,
+    read_arrays,
+    read_header,
+)
+from irncli.pretrained.public import read_public
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What the encoded latent looks like on photographs, per channel."""
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+
+    def to_json(self) -> str:
+        """Canonical JSON of the float32 values: part of the identity."""
+        record = {"mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std]}
+        return json.dumps(record, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str, channels: int) -> Latent:
+        """Raise ValueError unless both lists have one finite number per channel."""
+        record = json.loads(text)
+        out = []
+        for key in ("mean", "std"):
+            values = record[key] if isinstance(record, dict) and key in record else None
+            if not isinstance(values, list) or len(values) != channels:
+                raise ValueError(f"the latent's {key} needs {channels} numbers")
+            if not all(type(v) in (int, float) and math.isfinite(v) for v in values):
+                raise ValueError(f"the latent's {key} is not finite")
+            out.append(np.array(values, np.float32))
+        return cls(*out)
+
+    @classmethod
+    def standard(cls, channels: int) -> Latent:
+        """Mean 0, deviation 1: what the paper trains with."""
+        return cls(np.zeros(channels, np.float32), np.ones(channels, np.float32))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network, ready to run on the CPU in float32, and what its file says of it."""
+
+    network: InvertibleRescaler
+    name: str
+    identity: str
+    latent: Latent
+    tau: float
+    """Default temperature of the latent."""
+    dtype: str
+    """Default precision of the subnets: fp32, bf16 or fp16."""
+    grey: bool
+    """Whether one plane can carry the details of a grey picture."""
+    header: dict[str, str]
+
+
+def _build(config: NetworkConfig, state: dict[str, Tensor], path: Path) -> InvertibleRescaler:
+    network = InvertibleRescaler(config)
+    expected = network.state_dict()
+    if state.keys() != expected.keys() or any(state[k].shape != v.shape for k, v in expected.items()):
+        raise ModelError(f"{path}: its tensors do not fit its configuration", "Fetch the file again.")
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
+
+
+def load_weights(name_or_path: str) -> Weights:
+    """A name of the catalogue, one of our files or an authors' file. Raise ModelError."""
+    path = resolve(name_or_path)
+    header = read_header(path) if path.suffix == ".safetensors" else {}
+    if not is_ours(header):
+        return _load_public(path)
+    arrays = read_arrays(path)
+    identity = checked_identity(path, header, arrays)
+    try:
+        config = NetworkConfig.from_json(header["config"])
+        latent = Latent.from_json(header["latent"], config.latent_channels)
+        tau, dtype = float(header["tau"]), header["dtype"]
+        if dtype not in DTYPES or not 0 <= tau <= 10:
+            raise ValueError("unknown precision or temperature")
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"{path}: {error}", "It needs a newer irn, or was not made by irn.") from error
+    state = {k: torch.from_numpy(np.ascontiguousarray(v)).float() for k, v in arrays.items()}
+    entry = find(name_or_path)
+    return Weights(
+        network=_build(config, state, path),
+        name=entry.name if entry else header.get("name", path.stem),
+        identity=identity,
+        latent=latent,
+        tau=tau,
+        dtype=dtype,
+        grey=header.get("grey") == "true",
+        header=header,
+    )
+
+
+def _load_public(path: Path) -> Weights:
+    config, state = read_public(path)
+    network = _build(config, state, path)
+    latent = Latent.standard(config.latent_channels)
+    header = public_header(config, path.stem)
+    return Weights(network, path.stem, header_identity(network, latent), latent, 1.0, "fp32", False, header)
+
+
+def public_header(config: NetworkConfig, name: str) -> dict[str, str]:
+    """The header of an import: the paper trains with z ~ N(0, 1), so tau is 1; nothing is known of grey."""
+    return {
+        "name": name,
+        "tau": "1.0",
+        "dtype": "fp32",
+        "grey": "false",
+        "recipe": f"paper-x{config.scale}",
+        "licence": "that of the imported file",
+        "source": "imported from the layout of pkuxmq/Invertible-Image-Rescaling",
+    }
+
+
+def header_identity(network: InvertibleRescaler, latent: Latent) -> str:
+    """The identity that a file of this network has."""
+    arrays = {k: v.detach().cpu().numpy() for k, v in network.state_dict().items()}
+    return identity_of(network.config.to_json(), latent.to_json(), arrays)
+
+
+def load(name_or_path: str = "irn-x4") -> InvertibleRescaler:
+    """A network in float32 on the CPU, in eval mode.
+
+    ``forward(hr) -> (lr, z)`` and ``inverse(lr, z) -> hr`` take and give N C H W in [0, 1]. The name is
+    one of the catalogue's, or a path to our weights or to the authors'. Raise ModelError.
+    """
+    return load_weights(name_or_path).network
+
+
+def save_weights(
+    path: Path,
+    network: InvertibleRescaler,
+    record: dict[str, str],
+    latent: Latent | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> str:
+    """Write a weight file whole and return its identity.
+
+    ``record`` holds the header's texts; tau 0, precision fp32 and grey false unless it says otherwise.
+    Raise OutputError if it cannot be written.
+    """
+    latent = latent or Latent.standard(network.config.latent_channels)
+    tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in network.state_dict().items()}
+    config, statistics = network.config.to_json(), latent.to_json()
+    identity = identity_of(config, statistics, {k: v.numpy() for k, v in tensors.items()})
+    header = {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": path.stem} | record
+    header |= {"format": FORMAT, "config": config, "latent": statistics, "identity": identity}
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        save_file(tensors, temporary, header)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: {error}", "Give another place, or make room.") from error
+    return identity
+
+
+def import_public(source: Path, target: Path) -> dict[str, Any]:
+    """An authors' file -> our own format; what it holds. Raise ModelError or OutputError."""
+    config, state = read_public(source)
+    network = _build(config, state, source)
+    identity = save_weights(target, network, public_header(config, target.stem))
+    return {
+        "scale": config.scale,
+        "blocks": list(config.blocks),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "identity": identity,
+    }

@@ -1,0 +1,143 @@
+"""Tiles are exact: the same bytes whatever the tile, and the same as the network itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import randomise
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from irncli.errors import DeviceError, UsageError
+from irncli.execution import device
+from irncli.execution.engine import Engine
+from irncli.execution.state import State
+from irncli.execution.tiles import Region, grid, spans
+from irncli.nn.coupling import COUPLINGS
+from irncli.nn.network import InvertibleRescaler, NetworkConfig
+from irncli.nn.subnets import SUBNETS
+
+CONFIGS = [
+    NetworkConfig(
+        scale=scale, blocks=(2,) * levels, width=(7,) * levels, subnet=subnet, coupling=coupling,
+        downsampling="matrix" if scale == 3 else "haar",
+    )
+    for scale, levels in ((2, 1), (3, 1), (4, 2), (8, 3))
+    for subnet in SUBNETS
+    for coupling in COUPLINGS
+]  # fmt: skip
+
+
+def network(config: NetworkConfig) -> InvertibleRescaler:
+    torch.manual_seed(7)
+    return randomise(InvertibleRescaler(config), 7, std=0.05)
+
+
+def encode(engine: Engine, x: torch.Tensor) -> State:
+    s = engine.scale
+    return engine.encode(x.shape[2] // s, x.shape[3] // s, iter([x]))
+
+
+def small(engine: Engine, state: State) -> np.ndarray:
+    return np.concatenate(list(engine.small_rows(state)))
+
+
+def decode(engine: Engine, low: np.ndarray, z: np.ndarray | None) -> torch.Tensor:
+    latent = None if z is None else (lambda y: z[y])
+    state = engine.decode(*low.shape[:2], lambda band: low[band], latent)
+    return torch.cat(list(engine.large_rows(state)), 2)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_the_engine_is_the_network(config: NetworkConfig) -> None:
+    engine, reference = Engine(network(config), tile=32), network(config)
+    s = config.scale
+    x = torch.rand(1, 3, 13 * s, 9 * s)
+    with torch.no_grad():
+        lr, z = reference(x)
+    state = encode(engine, x)
+    assert np.abs(small(engine, state) - lr[0].permute(1, 2, 0).numpy()).max() < 1e-5
+    low, latent = (t[0].permute(1, 2, 0).contiguous().numpy() for t in (lr, z))
+    assert (decode(engine, low, latent) - x).abs().max() < 1e-4
+    with torch.no_grad():
+        plain = reference.inverse(lr, torch.zeros_like(z))
+    assert (decode(engine, low, None) - plain).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@settings(max_examples=8)
+@given(st.integers(1, 30), st.integers(1, 30), st.sampled_from([32, 40, 64, 100]))
+def test_any_tile_gives_the_same_bits(
+    config: NetworkConfig, dtype: str, rows: int, columns: int, tile: int
+) -> None:
+    s = config.scale
+    x = torch.rand(1, 3, rows * s, columns * s, generator=torch.Generator().manual_seed(rows))
+    whole = Engine(network(config), tile="off", dtype=dtype)
+    tiled = Engine(network(config), tile=tile, dtype=dtype)
+    one, other = encode(whole, x), encode(tiled, x)
+    assert torch.equal(one.data, other.data)
+    low = small(whole, one)
+    assert torch.equal(decode(whole, low, None), decode(tiled, low, None))
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 64))
+def test_tiles_cover_each_site_once(height: int, width: int, tile: int) -> None:
+    seen = np.zeros((height, width), int)
+    for region in grid(height, width, tile):
+        assert 0 < region.height <= tile and 0 < region.width <= tile
+        seen[region.y0 : region.y1, region.x0 : region.x1] += 1
+    assert (seen == 1).all()
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**4))
+def test_spans_are_even(length: int, tile: int) -> None:
+    sizes = [b - a for a, b in spans(length, tile)]
+    assert sum(sizes) == length and max(sizes) - min(sizes) <= 1
+
+
+@given(
+    st.integers(0, 50), st.integers(1, 20), st.integers(0, 9), st.sampled_from([1, 2, 4]), st.integers(0, 30)
+)
+def test_a_window_holds_tile_and_halo_or_ends_at_the_border(
+    y0: int, height: int, halo: int, alignment: int, beyond: int
+) -> None:
+    total = y0 + height + beyond
+    tile = Region(y0, y0 + height, y0, y0 + height)
+    window = tile.window(halo, alignment, total, total)
+    assert window.y0 % alignment == 0 and 0 <= window.y0 <= max(0, y0 - halo)
+    assert min(total, y0 + height + halo) <= window.y1 <= total
+    assert window.y0 > y0 - halo - alignment
+
+
+def test_windows_are_only_as_large_as_they_must_be() -> None:
+    """No hidden pass over the whole picture: each subnet sees its tile and halo, no more."""
+    config = NetworkConfig(scale=4, blocks=(1, 1), width=(4, 4))
+    net = network(config)
+    engine = Engine(net, tile=64)
+    sizes: list[tuple[int, int]] = []
+    for half in net.half_steps():
+        for subnet in half.subnets:
+            subnet.register_forward_hook(lambda m, args, out: sizes.append(tuple(args[0].shape[2:])))
+    encode(engine, torch.rand(1, 3, 256, 256))
+    halo = 2 * 5
+    assert max(max(size) for size in sizes) == 32 + halo
+    assert len(sizes) > 2 * 16
+
+
+@pytest.mark.parametrize("tile", [31, 0, -5, "huge", "31"])
+def test_a_bad_tile_is_a_usage_error(tile: int | str) -> None:
+    with pytest.raises(UsageError, match="32|number"):
+        Engine(network(CONFIGS[0]), tile=tile)
+
+
+def test_devices_are_named_truly() -> None:
+    assert device.available()[-1] == "cpu"
+    assert device.pick("auto").type == device.available()[0].split(":")[0]
+    assert device.pick("cpu").type == "cpu"
+    for wrong in ("tpu", "cuda:x", "cpu:1", ""):
+        with pytest.raises(UsageError):
+            device.pick(wrong)
+    with pytest.raises(DeviceError, match="cpu"):
+        device.pick("cuda:99")

@@ -1,0 +1,134 @@
+"""Invertibility, the Haar pyramid, configurations."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from conftest import TINY, randomise
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from irncli.nn.coupling import COUPLINGS
+from irncli.nn.haar import bands, corners
+from irncli.nn.network import InvertibleRescaler, NetworkConfig, paper_config
+from irncli.nn.subnets import SUBNETS
+
+CONFIGS = [
+    NetworkConfig(
+        scale=scale,
+        blocks=(2,) * levels,
+        width=(5,) * levels,
+        subnet=subnet,
+        coupling=coupling,
+        units=units,
+        downsampling="matrix" if scale == 3 else "haar",
+    )
+    for scale, levels in ((2, 1), (3, 1), (4, 2), (8, 3))
+    for subnet, units in (("dense", 1), ("residual", 1), ("residual", 2))
+    for coupling in COUPLINGS
+]
+
+
+def picture(config: NetworkConfig, height: int, width: int, seed: int, dtype: torch.dtype) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    size = (1, 3, height * config.scale, width * config.scale)
+    return torch.rand(size, generator=generator, dtype=dtype)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@settings(max_examples=8)
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**31))
+def test_inverse_undoes_forward(config: NetworkConfig, height: int, width: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    network = randomise(InvertibleRescaler(config), seed)
+    x = picture(config, height, width, seed, torch.float32)
+    lr, z = network(x)
+    assert lr.shape == (1, 3, height, width)
+    assert z.shape == (1, 3 * (config.scale**2 - 1), height, width)
+    assert (network.inverse(lr, z) - x).abs().max() < 1e-5
+    # The couplings did something: otherwise this proves only the Haar step.
+    assert not torch.equal(lr, torch.nn.functional.avg_pool2d(x, config.scale))
+    double = network.double()
+    assert (double.inverse(*double(x.double())) - x.double()).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_a_fresh_network_is_the_haar_pyramid(scale: int) -> None:
+    network = InvertibleRescaler(paper_config(scale)).eval()
+    x = torch.rand(1, 3, 4 * scale, 3 * scale)
+    with torch.no_grad():
+        lr, z = network(x)
+        plain = x
+        for step in network.down:
+            plain = step(plain)
+    assert torch.equal(torch.cat((lr, z), 1), plain)
+    assert torch.allclose(lr, torch.nn.functional.avg_pool2d(x, scale), atol=1e-6)
+
+
+def test_haar_by_hand() -> None:
+    a, b, c, d = torch.tensor([[1.0], [2.0], [5.0], [12.0]])
+    low, h, v, diag = bands(a, b, c, d)
+    assert (low.item(), h.item(), v.item(), diag.item()) == (5.0, -2.0, -3.5, 1.5)
+    assert torch.equal(torch.stack(corners(low, h, v, diag)), torch.stack((a, b, c, d)))
+
+
+@pytest.mark.parametrize(("scale", "parameters"), [(2, 1667952), (3, 3139029), (4, 4355136), (8, 11119248)])
+def test_the_papers_networks_have_its_parameters(scale: int, parameters: int) -> None:
+    network = InvertibleRescaler(paper_config(scale))
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+@pytest.mark.parametrize("config", [c for c in CONFIGS if c.scale == 4], ids=str)
+def test_a_subnet_reaches_exactly_its_radius(config: NetworkConfig) -> None:
+    """One pixel changed moves nothing outside the declared radius, and something at its edge."""
+    torch.manual_seed(0)
+    network = randomise(InvertibleRescaler(config), 0, std=0.1)
+    for half in network.half_steps():
+        side = 2 * half.radius + 5
+        middle = side // 2
+        x = torch.rand(1, half.reads[1] - half.reads[0], side, side)
+        poked = x.clone()
+        poked[..., middle, middle] += 1.0
+        moved = sum((a != b).any(1)[0] for a, b in zip(half.terms(x), half.terms(poked), strict=True))
+        rows, columns = torch.nonzero(moved, as_tuple=True)
+        assert (rows - middle).abs().max() == half.radius
+        assert (columns - middle).abs().max() == half.radius
+
+
+def test_configurations_survive_json() -> None:
+    for config in CONFIGS:
+        assert NetworkConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scale": 5}, {"scale": 0}, {"scale": 4.0}, {"blocks": (1,)}, {"blocks": (1, 1000)},
+        {"blocks": (True, 1)}, {"blocks": "11"}, {"width": (0, 1)}, {"subnet": "x"}, {"coupling": "x"},
+        {"clamp": 0}, {"clamp": "1"}, {"downsampling": "x"}, {"units": 100},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_configuration_that_is_no_network_is_refused(change: dict[str, object]) -> None:
+    record = dataclasses.asdict(TINY[4]) | change
+    with pytest.raises(ValueError):
+        NetworkConfig(**record)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"scale":4,"evil":1}', '{"scale":4}', "nonsense"])
+def test_a_configuration_of_other_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        NetworkConfig.from_json(text)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 6, 8), (1, 4, 8, 8), (3, 8, 8), (1, 3, 0, 8)])
+def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError):
+        InvertibleRescaler(TINY[4])(torch.zeros(shape))
+
+
+def test_every_subnet_and_coupling_is_tested() -> None:
+    assert {c.subnet for c in CONFIGS} == set(SUBNETS)
+    assert {c.coupling for c in CONFIGS} == set(COUPLINGS)
