@@ -89,7 +89,7 @@ class Engine:
         with torch.inference_mode(), _memory_named():
             state = State(rows, columns, self.scale, self.device)
             for band in state.bands():
-                low = torch.from_numpy(np.ascontiguousarray(small(band)))
+                low = torch.from_numpy(small(band))
                 state.data[band, :, :LOW] = low.to(self.device)
                 if latent is None:
                     state.data[band, :, LOW:] = 0.0

@@ -179,6 +179,7 @@ def save_weights(
         save_file(tensors, temporary, header)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        temporary.chmod(0o644)  # safetensors makes its files private
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         temporary.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert np.array_equal(weights.latent.mean, latent.mean)
     for key, value in network.state_dict().items():
         assert torch.equal(weights.network.state_dict()[key], value)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o644  # others may read it
 
 
 def test_half_precision_files_load_as_float32(tmp_path: Path) -> None:

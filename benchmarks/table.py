@@ -1,0 +1,117 @@
+"""Makes the README's table from the scores in ``benchmarks/results``.
+
+    python benchmarks/table.py            write it between the README's markers
+    python benchmarks/table.py --check    fail if the README says anything else
+
+The scores come from ``irn evaluate --model NAME --data Set5 Set14 BSD100 --json FILE``, FILE in that folder.
+Nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from irncli.evaluation.scores import Figures, Quality, Scores
+
+TOP = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
+PAPER = {
+    (2, "Set5"): "43.99 / .9871",
+    (2, "Set14"): "40.79 / .9778",
+    (2, "BSD100"): "41.32 / .9876",
+    (4, "Set5"): "36.19 / .9451",
+    (4, "Set14"): "32.67 / .9015",
+    (4, "BSD100"): "31.64 / .8826",
+}
+"""IRN's PSNR-Y / SSIM-Y, table 1 of the paper (network.md, section 10)."""
+COLUMNS = (
+    "model", "set", "restored, dB / SSIM", "RGB, dB", "tau 1, dB", "small to bicubic: RGB, Y, dB / SSIM",
+    "clipped", "PNG, WebP against bicubic's", "bicubic", "Lanczos", "the paper's IRN",
+)  # fmt: skip
+NOTE = """\
+Means over each set by the protocol of the published tables (PSNR and SSIM on luma unless it says RGB, a
+border of the scale's width cut off, 8-bit pictures), from `irn evaluate`; restored at tau 0, beside it the mean of
+{draws} draws at tau 1. *Small to bicubic* is how close the small picture is to MATLAB's bicubic one, *clipped*
+the share of its samples that the grid of a file cuts off. {trained}"""
+
+
+def load(folder: Path) -> list[Scores]:
+    """All results, the default scale first."""
+    found = [Scores.from_json(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]
+    return sorted(found, key=lambda s: (-s.scale, s.model, s.grey))
+
+
+def table(results: Sequence[Scores]) -> str:
+    """Markdown: one row per model and set, and what the columns mean; empty without results."""
+    if not results:
+        return ""
+    rows = [COLUMNS, tuple("---" if i < 2 else "---:" for i in range(len(COLUMNS)))]
+    for scores in results:
+        name = f"{scores.model}{', grey' if scores.grey else ''}"
+        rows += [_row(name, each.name, each.mean, scores) for each in scores.sets]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    draws = max(scores.draws for scores in results)
+    return "\n".join(lines) + "\n\n" + NOTE.format(draws=draws, trained=_trained(results))
+
+
+def _row(name: str, of: str, mean: Figures, scores: Scores) -> tuple[str, ...]:
+    small = mean.small
+    return (
+        name,
+        of,
+        f"**{mean.restored.psnr_y:.2f}** / {_ssim(mean.restored.ssim_y)}",
+        f"{mean.restored.psnr_rgb:.2f}",
+        f"{mean.drawn.psnr_y:.2f}" if mean.drawn else "",
+        f"{small.psnr_rgb:.2f}, {small.psnr_y:.2f} / {_ssim(small.ssim_y)}",
+        f"{100 * small.clipped:.2f} %",
+        f"{small.png_bytes / small.bicubic_png_bytes:.2f}, {small.webp_bytes / small.bicubic_webp_bytes:.2f}",
+        _both(mean.bicubic),
+        _both(mean.lanczos),
+        "" if scores.grey else PAPER.get((scores.scale, of), ""),
+    )
+
+
+def _both(quality: Quality) -> str:
+    return f"{quality.psnr_y:.2f} / {_ssim(quality.ssim_y)}"
+
+
+def _ssim(value: float) -> str:
+    return f"{value:.4f}".removeprefix("0")
+
+
+def _trained(results: Sequence[Scores]) -> str:
+    seen = {s.model: s.trained_pixels for s in results if s.trained_pixels}
+    if not seen:
+        return ""
+    each = ", ".join(f"{name} on {pixels / 1e6:,.0f} million" for name, pixels in seen.items())
+    return f"Trained: {each} pixels; the paper's on 166 billion (500,000 steps of 16 patches of 144x144)."
+
+
+def insert(readme: str, text: str) -> str:
+    """The README with ``text`` between its markers. Raise ValueError if it has none."""
+    head, begin, rest = readme.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md lacks {BEGIN} or {END}")
+    return f"{head}{BEGIN}\n{text}{chr(10) if text else ''}{END}{tail}"
+
+
+def main(arguments: Sequence[str], top: Path = TOP) -> int:
+    readme = top / "README.md"
+    before = readme.read_text("utf-8")
+    after = insert(before, table(load(top / "benchmarks" / "results")))
+    if list(arguments) == ["--check"]:
+        if before != after:
+            sys.stderr.write("README.md disagrees with benchmarks/results: run python benchmarks/table.py\n")
+        return int(before != after)
+    if arguments:
+        sys.stderr.write("usage: python benchmarks/table.py [--check]\n")
+        return 2
+    readme.write_text(after, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

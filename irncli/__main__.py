@@ -1,0 +1,7 @@
+"""``python -m irncli``."""
+
+import sys
+
+from irncli.cli.app import main
+
+sys.exit(main())

@@ -1,0 +1,109 @@
+"""Words of the command line -> the pictures that they stand for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from irncli.errors import InputError
+from irncli.images.files import READABLE_SUFFIXES, looks_like_picture
+
+
+@dataclass(frozen=True)
+class Found:
+    """One picture to work on."""
+
+    path: Path
+    below: Path | None = None
+    """Its path below the folder that was named; None for a file that was named itself."""
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A word, or a place below a folder, that gave no picture."""
+
+    name: str
+    error: InputError
+
+
+def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Found], list[Missed]]:
+    """Files stand for themselves, folders for the pictures in them (``recursive``: and below them).
+
+    The order is that of the words, inside a folder by name. Nothing is decoded. A word that gives
+    nothing is in the second list; it never hides what the others give.
+    """
+    found: list[Found] = []
+    missed: list[Missed] = []
+    for word in words:
+        try:
+            mode = os.stat(word).st_mode
+        except (OSError, ValueError) as error:
+            missed.append(Missed(word, _not_there(word, error)))
+            continue
+        if stat.S_ISDIR(mode):
+            pictures, trouble, folders = _walk(Path(word), recursive)
+            found += [Found(path, path.relative_to(word)) for path in pictures]
+            missed += trouble
+            if not pictures and not trouble:
+                remedy = "Add -r to look in the folders below it too." if folders and not recursive else ""
+                missed.append(Missed(word, InputError("there is no picture in this folder", remedy)))
+        elif stat.S_ISREG(mode):
+            found.append(Found(Path(word)))
+        else:
+            missed.append(Missed(word, InputError("not an ordinary file", "Give a picture file.")))
+    return found, missed
+
+
+def _not_there(word: str, error: OSError | ValueError) -> InputError:
+    if not word:
+        return InputError("the name of an input is empty", "Give a file or a folder.")
+    if os.path.islink(word):
+        return InputError("a link that leads nowhere", "Give the picture itself.")
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return InputError("no such file or folder", "Check the spelling.")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return InputError(f"cannot be reached ({reason})", "Check its permissions.")
+
+
+def _walk(top: Path, recursive: bool) -> tuple[list[Path], list[Missed], bool]:
+    """Pictures in a folder by name, unreadable places, and whether there were folders below."""
+    pictures: list[Path] = []
+    trouble: list[Missed] = []
+    any_folders = False
+    # Each real folder is entered once, so that a loop of links ends; links wait until everything
+    # else was seen, so that a picture is found under its own name and not under a link's.
+    seen: set[tuple[int, int]] = set()
+    todo, links = [top], list[Path]()
+    while todo or links:
+        folder = todo.pop() if todo else links.pop(0)
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            what = f"the folder cannot be read ({error.strerror or error})"
+            trouble.append(Missed(str(folder), InputError(what, "Check its permissions.")))
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path = folder / entry.name
+            if entry.is_dir():
+                any_folders = True
+                if recursive:
+                    (links if entry.is_symlink() else todo).append(path)
+            elif _dangling_picture(entry) or looks_like_picture(path):
+                pictures.append(path)
+    return sorted(pictures, key=lambda path: path.parts), trouble, any_folders
+
+
+def _dangling_picture(entry: os.DirEntry[str]) -> bool:
+    """A link to nothing with a picture's name is a picture that cannot be read, not a stranger."""
+    suffix = os.path.splitext(entry.name)[1].lower()
+    return suffix in READABLE_SUFFIXES and entry.is_symlink() and not os.path.exists(entry.path)

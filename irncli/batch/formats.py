@@ -1,0 +1,66 @@
+"""Which format an output gets, and which formats can hold what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from irncli.batch.plan import Target
+from irncli.errors import UsageError
+from irncli.images.files import WRITABLE
+
+HOLD_A_MANIFEST = ("PNG", "WEBP", "TIFF")
+"""Formats that keep every sample and a record of ours."""
+LOSSY = ("JPEG", "AVIF", "JXL")
+NO_ALPHA = ("JPEG",)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How an output is called and written."""
+
+    suffix: str
+    """With its dot: ``.png``."""
+    pillow: str
+    """Pillow's name of the format: ``PNG``."""
+
+
+def small_format(target: Target, chosen: str | None) -> Format:
+    """For a small picture: without loss, with room for the manifest. Raise UsageError for others."""
+    form = _format(target, chosen)
+    if form.pillow not in HOLD_A_MANIFEST:
+        why = "loses the detail that restores it" if form.pillow in LOSSY else "cannot hold the manifest"
+        what = f"{form.suffix[1:]} is no format for a small picture: it {why}"
+        raise UsageError(what, "Use png, webp (without loss) or tiff.")
+    return form
+
+
+def restored_format(target: Target, chosen: str | None, quality: int | None) -> Format:
+    """For a restored picture: whatever irn writes. Raise UsageError for anything else."""
+    form = _format(target, chosen)
+    if quality is not None and form.pillow not in LOSSY:
+        known = " or ".join(dict.fromkeys(s[1:] for s, p in WRITABLE.items() if p in LOSSY))
+        remedy = f"Leave it out, or write {known}."
+        raise UsageError(f"--quality has no effect on {form.suffix[1:]}, which loses nothing", remedy)
+    return form
+
+
+def _format(target: Target, chosen: str | None) -> Format:
+    known = ", ".join(suffix[1:] for suffix in WRITABLE)
+    by_name = None
+    if target.file is not None:
+        suffix = target.file.suffix.lower()
+        if not suffix:
+            remedy = f"Give one, as in -o {target.file}.png; for a new folder, end it in /."
+            raise UsageError(f"-o {target.file} has no extension, so its format is unknown", remedy)
+        if suffix not in WRITABLE:
+            raise UsageError(f"-o {target.file}: irn writes no {suffix[1:]}", f"It writes {known}.")
+        by_name = Format(suffix, WRITABLE[suffix])
+    if chosen is None:
+        return by_name or Format(".png", WRITABLE[".png"])
+    suffix = "." + chosen.lower().lstrip(".")
+    if suffix not in WRITABLE:
+        raise UsageError(f"--format {chosen}: irn writes no such format", f"It writes {known}.")
+    by_option = Format(suffix, WRITABLE[suffix])
+    if by_name and by_name.pillow != by_option.pillow:
+        raise UsageError(f"--format {chosen} contradicts -o {target.file}", "Leave one of them out.")
+    return by_name or by_option

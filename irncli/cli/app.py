@@ -1,0 +1,102 @@
+"""The command ``irn``: which commands there are, and the boundary where errors become words."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from irncli import __version__
+from irncli.cli import downscale, evaluate, info, models, roundtrip, train, upscale
+from irncli.cli.command import Debug, LogFile, Quiet, Verbose
+from irncli.cli.output import Output
+from irncli.errors import IrnError, UsageError
+
+INTERRUPTED = 130
+HELP = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="irn",
+    help="Make pictures smaller by an invertible network, and bring them back.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=HELP,
+)
+app.command("downscale")(downscale.downscale)
+app.command("upscale")(upscale.upscale)
+app.command("roundtrip")(roundtrip.roundtrip)
+app.command("info")(info.info)
+app.add_typer(models.app, name="models")
+app.command("evaluate")(evaluate.evaluate)
+app.command("train")(train.train)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        Output().line(f"irn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    ctx: typer.Context,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    log_file: LogFile = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Tell the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    ctx.obj.configure(quiet=quiet, verbose=verbose, debug=debug, log_file=log_file, json=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``irn`` and return its exit status (cli.md, points 6 and 7)."""
+    out = Output()
+    out.catch_warnings()
+    asked_to_stop = _stop_on_signals()
+    if hasattr(sys.stdout, "reconfigure"):
+        # A name that is no UTF-8 comes out as the bytes that it is.
+        sys.stdout.reconfigure(errors="surrogateescape")
+    try:
+        status = app(
+            args=None if arguments is None else list(arguments),
+            prog_name="irn",
+            standalone_mode=False,
+            obj=out,
+        )
+        return int(status or 0)
+    except (Exception, KeyboardInterrupt) as error:
+        # A library that catches the interruption and fails in its own words was interrupted all the same.
+        if asked_to_stop or isinstance(error, KeyboardInterrupt):
+            return INTERRUPTED
+        named = _usage(error) if isinstance(error, typer.TyperException) else error
+        out.error(named)
+        return named.status if isinstance(named, IrnError) else 1
+
+
+def _usage(error: typer.TyperException) -> UsageError:
+    """Typer's own complaint in our words: one line, with the next thing to type."""
+    what = " ".join(error.format_message().split()).rstrip(".?")
+    context: Any = getattr(error, "ctx", None)
+    where = context.command_path if context else "irn"
+    return UsageError(what[:1].lower() + what[1:], f"See {where} --help.")
+
+
+def _stop_on_signals() -> list[int]:
+    """SIGTERM ends the run like Ctrl-C, with everything tidied up. Returns the signals as they come."""
+    came: list[int] = []
+
+    def stop(number: int, frame: object) -> NoReturn:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and friends mean it
+            signal.signal(number, stop)
+    return came

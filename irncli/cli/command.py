@@ -1,0 +1,57 @@
+"""What every command has: the options about speaking, before the command and after it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
+
+import typer
+
+from irncli.cli.output import Output
+from irncli.errors import IrnError
+
+P = ParamSpec("P")
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Say everything, with the place of each error.")]
+LogFile = Annotated[
+    str | None, typer.Option("--log-file", metavar="FILE", help="Add all messages to this file.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object a line.")]
+
+SPEAKING = {"quiet": Quiet, "verbose": Verbose, "debug": Debug, "log_file": LogFile}
+
+
+def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., int]:
+    """Give a command its Output as the first argument, and the options that configure it.
+
+    Typer reads options from a signature, so the one that it sees is put together here.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    first, *own = inspect.signature(function).parameters.values()
+
+    def called(ctx: typer.Context, **values: Any) -> int:
+        out: Output = ctx.obj
+        speaking = {name: values.pop(name) for name in (*SPEAKING, "json")}
+        out.configure(**speaking)
+        try:
+            return function(out, **values)  # type: ignore[call-arg]
+        except IrnError as error:
+            if out.json:
+                refusal = {"what": error.what, "remedy": error.remedy, "exit_status": error.status}
+                out.record({"type": "summary", "error": refusal, "exit_status": error.status})
+            raise
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter("ctx", keyword, annotation=typer.Context)]
+    parameters += [p.replace(annotation=hints[p.name], kind=keyword) for p in own]
+    for name, hint in {**SPEAKING, "json": Json}.items():
+        default = None if name == "log_file" else False
+        parameters.append(inspect.Parameter(name, keyword, annotation=hint, default=default))
+    called.__name__, called.__doc__ = function.__name__, function.__doc__
+    called.__module__ = function.__module__
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return called

@@ -1,0 +1,141 @@
+"""``irn evaluate``: the figures of the published tables, for any weights and any folder of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from irncli.cli import options as o
+from irncli.cli.command import Debug, LogFile, Quiet, Verbose
+from irncli.cli.output import Cell, Output
+from irncli.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from irncli.evaluation.scores import Figures, PictureScores, Scores
+
+Weights = Annotated[
+    str, typer.Option("--model", metavar="NAME|FILE", help="Weights to judge (see irn models list).")
+]
+Data = Annotated[
+    list[str],
+    typer.Option("--data", metavar="FOLDER", help="Test pictures; a folder is a set. May be repeated."),
+]
+MoreData = Annotated[
+    list[str] | None, typer.Argument(metavar="[FOLDER...]", help="More folders, after --data FOLDER.")
+]
+Draws = Annotated[
+    int, typer.Option("--draws", metavar="N", help="Restorations at tau 1 whose scores are averaged.")
+]
+Grey = Annotated[bool, typer.Option("--grey", help="Judge the pictures' grey versions.")]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write all figures here; - for standard output.")
+]
+
+COLUMNS = (
+    "picture", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "tau1-Y", "bicubic-Y", "Lanczos-Y",
+    "LR-RGB", "LR-Y", "LR-SSIM-Y", "clipped", "PNG", "WebP", "down s", "up s",
+)  # fmt: skip
+LEGEND = (
+    "PSNR in dB. LR-*: the small picture against bicubic; clipped: share of its samples outside the grid; "
+    "PNG, WebP: its bytes against those of the bicubic one; s: seconds."
+)
+
+
+def evaluate(
+    ctx: typer.Context,
+    model: Weights,
+    data: Data,
+    more: MoreData = None,
+    draws: Draws = 5,
+    grey: Grey = False,
+    json: JsonFile = None,
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    tile: o.Tile = "auto",
+    threads: o.Threads = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    log_file: LogFile = None,
+) -> int:
+    """Judge weights on test pictures by the protocol of the published tables.
+
+    Per picture and per set: the restored picture, how close the small one is to bicubic, its bytes, the
+    seconds; bicubic and Lanczos beside it. --json FILE keeps every figure.
+
+    Examples: irn evaluate --model irn-x4 --data Set5 Set14 --json results.json
+    """
+    out: Output = ctx.obj
+    out.configure(quiet=quiet, verbose=verbose, debug=debug, log_file=log_file, json=json == "-")
+    o.check_device(device, threads)
+    side = o.tile_from(tile)
+    if not 0 <= draws <= 1000:
+        raise UsageError(f"--draws {draws} is out of range", "Use 0 to 1000.")
+    if json and json != "-" and not Path(json).parent.is_dir():
+        raise OutputError(f"--json {json}: its folder does not exist", "Make the folder first.")
+    folders = [Path(word) for word in (*data, *(more or ()))]
+
+    from irncli.evaluation.pictures import find_pictures
+    from irncli.evaluation.protocol import evaluate as judge
+    from irncli.images.whole import write_whole
+    from irncli.rescale import Rescaler
+
+    for folder in folders:
+        find_pictures(folder)  # before the model is loaded
+    rescaler = Rescaler(model, device=device, dtype=dtype, tile=side, threads=threads)
+
+    def progress(name: str, picture: PictureScores) -> None:
+        quality = picture.figures.restored
+        out.detail(f"{name}/{picture.name}: {quality.psnr_y:.2f} dB")
+
+    scores = judge(rescaler, folders, draws=draws, grey=grey, progress=progress)
+    if json and json != "-":
+        write_whole(Path(json), scores.to_json().encode())
+    if json == "-":
+        out.line(scores.to_json().rstrip())
+    else:
+        show(out, scores)
+    return 0
+
+
+def show(out: Output, scores: Scores) -> None:
+    """The table: pictures, then the mean, set by set."""
+    rows: list[list[Cell]] = []
+    for each in scores.sets:
+        rows += [_row(f"{each.name}/{picture.name}", picture.figures) for picture in each.pictures]
+        rows.append(_row(f"{each.name} mean of {len(each.pictures)}", each.mean))
+    kind = "grey versions, " if scores.grey else ""
+    out.say(f"{scores.model} ({scores.identity[:12]}), x{scores.scale}, {kind}tau 0, {scores.device}")
+    out.table(COLUMNS, rows)
+    out.say(LEGEND)
+    for each in scores.sets:
+        mean = each.mean
+        out.say(
+            f"{each.name}: bicubic as the published tables have it (rounded luma, raw grey) "
+            f"{mean.published_bicubic_psnr_y:.2f} dB, SSIM {mean.published_bicubic_ssim_y:.4f}"
+        )
+
+
+def _row(name: str, f: Figures) -> list[Cell]:
+    def ratio(ours: float, theirs: float) -> str:
+        return f"{ours:.0f} ({ours / theirs:.2f}x)"
+
+    return [
+        name,
+        f.restored.psnr_y,
+        f"{f.restored.ssim_y:.4f}",
+        f.restored.psnr_rgb,
+        f.drawn.psnr_y if f.drawn else None,
+        f.bicubic.psnr_y,
+        f.lanczos.psnr_y,
+        f.small.psnr_rgb,
+        f.small.psnr_y,
+        f"{f.small.ssim_y:.4f}",
+        f"{100 * f.small.clipped:.2f}%",
+        ratio(f.small.png_bytes, f.small.bicubic_png_bytes),
+        ratio(f.small.webp_bytes, f.small.bicubic_webp_bytes),
+        f.seconds_down,
+        f.seconds_up,
+    ]

@@ -1,0 +1,176 @@
+"""``irn info``."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import irncli
+from irncli.cli.command import command
+from irncli.cli.output import Output, one_line
+from irncli.errors import InputError, IrnError, ManifestError
+
+if TYPE_CHECKING:
+    from irncli.batch.run import Outcome
+
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[FILE...]", help="Pictures or weight files. [default: this machine]"),
+]
+PACKAGES = ("torch", "numpy", "Pillow", "safetensors", "typer", "rich")
+
+
+@command
+def info(out: Output, files: Files = None) -> int:
+    """Tell what files are: small, restored, weights; or this machine.
+
+    With --json: one object a file.
+    """
+    if not files:
+        facts = machine()
+        if out.json:
+            out.record({"type": "machine", **facts})
+        else:
+            show(out, "machine", facts)
+        return 0
+
+    from irncli.batch.plan import Job, Plan
+    from irncli.batch.run import Result, run
+    from irncli.cli.telling import Teller, conclude
+
+    plan = Plan(tuple(Job(Path(file), ()) for file in files))
+    teller = Teller(out, _show_outcome, planned=True)
+    report = run(plan, lambda job: Result(describe(job.source)), teller)
+    return conclude(out, report, summary=False)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What a file is, JSON-ready, without torch for a picture. Raise InputError or ModelError."""
+    from irncli.images.files import looks_like_picture
+
+    if not path.exists():
+        raise InputError("no such file", "Check the spelling.")
+    if path.is_dir():
+        raise InputError("is a folder", "Give the files in it.")
+    if looks_like_picture(path):
+        return _picture(path)
+    return _weights(path)
+
+
+def _picture(path: Path) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from irncli.images.files import peek_text
+    from irncli.manifest import Manifest, RestoredRecord
+    from irncli.pretrained.catalogue import name_of_identity
+
+    text, (width, height), form = peek_text(path)
+    facts: dict[str, Any] = {"kind": "picture", "format": form, "width": width, "height": height}
+    facts["bytes"] = path.stat().st_size
+    if text is None:
+        return facts
+    try:
+        record = RestoredRecord.from_json(text)
+    except ManifestError:
+        manifest = Manifest.from_json(text)
+        if manifest.small_size != (width, height):
+            raise ManifestError(
+                f"{width}x{height} pixels where its manifest says "
+                f"{manifest.small_size[0]}x{manifest.small_size[1]}: it was resized",
+                "Use the file as it was made.",
+            ) from None
+        try:
+            there = name_of_identity(manifest.identity)
+        except IrnError:  # a damaged catalogue says nothing about the picture
+            there = None
+        return facts | {"kind": "small picture", "manifest": asdict(manifest), "installed": there}
+    return facts | {"kind": "restored picture", "record": asdict(record) | {"options": dict(record.options)}}
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    import json
+
+    from irncli.pretrained.catalogue import FILE_SUFFIXES
+    from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header
+
+    if path.suffix not in FILE_SUFFIXES:
+        raise InputError("is neither a picture nor a weight file", "irn info reads those.")
+    header = read_header(path) if path.suffix == ".safetensors" else {}
+    facts: dict[str, Any] = {"kind": "weights", "bytes": path.stat().st_size}
+    if is_ours(header):
+        arrays = read_arrays(path)
+        identity = checked_identity(path, header, arrays)
+        texts = {k: v for k, v in header.items() if k not in ("config", "latent", "identity")}
+        parameters = sum(int(array.size) for array in arrays.values())
+        return facts | {
+            "identity": identity,
+            "parameters": parameters,
+            "config": json.loads(header["config"]),
+            **texts,
+        }
+    from irncli.pretrained.load import load_weights  # the authors' layout; torch
+
+    weights = load_weights(str(path))
+    config = json.loads(weights.network.config.to_json())
+    return facts | {"layout": "the authors'", "identity": weights.identity, "config": config}
+
+
+def machine() -> dict[str, Any]:
+    """Versions, devices and weights of this machine."""
+    import os
+
+    import torch
+
+    from irncli.execution.device import available
+    from irncli.pretrained.catalogue import entries, weights_folder
+
+    packages = {}
+    for package in PACKAGES:
+        try:
+            packages[package] = version(package)
+        except PackageNotFoundError:
+            packages[package] = "not installed"
+    try:
+        weights = [entry.name for entry in entries() if entry.path.is_file()]
+    except IrnError:
+        weights = []
+    names = {name: torch.cuda.get_device_name(name) for name in available() if name.startswith("cuda")}
+    return {
+        "irn": irncli.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "devices": [f"{name} ({names[name]})" if name in names else name for name in available()],
+        "packages": packages,
+        "weights": weights,
+        "weights_folder": str(weights_folder()),
+    }
+
+
+def show(out: Output, title: str, facts: dict[str, Any]) -> None:
+    """Facts as lines: a title, then a name and a value each."""
+    out.line(title)
+    for line in _lines(facts, 1):
+        out.line(line)
+
+
+def _lines(facts: dict[str, Any], depth: int) -> list[str]:
+    lines = []
+    for name, value in facts.items():
+        label = f"{'  ' * depth}{name.replace('_', ' ')}:"
+        if isinstance(value, dict):
+            lines += [label, *_lines(value, depth + 1)] if value else []
+        elif isinstance(value, (list, tuple)):
+            lines.append(f"{label} {', '.join(map(str, value)) or 'none'}")
+        elif value is not None:
+            lines.append(f"{label} {one_line(str(value))}")
+    return lines
+
+
+def _show_outcome(out: Output, outcome: Outcome) -> None:
+    show(out, outcome.name, dict(outcome.result.details))

@@ -1,0 +1,148 @@
+"""One picture there and back, through the bytes of its small file, with the figures of the protocol."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from irncli.batch.plan import Job, OnExisting
+from irncli.batch.run import Result
+from irncli.batch.work import Models, put, record_of
+from irncli.cli.sheet import Panel, crop_sheet, most_detailed
+from irncli.evaluation.metrics import psnr
+from irncli.evaluation.peers import bicubic_resize
+from irncli.evaluation.protocol import colour, quality
+from irncli.images.colour import Metadata, Picture, extend_under_transparency
+from irncli.images.files import encode, read_picture, read_stream
+
+Samples = NDArray[np.uint8]
+"""H W 3."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one round trip came to. Scores in dB; pixels under transparency are those that went in."""
+
+    psnr_y: float
+    psnr_rgb: float
+    ssim_y: float
+    lanczos_psnr_y: float
+    gain_y: float
+    """The restored picture over Lanczos, PSNR-Y."""
+    closeness_rgb: float
+    """The small picture against bicubic, full frame."""
+    small_bytes: int
+    seconds: float
+    """Both ways, decoding and encoding included, the metrics not."""
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """Job: a picture -> its figures, and with outputs: small, restored, Lanczos, crop sheet."""
+
+    models: Models
+    model: str
+    tau: float | None = None
+    seed: int = 0
+    on_existing: OnExisting = "error"
+    max_pixels: int = 500_000_000
+
+    def __call__(self, job: Job) -> Result:
+        begun = time.perf_counter()
+        loaded = read_picture(job.source, max_pixels=self.max_pixels)
+        rescaler = self.models.the_one(self.model)
+        started = time.perf_counter()
+        small, manifest = rescaler.downscale_picture(loaded)
+        data, _ = encode(small, "PNG", text=manifest.to_json())
+        again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
+        manifest = rescaler.read_manifest(again.picture, again.text)
+        tau = manifest.tau if self.tau is None else self.tau
+        restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed)
+        record = record_of(again.picture, rescaler, manifest, tau, self.seed, self.models.options)
+        restored_data, _ = encode(restored, "PNG", text=record.to_json(), text_kind="record")
+        seconds = time.perf_counter() - started
+
+        true, back, little = reference(loaded.picture), colour(restored.colour), colour(again.picture.colour)
+        lanczos = lanczos_both_ways(true, (little.shape[1], little.shape[0]))
+        figures = judge(true, back, little, lanczos, rescaler.scale, len(data), seconds)
+        if job.outputs:
+            crops = sheet(true, little, back, lanczos, rescaler.scale, figures)
+            # The same profile, so that a viewer shows all of them alike.
+            look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.icc)
+            drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (lanczos, crops))
+            for path, content in zip(job.outputs, (data, restored_data, *drawn), strict=True):
+                put(path, content, self.on_existing)
+        facts: dict[str, Any] = {
+            "width": manifest.width,
+            "height": manifest.height,
+            "scale": rescaler.scale,
+            "model": rescaler.name,
+            "identity": rescaler.identity,
+            "tau": tau,
+            "seed": self.seed,
+            "load_seconds": round(started - begun, 3),
+        }
+        return Result(facts | {"figures": asdict(figures)}, tuple(loaded.picture.notes))
+
+
+def reference(picture: Picture) -> Samples:
+    """The original as the network sees it: under full transparency colour is extended, not the file's own."""
+    seen = picture.colour
+    if picture.alpha is not None:
+        seen = extend_under_transparency(seen, picture.alpha)
+    return np.ascontiguousarray(colour(seen))
+
+
+def lanczos_both_ways(true: Samples, small: tuple[int, int]) -> Samples:
+    """Pillow's Lanczos down to ``small`` (width, height), rounded, and up again."""
+    image = Image.fromarray(true)
+    little = image.resize(small, Image.Resampling.LANCZOS)
+    return np.asarray(little.resize(image.size, Image.Resampling.LANCZOS))
+
+
+def judge(
+    true: Samples, back: Samples, little: Samples, lanczos: Samples, scale: int, size: int, seconds: float
+) -> Figures:
+    """The figures of network.md, section 9, for pictures of any size.
+
+    The small picture is held against the bicubic one of the original with its edge repeated to whole cells.
+    """
+    height, width = true.shape[:2]
+    whole = np.pad(true, ((0, -height % scale), (0, -width % scale), (0, 0)), mode="edge")
+    ours, theirs = quality(back, true, scale), quality(lanczos, true, scale)
+    return Figures(
+        psnr_y=ours.psnr_y,
+        psnr_rgb=ours.psnr_rgb,
+        ssim_y=ours.ssim_y,
+        lanczos_psnr_y=theirs.psnr_y,
+        gain_y=ours.psnr_y - theirs.psnr_y,
+        closeness_rgb=psnr(little, bicubic_resize(whole, Fraction(1, scale))),
+        small_bytes=size,
+        seconds=round(seconds, 3),
+    )
+
+
+def sheet(
+    true: Samples, little: Samples, back: Samples, lanczos: Samples, scale: int, figures: Figures
+) -> Samples:
+    """Original, small, restored and Lanczos at 1:1, at the place with the most detail."""
+    side = 256 // scale * scale
+    top, left, height, width = most_detailed(true, side, scale)
+    there = np.s_[top : top + height, left : left + width]
+    bottom, right = -(-(top + height) // scale), -(-(left + width) // scale)
+    small_there = np.s_[top // scale : bottom, left // scale : right]
+    return crop_sheet(
+        [
+            Panel("original", true[there]),
+            Panel(f"small, x{scale}", little[small_there]),
+            Panel(f"restored {figures.psnr_y:.2f} dB", back[there]),
+            Panel(f"Lanczos {figures.lanczos_psnr_y:.2f} dB", lanczos[there]),
+        ]
+    )

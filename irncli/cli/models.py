@@ -1,0 +1,116 @@
+"""``irn models``: the weights there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from irncli.cli import options as o
+from irncli.cli.command import command
+from irncli.cli.output import Output
+from irncli.errors import ModelError, OutputError, UsageError
+
+app = typer.Typer(help="List, check and import weights.", rich_markup_mode=None)
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME...]", help="Names or aliases. [default: all]")
+]
+
+
+@command
+def list_(out: Output) -> int:
+    """List the weights that came with irn."""
+    from irncli.pretrained.catalogue import entries
+
+    there = entries()
+    if out.json:
+        for entry in there:
+            out.record({**vars(entry), "path": entry.path, "present": entry.path.is_file()})
+        return 0
+    rows = []
+    for e in there:
+        here = "yes" if e.path.is_file() else "no"
+        rows.append((e.name, e.alias, f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
+    out.table(("name", "alias", "scale", "bytes", "licence", "identity", "here"), rows)
+    return 0
+
+
+@command
+def verify(out: Output, names: Names = None) -> int:
+    """Check weight files against the catalogue."""
+    from irncli.pretrained.catalogue import entries, find
+    from irncli.pretrained.catalogue import verify as check
+
+    chosen = []
+    for name in names or [entry.name for entry in entries()]:
+        entry = find(name)
+        if entry is None:
+            there = ", ".join(e.name for e in entries())
+            raise ModelError(f"no model named {name!r} in the catalogue", f"There are: {there}.")
+        chosen.append(entry)
+    status = 0
+    for entry in chosen:
+        whole = True
+        try:
+            check(entry)
+        except ModelError as error:
+            whole, status = False, error.status
+            out.error(error)
+        if out.json:
+            out.record({"name": entry.name, "whole": whole})
+        elif whole:
+            out.line(f"{entry.name}: whole")
+    return status
+
+
+@command
+def import_(
+    out: Output,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The authors' file: .pth or .safetensors.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The new weight file.")],
+    on_existing: o.OnExisting = "error",
+) -> int:
+    """Import a checkpoint of the paper's authors."""
+    target = Path(output)
+    if target.suffix != ".safetensors":
+        raise UsageError(f"-o {output} is no weight file by its name", "End it in .safetensors.")
+    if target.exists() and on_existing == "error":
+        raise OutputError(f"{output} exists already", "Add --on-existing overwrite, or give another -o.")
+    if target.exists() and on_existing == "skip":
+        out.note(f"skipped, {output} exists already")
+        return 0
+    if not Path(file).is_file():
+        raise ModelError(f"{file}: no such weight file", "Check the spelling.")
+
+    from irncli.pretrained.load import import_public  # torch, only when all else is right
+
+    facts = import_public(Path(file), target)
+    if out.json:
+        out.record({"input": file, "output": output, **facts})
+        return 0
+    out.line(output)
+    blocks = "+".join(map(str, facts["blocks"]))
+    out.say(f"scale {facts['scale']}, {blocks} blocks, {facts['parameters']} parameters")
+    return 0
+
+
+@command
+def path(out: Output, names: Names = None) -> int:
+    """Tell where weight files lie; without a name, the folder of all."""
+    from irncli.pretrained.catalogue import resolve, weights_folder
+
+    places = [resolve(name) for name in names] if names else [weights_folder()]
+    for place in places:
+        if out.json:
+            out.record({"path": place})
+        else:
+            out.line(str(place))
+    return 0
+
+
+app.command("list")(list_)
+app.command("verify")(verify)
+app.command("import")(import_)
+app.command("path")(path)

@@ -1,0 +1,171 @@
+"""The options that commands share, each defined once, and the checks that need no file."""
+
+from __future__ import annotations
+
+import math
+import re
+import secrets
+from typing import Annotated, Literal
+
+import typer
+
+from irncli.errors import ModelError, UsageError
+
+# What to work on, and where to --------------------------------------------------------------------
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT", help="Pictures, or folders of pictures.", show_default=False),
+]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Look in the folders below, too.")]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|FOLDER/",
+        help="A file for one input, or a folder (ends in / or exists). Without it: beside each input.",
+    ),
+]
+OnExistingMode = Literal["error", "skip", "overwrite"]
+OnExisting = Annotated[
+    OnExistingMode, typer.Option("--on-existing", help="What to do about an output that exists.")
+]
+Strip = Annotated[
+    bool,
+    typer.Option("--strip", help="Drop EXIF (GPS, dates), XMP, colour profile and resolution."),
+]
+MaxPixels = Annotated[
+    str, typer.Option("--max-pixels", metavar="N[MP]", help="Refuse pictures with more pixels than this.")
+]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")]
+
+# The model ----------------------------------------------------------------------------------------
+
+Scale = Annotated[
+    str | None,
+    typer.Option("--scale", metavar="N", help="How many times smaller, per side. [default: 4]"),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME|FILE", help="Weights (see irn models list); sets the scale."),
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda[:N]|mps", help="Where to run the network.")
+]
+Dtype = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16"], typer.Option("--dtype", help="Precision of the network.")
+]
+Tile = Annotated[
+    str,
+    typer.Option(
+        "--tile",
+        metavar="auto|off|N",
+        help="Side of a tile in pixels of the large picture, at least 32. Smaller needs less memory.",
+    ),
+]
+Threads = Annotated[int | None, typer.Option("--threads", metavar="N", help="CPU threads. [default: all]")]
+Tau = Annotated[
+    float | None,
+    typer.Option(
+        "--tau",
+        metavar="T",
+        help="Scale of the latent. 0 is the best restoration; 1 draws another plausible picture, "
+        "2 to 3 dB further from the original. [default: the model's own]",
+    ),
+]
+Seed = Annotated[
+    str,
+    typer.Option("--seed", metavar="N|random", help="Of the latent that --tau draws; random tells its draw."),
+]
+
+LEAST_TILE = 32
+MOST_TAU = 10.0
+MOST_SEED = 2**63 - 1
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
+_PIXELS = re.compile(r"(\d+(?:\.\d+)?)\s*(mp|m|k|g)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "mp": 10**6, "g": 10**9}
+
+
+def scale_from(word: str | None) -> int | None:
+    """``--scale``. Raise UsageError for no scale at all, ModelError for one that no weights can have."""
+    if word is None:
+        return None
+    try:
+        value = float(word.removeprefix("x"))
+    except ValueError:
+        value = math.nan
+    if not 1 < value < 1000:
+        raise UsageError(f"--scale {word} is no scale", "Give a number above 1, such as 4.")
+    if not value.is_integer():
+        raise ModelError(f"no weights for scale {word}", "See irn models list for the scales there are.")
+    return int(value)
+
+
+def model_from(scale: int | None, model: str | None) -> str:
+    """The model that ``--scale`` and ``--model`` ask for. Raise UsageError if they contradict each other."""
+    from irncli.pretrained.catalogue import default_name, resolve, scale_of
+
+    if model is None:
+        name = default_name(4 if scale is None else scale)
+        resolve(name)
+        return name
+    resolve(model)
+    own = scale_of(model)
+    if scale is not None and scale != own:
+        raise UsageError(f"--scale {scale} contradicts --model {model}, whose scale is {own}", "Drop one.")
+    return model
+
+
+def tile_from(word: str) -> int | str:
+    """``--tile``: ``auto``, ``off`` or pixels. Raise UsageError."""
+    if word in ("auto", "off"):
+        return word
+    if not word.isdecimal():
+        raise UsageError(f"--tile {word} is not a size", "Use auto, off or a number of pixels.")
+    if int(word) < LEAST_TILE:
+        raise UsageError(f"--tile {word} is too small", f"The least is {LEAST_TILE}.")
+    return int(word)
+
+
+def check_device(word: str, threads: int | None) -> None:
+    """Raise UsageError for a word that names no device, or for too few threads."""
+    if not _DEVICE.fullmatch(word):
+        raise UsageError(f"--device {word} is no device", "Use auto, cpu, cuda, cuda:N or mps.")
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads {threads} is too few", "The least is 1.")
+
+
+def check_tau(tau: float | None) -> None:
+    """Raise UsageError for a scale of the latent that makes no sense."""
+    if tau is not None and not 0 <= tau <= MOST_TAU:
+        raise UsageError(f"--tau {tau:g} is out of range", f"Use 0 to {MOST_TAU:g}.")
+
+
+def seed_from(word: str) -> int:
+    """``--seed``: a number, or ``random`` for a drawn one. Raise UsageError."""
+    if word == "random":
+        return secrets.randbelow(2**32)
+    if not word.isdecimal() or int(word) > MOST_SEED:
+        raise UsageError(f"--seed {word} is no seed", "Use random, or a whole number from 0 on.")
+    return int(word)
+
+
+def pixels_from(word: str) -> int:
+    """``--max-pixels``: a plain number, or one with k, M, MP or G behind it. Raise UsageError."""
+    match = _PIXELS.fullmatch(word)
+    pixels = int(float(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
+    if pixels < 1:
+        raise UsageError(f"--max-pixels {word} is no number of pixels", "Give one, such as 500MP.")
+    return pixels
+
+
+def size_from(word: str | None) -> tuple[int, int] | None:
+    """``--size WxH``. Raise UsageError."""
+    if word is None:
+        return None
+    match = re.fullmatch(r"(\d{1,9})[xX](\d{1,9})", word)
+    if not match or not int(match[1]) or not int(match[2]):
+        raise UsageError(f"--size {word} is no size", "Give width and height, such as 1920x1080.")
+    return int(match[1]), int(match[2])

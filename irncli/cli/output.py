@@ -1,0 +1,206 @@
+"""The only place that prints: results to stdout, everything else to stderr.
+
+             stdout                          stderr
+normal       a path per file, or a table     notes, progress, summary, errors
+--quiet      the same                        errors
+--json       one object a file, a summary    notes, progress, errors
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from irncli.errors import IrnError, OutputError, UsageError
+
+BUG = "This is a bug in irn: please report it with the output of --debug"
+Cell = str | float | int | None
+
+
+class Pausable(Protocol):
+    """A live display that must step aside while a line is printed."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class Output:
+    """Says things the way the user asked for."""
+
+    def __init__(self) -> None:
+        self.quiet = self.verbose = self.debug = self.json = False
+        self.live: Pausable | None = None
+        self._log: TextIO | None = None
+        self._said: set[str] = set()
+
+    def configure(self, *, quiet: bool, verbose: bool, debug: bool, log_file: str | None, json: bool) -> None:
+        """Add what one place of the command line asks for; before and after the command count alike."""
+        self.quiet |= quiet
+        self.verbose |= verbose
+        self.debug |= debug
+        self.json |= json
+        if self.quiet and (self.verbose or self.debug):
+            raise UsageError("-q contradicts -v and --debug", "Drop one.")
+        if log_file is not None:
+            self._open_log(log_file)
+
+    # stdout ---------------------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        """A line of result, as it is: a path must survive."""
+        self._log_line(text)
+        self._print(sys.stdout, text)
+
+    def record(self, values: Mapping[str, object]) -> None:
+        """One JSON object on one line; infinity is ``"inf"`` and no number null, as in Scores."""
+        self.line(json.dumps(_plain(values), allow_nan=False))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        """The first column to the left, numbers to the right; drawn only for a terminal."""
+        if not on_terminal(sys.stdout):
+            cells = [list(columns), *([_cell(c) for c in row] for row in rows)]
+            widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+            for line in cells:
+                first, *rest = (
+                    cell.ljust(width) if i == 0 else cell.rjust(width)
+                    for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+                )
+                self.line("  ".join((first, *rest)).rstrip())
+            return
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        drawn = Table()
+        for i, column in enumerate(columns):
+            drawn.add_column(Text(column), justify="left" if i == 0 else "right")
+        for row in rows:
+            drawn.add_row(*(Text(_cell(cell)) for cell in row))
+        with self._aside():
+            Console(file=sys.stdout).print(drawn)
+
+    # stderr ---------------------------------------------------------------------------------------
+
+    def note(self, text: str, name: str = "") -> None:
+        """Something that the user should know, said once in a run."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(f"{name}: {text}" if name else text)
+
+    def say(self, text: str) -> None:
+        """A line about the run."""
+        self._log_line(f"irn: {text}")
+        if not self.quiet:
+            self._print(sys.stderr, f"irn: {one_line(text)}")
+
+    def detail(self, text: str) -> None:
+        """Something for -v."""
+        self._log_line(f"irn: {text}")
+        if self.verbose or self.debug:
+            self._print(sys.stderr, f"irn: {one_line(text)}")
+
+    def error(self, error: BaseException, name: str = "") -> None:
+        """Exactly one line: what is wrong and what to do. --debug adds where it happened."""
+        text = error_text(error)
+        # Errors of files name their file themselves.
+        line = f"irn: {name}: {text}" if name and not text.startswith(f"{name}: ") else f"irn: {text}"
+        trace = "".join(traceback.format_exception(error))
+        self._log_line(line)
+        if not isinstance(error, IrnError):
+            self._log_line(trace.rstrip())
+        if self.debug:
+            self._print(sys.stderr, trace.rstrip())
+        self._print(sys.stderr, one_line(line))
+
+    def catch_warnings(self) -> None:
+        """Libraries' warnings are for --debug and the log; an error is one line, not two."""
+
+        def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+            self._log_line(f"{category.__name__}: {message}")
+            if self.debug:
+                self._print(sys.stderr, f"irn: {category.__name__}: {one_line(str(message))}")
+
+        warnings.showwarning = show
+
+    # ----------------------------------------------------------------------------------------------
+
+    def _open_log(self, path: str) -> None:
+        try:
+            self._log = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"--log-file {path} cannot be written ({reason})", "Give another.") from error
+
+    def _log_line(self, text: str) -> None:
+        if self._log:
+            self._log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
+            self._log.flush()
+
+    def _print(self, stream: TextIO, text: str) -> None:
+        with self._aside():
+            try:
+                stream.write(text + "\n")
+                stream.flush()
+            except BrokenPipeError:
+                # The reader has gone (`irn ... | head -1`): the work goes on, the words go nowhere.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            except OSError as error:
+                if stream is sys.stderr:
+                    return
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                reason = error.strerror or str(error)
+                raise OutputError(f"standard output cannot be written ({reason})", "Make room.") from error
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        if self.live:
+            self.live.pause()
+        try:
+            yield
+        finally:
+            if self.live:
+                self.live.resume()
+
+
+def on_terminal(stream: TextIO) -> bool:
+    """Whether control codes are welcome."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def error_text(error: BaseException) -> str:
+    """The error as a person should read it; anything without a name of ours is a bug."""
+    if isinstance(error, IrnError):
+        return str(error)
+    what = " ".join(str(error).split())
+    return f"internal error ({type(error).__name__}{': ' if what else ''}{what}). {BUG}"
+
+
+def one_line(text: str) -> str:
+    """Control characters spelled out: a file's name never breaks a line or colours a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else one_line(str(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf"
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,139 @@
+"""``irn roundtrip``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from irncli.cli import options as o
+from irncli.cli.command import command
+from irncli.cli.output import Cell, Output
+
+if TYPE_CHECKING:
+    from irncli.batch.run import Outcome, Report
+
+Folder = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER/",
+        help="Write the small, the restored and the Lanczos picture and a sheet of crops here.",
+    ),
+]
+
+COLUMNS = {
+    "psnr_y": "PSNR-Y",
+    "psnr_rgb": "PSNR-RGB",
+    "ssim_y": "SSIM-Y",
+    "lanczos_psnr_y": "Lanczos",
+    "gain_y": "gain",
+    "closeness_rgb": "small/bicubic",
+    "small_bytes": "bytes",
+    "seconds": "seconds",
+}
+
+
+@command
+def roundtrip(
+    out: Output,
+    inputs: o.Inputs,
+    output: Folder = None,
+    scale: o.Scale = None,
+    model: o.Model = None,
+    tau: o.Tau = None,
+    seed: o.Seed = "0",
+    recursive: o.Recursive = False,
+    on_existing: o.OnExisting = "error",
+    max_pixels: o.MaxPixels = "500MP",
+    device: o.Device = "auto",
+    dtype: o.Dtype = "auto",
+    tile: o.Tile = "auto",
+    threads: o.Threads = None,
+    fail_fast: o.FailFast = False,
+) -> int:
+    """Make small, bring back, and tell how well that went.
+
+    The table has PSNR (dB, luma and RGB) and SSIM of the restored picture, the PSNR of Lanczos down and
+    up beside it and the gain over it, and how close the small picture is to a bicubic one.
+
+    \b
+    Examples:
+      irn roundtrip photo.jpg
+      irn roundtrip photos/ -o out/ --scale 2
+    """
+    o.check_device(device, threads)
+    o.check_tau(tau)
+    side = o.tile_from(tile)
+    most = o.pixels_from(max_pixels)
+    number = o.seed_from(seed)
+    wanted = o.scale_from(scale)
+
+    from irncli.batch.discover import discover
+    from irncli.batch.plan import Job, make_plan, place, stem_of, target_of
+    from irncli.batch.run import run
+    from irncli.batch.work import Models, tidy
+    from irncli.cli.telling import Teller, conclude
+    from irncli.pretrained.catalogue import scale_of
+
+    target = target_of(output, inputs, only_folder=True)
+    name = o.model_from(wanted, model)
+    kinds = (f"x{scale_of(name)}", "restored", "lanczos", "crops") if output is not None else ()
+    found, missed = discover(inputs, recursive=recursive)
+    jobs = []
+    for item in found:
+        stem = stem_of(item.path.name)
+        paths = tuple(place(item, target, f"{stem}.{kind}.png") for kind in kinds)
+        jobs.append(Job(item.path, paths, number, item.below is not None))
+    plan = make_plan(jobs, on_existing)
+    if seed == "random":
+        out.note(f"--seed {number} was drawn")
+    tidy(plan.jobs)
+
+    from irncli.cli.measure import RoundTrip
+
+    models = Models(device, dtype, side, threads)
+    work = RoundTrip(models, name, tau, number, on_existing, most)
+    report = run(plan, work, Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
+    if not out.json:
+        _show_table(out, report)
+    means = _means(report)
+    return conclude(out, report, {"mean": means} if means else None)
+
+
+def _nothing_yet(out: Output, outcome: Outcome) -> None:
+    """The table comes at the end."""
+
+
+def _figures(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
+    done = (outcome for outcome in report.outcomes if outcome.status == "done")
+    return [(outcome.name, outcome.result.details["figures"]) for outcome in done]  # type: ignore[misc]
+
+
+def _means(report: Report) -> dict[str, float]:
+    every = [figures for _, figures in _figures(report)]
+    return {key: sum(f[key] for f in every) / len(every) for key in COLUMNS} if every else {}
+
+
+def _show_table(out: Output, report: Report) -> None:
+    rows: list[Sequence[Cell]] = [_row(name, figures) for name, figures in _figures(report)]
+    if len(rows) > 1:
+        rows.append(_row("mean", _means(report)))
+    if rows:
+        out.table(["picture", *COLUMNS.values()], rows)
+
+
+def _row(name: str, figures: Mapping[str, Any]) -> list[Cell]:
+    cells: list[Cell] = [name]
+    for key in COLUMNS:
+        value = figures[key]
+        if key == "ssim_y":
+            value = f"{value:.4f}"
+        elif key == "gain_y":
+            value = f"{value:+.2f}"
+        elif key == "small_bytes":
+            value = f"{value:.0f}"
+        cells.append(value)
+    return cells

@@ -1,0 +1,148 @@
+"""Tells of a run: progress while it goes on, results as they come, a summary at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from irncli.batch.plan import Job
+from irncli.batch.run import Outcome, Report
+from irncli.cli.output import Output, error_text, on_terminal, one_line
+from irncli.errors import IrnError
+
+Show = Callable[[Output, Outcome], None]
+
+
+def show_paths(out: Output, outcome: Outcome) -> None:
+    """The result of a job that writes files: their paths."""
+    for path in outcome.outputs:
+        out.line(str(path))
+
+
+class Teller:
+    """Observer of a run (:class:`irncli.batch.run.Observer`)."""
+
+    def __init__(self, out: Output, show: Show = show_paths, *, planned: bool = False) -> None:
+        """``planned``: nothing is done, so say nothing but the plan itself."""
+        self.out, self.show, self.planned = out, show, planned
+        self.total = self.ended = 0
+        self.bars: Bars | None = None
+
+    def begin(self, total: int) -> None:
+        self.total = total
+        if not self.out.quiet and not self.planned and on_terminal(sys.stderr):
+            self.bars = Bars(total)
+            self.out.live = self.bars
+
+    def start(self, job: Job) -> None:
+        if self.bars:
+            self.bars.start(one_line(job.source.name))
+        self.out.detail(f"{job.name} begins")
+
+    def end(self, outcome: Outcome) -> None:
+        self.ended += 1
+        if self.bars:
+            self.bars.end()
+        for text in outcome.result.notes:
+            self.out.note(text, outcome.name)
+        if self.out.json:
+            self.out.record(file_record(outcome))
+        elif outcome.status in ("done", "planned"):
+            self.show(self.out, outcome)
+        if self.total > 1 and not self.bars and not self.planned:
+            took = f" in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
+            self.out.say(f"[{self.ended}/{self.total}] {outcome.name} {outcome.status}{took}")
+        elif outcome.status == "skipped" and self.total == 1:
+            self.out.note(f"skipped, {outcome.outputs[0]} exists already", outcome.name)
+
+    def close(self) -> None:
+        if self.bars:
+            self.bars.close()
+            self.out.live = self.bars = None
+
+
+def conclude(
+    out: Output, report: Report, extra: Mapping[str, object] | None = None, *, summary: bool = True
+) -> int:
+    """Summary and failures of a run; returns its exit status. One input has no summary in words."""
+    if summary and len(report.outcomes) + report.untried > 1:
+        ended = "planned" if report.count("planned") else "done"
+        counts = [f"{report.count(s)} {s}" for s in (ended, "skipped", "failed")]
+        out.say(", ".join(counts) + (f", {report.untried} not tried" if report.untried else ""))
+    for outcome in report.outcomes:
+        if outcome.error:
+            out.error(outcome.error, outcome.name)
+    if report.stopped:
+        out.error(report.stopped)
+    if report.interrupted:
+        out.say("interrupted")
+    if out.json and summary:
+        out.record(summary_record(report) | dict(extra or {}))
+    return report.status
+
+
+def file_record(outcome: Outcome) -> dict[str, object]:
+    """The JSON object of one input."""
+    record: dict[str, object] = {"type": "file", "input": outcome.name, "status": outcome.status}
+    record["outputs"] = [str(path) for path in outcome.outputs] if outcome.status != "failed" else []
+    if outcome.status == "done":
+        record["seconds"] = round(outcome.seconds, 3)
+    if outcome.error:
+        record["error"] = error_record(outcome.error)
+    return record | dict(outcome.result.details)
+
+
+def summary_record(report: Report) -> dict[str, object]:
+    """The last JSON object of a run."""
+    record: dict[str, object] = {"type": "summary"}
+    record |= {status: report.count(status) for status in ("done", "skipped", "failed", "planned")}
+    record["untried"] = report.untried
+    if report.stopped:
+        record["error"] = error_record(report.stopped)
+    return record | {"exit_status": report.status}
+
+
+def error_record(error: Exception) -> dict[str, object]:
+    """An error for a script."""
+    if isinstance(error, IrnError):
+        return {"exit_status": error.status, "what": error.what, "remedy": error.remedy}
+    return {"exit_status": 1, "what": error_text(error), "remedy": ""}
+
+
+class Bars:
+    """One bar for the batch with the time left, one that moves for the file at hand; on stderr."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns: list[Any] = [TextColumn("{task.description}", markup=False), BarColumn()]
+        if total > 1:
+            columns += [MofNCompleteColumn(), TimeRemainingColumn()]
+        # stdout may be a file: rich must not take its lines over to stderr.
+        self._progress = Progress(
+            *columns,
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._batch = self._progress.add_task("all", total=total, visible=total > 1)
+        self._file = self._progress.add_task("", total=None, visible=False)
+        self._progress.start()
+
+    def start(self, name: str) -> None:
+        self._progress.update(self._file, description=name, visible=True)
+
+    def end(self) -> None:
+        self._progress.advance(self._batch)
+
+    def pause(self) -> None:
+        self._progress.stop()
+
+    def resume(self) -> None:
+        self._progress.start()
+
+    def close(self) -> None:
+        self._progress.stop()

@@ -1,0 +1,1 @@
+"""Figures: metrics, MATLAB's bicubic, the protocol."""

@@ -1,0 +1,47 @@
+"""Test pictures as the protocol wants them: 8-bit colour, alpha dropped, no profile applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from irncli.errors import InputError
+from irncli.images.files import looks_like_picture, read_picture
+
+
+@dataclass(frozen=True)
+class HighResolution:
+    """An original before the crop to a multiple of the scale."""
+
+    name: str
+    samples: NDArray[np.uint8]
+    """H W 3; a grey file has three equal channels."""
+    grey_file: bool
+    grey_samples: NDArray[np.uint8]
+    """H W: the file's own values, or BT.601 luma (0..255) of a colour picture."""
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """The pictures directly in a folder, by name. Raise InputError when there is none."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder", "Give folders of pictures with --data.")
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.is_file() and looks_like_picture(path)
+    )
+    if not found:
+        raise InputError(f"{folder}: no picture in this folder", "Give folders of pictures with --data.")
+    return found
+
+
+def read_original(path: Path) -> HighResolution:
+    """Raise InputError, naming the file, if it cannot be read as 8-bit samples."""
+    picture = read_picture(path).picture
+    samples = np.array(np.broadcast_to(picture.colour, (picture.height, picture.width, 3)))
+    grey = picture.colour[..., 0] if picture.grey else np.array(Image.fromarray(samples).convert("L"))
+    return HighResolution(path.stem, samples, picture.grey, grey)

@@ -1,0 +1,1 @@
+"""Files <-> tensors: ``files`` reads and writes, ``colour`` settles modes, ``pixels`` knows torch."""

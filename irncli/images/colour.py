@@ -1,0 +1,241 @@
+"""The colour policy: every mode that Pillow knows becomes grey or RGB with perhaps an alpha, or is refused.
+
+    1 L LA La            -> grey (with alpha)
+    P PA                 -> RGB, or grey when its palette is; with alpha
+    RGB RGBA RGBa RGBX   -> RGB (with alpha)
+    YCbCr                -> RGB
+    CMYK                 -> RGB through its profile, and a note
+    16-bit, Lab, HSV, I, F: refused, never cut to 8 bits without a word
+
+Pixels are never turned: the orientation stays a tag.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import TiffImageFile
+
+from irncli.errors import InputError
+from irncli.images.decoding import decoding
+from irncli.images.metadata import ORIENTATION, Metadata, collect, own_properties, stashed_profile
+from irncli.images.transparency import extend_under_transparency
+
+__all__ = ["Metadata", "Picture", "extend_under_transparency", "from_pillow", "profile_space", "to_pillow"]
+
+Samples = NDArray[np.uint8]
+
+_UNTURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What undoes each orientation."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    colour: Samples
+    """H W 1 (grey) or H W 3 (RGB), C-contiguous."""
+    alpha: Samples | None = None
+    """H W, not premultiplied."""
+    metadata: Metadata = Metadata()
+    palette: bool = False
+    """The source was a palette or 1-bit picture."""
+    notes: tuple[str, ...] = ()
+    """What the user should hear once, whole phrases after "photo.png: "."""
+
+    @property
+    def height(self) -> int:
+        return int(self.colour.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.colour.shape[1])
+
+    @property
+    def grey(self) -> bool:
+        return bool(self.colour.shape[2] == 1)
+
+
+def profile_space(icc: bytes) -> bytes:
+    """The colour space that an ICC profile is for: ``b"RGB "``, ``b"GRAY"``, ``b"CMYK"`` ..."""
+    return icc[16:20]
+
+
+def from_pillow(image: Image.Image) -> Picture:
+    """An opened picture, its pixels best not yet loaded -> Picture, 8 bits a sample.
+
+    Raise InputError for more than 8 bits, for colour models that are not supported, and when the pixels
+    cannot be decoded. Bits and orientation can only be told from a file whose pixels are not loaded yet.
+    """
+    with decoding():
+        _refuse_deep(image)
+        _refuse_mode(image.mode)
+        turned = _orientation(image)
+        raw = _raw_mode(image)
+        early = collect(image) if isinstance(image, TiffImageFile) else None
+        image.load()
+        metadata, notes = early or collect(image)
+        own = own_properties(image)
+        palette = image.mode in ("1", "P", "PA")
+        if turned in _UNTURN:
+            image = _transposed(image, _UNTURN[turned])
+        if image.mode == "CMYK":
+            image, icc, note = _cmyk_to_rgb(image, metadata.icc)
+            metadata, notes = replace(metadata, icc=icc), (*notes, note)
+        colour, alpha = _samples(image, raw, grey_palette=metadata.icc is None)
+    colour, alpha = _laid_out(colour, alpha, own.get("layout", ""))
+    icc = stashed_profile(own) or metadata.icc
+    if icc and icc is metadata.icc and profile_space(icc) != (b"GRAY" if colour.shape[2] == 1 else b"RGB "):
+        icc, notes = None, (*notes, "its ICC profile is not for its colour model and is left out")
+    return Picture(colour, alpha, replace(metadata, icc=icc), palette, notes)
+
+
+def to_pillow(picture: Picture) -> Image.Image:
+    """A picture's pixels as a Pillow image: L, LA, RGB or RGBA. It carries no metadata."""
+    mode = ("L" if picture.grey else "RGB") + ("A" if picture.alpha is not None else "")
+    planes = picture.colour
+    if picture.alpha is not None:
+        planes = np.concatenate((planes, picture.alpha[..., None]), axis=2)
+    return Image.frombuffer(
+        mode, (picture.width, picture.height), np.ascontiguousarray(planes).tobytes(), "raw", mode, 0, 1
+    )
+
+
+def _refuse_deep(image: Image.Image) -> None:
+    bits = 8
+    if isinstance(image, TiffImageFile):
+        stated = image.tag_v2.get(258, (1,))
+        if isinstance(stated, tuple) and stated and image.mode in ("L", "LA", "La", "RGB", "RGBA", "CMYK"):
+            bits = max(int(b) for b in stated)
+    # Pillow opens 16-bit RGB as RGB and keeps the upper half; only the raw mode tells.
+    if image.mode.startswith("I;16") or re.search(r";16[BLNRS]|;12|^I;16", _raw_mode(image)):
+        bits = 16
+    for tile in _tiles(image):
+        if tile.codec_name.startswith("ppm") and isinstance(tile.args, tuple) and tile.args[-1] > 255:
+            bits = 16
+    if bits > 8:
+        raise InputError(
+            f"has {bits} bits per sample, which are not supported yet",
+            "Make an 8-bit copy of it first.",
+        )
+
+
+def _refuse_mode(mode: str) -> None:
+    names = {"LAB": "Lab colour", "HSV": "HSV colour", "F": "floating-point samples", "I": "32-bit samples"}
+    if mode in names:
+        raise InputError(f"has {names[mode]}, which is not supported", "Make an 8-bit RGB copy of it first.")
+
+
+def _tiles(image: Image.Image) -> list[Any]:
+    return list(getattr(image, "tile", None) or [])
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """The layout of the samples in the file, as Pillow's decoders call it; empty when it is loaded."""
+    for tile in _tiles(image):
+        args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if args and isinstance(args[0], str):
+            return args[0]
+    return ""
+
+
+def _orientation(image: Image.Image) -> int:
+    """By which orientation Pillow will turn the pixels as it loads them: a TIFF's only."""
+    value = image.tag_v2.get(ORIENTATION, 1) if isinstance(image, TiffImageFile) and _tiles(image) else 1
+    return value if isinstance(value, int) else 1
+
+
+def _transposed(image: Image.Image, method: Image.Transpose) -> Image.Image:
+    turned = image.transpose(method)
+    turned.info = image.info
+    return turned
+
+
+def _samples(image: Image.Image, raw: str, grey_palette: bool) -> tuple[Samples, Samples | None]:
+    """Colour H W C and alpha, from any mode that was let through."""
+    key = image.info.get("transparency")
+    if image.mode in ("P", "PA"):
+        return _from_palette(image, key, grey_palette)
+    if image.mode in ("1", "L"):
+        grey = np.array(image.convert("L"))[..., None]
+        if not isinstance(key, int):
+            return grey, None
+        if image.mode == "1":
+            key = 255 if key else 0
+        # Pillow spreads 2- and 4-bit samples over 0..255, but leaves the transparent value as it was.
+        key = key * {"L;2": 85, "L;4": 17}.get(raw, 1) & 255
+        return grey, _keyed(grey, (key,))
+    if image.mode in ("LA", "La"):
+        both = np.array(image.convert("LA"))
+        return np.ascontiguousarray(both[..., :1]), np.ascontiguousarray(both[..., 1])
+    if image.mode in ("RGBA", "RGBa"):
+        four = np.array(image.convert("RGBA"))
+        return np.ascontiguousarray(four[..., :3]), np.ascontiguousarray(four[..., 3])
+    if image.mode in ("RGB", "RGBX", "YCbCr"):
+        rgb = np.array(image.convert("RGB"))
+        if isinstance(key, tuple) and len(key) == 3:
+            return rgb, _keyed(rgb, tuple(int(k) & 255 for k in key))
+        return rgb, None
+    raise InputError(f"has the mode {image.mode}, which is not supported", "Make an RGB copy of it first.")
+
+
+def _keyed(colour: Samples, key: tuple[int, ...]) -> Samples:
+    """Alpha 0 where the colour is the one that the file calls transparent."""
+    hit = (colour == np.array(key, np.uint8)).all(axis=2)
+    return np.where(hit, np.uint8(0), np.uint8(255))
+
+
+def _from_palette(image: Image.Image, key: Any, grey_palette: bool) -> tuple[Samples, Samples | None]:
+    transparent = image.mode == "PA" or image.has_transparency_data
+    four = np.array(image.convert("RGBA"))
+    rgb, alpha = four[..., :3], np.ascontiguousarray(four[..., 3]) if transparent else None
+    # A palette of greys is how many tools store a grey picture.
+    if grey_palette and (rgb[..., :1] == rgb).all():
+        rgb = rgb[..., :1]
+    return np.ascontiguousarray(rgb), alpha
+
+
+def _laid_out(colour: Samples, alpha: Samples | None, layout: str) -> tuple[Samples, Samples | None]:
+    """Give back what WebP has dropped from a picture of ours: grey as such, and an alpha without a hole."""
+    if layout in ("L", "LA") and colour.shape[2] == 3 and (colour[..., :1] == colour).all():
+        colour = np.ascontiguousarray(colour[..., :1])
+    if layout in ("LA", "RGBA") and alpha is None:
+        alpha = np.full(colour.shape[:2], 255, np.uint8)
+    return colour, alpha
+
+
+def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None, str]:
+    """RGB, the profile it now has, and the note."""
+    if icc and profile_space(icc) == b"CMYK":
+        try:
+            srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+            rgb = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+                srgb,
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                outputMode="RGB",
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            if rgb is not None:
+                return rgb, _undated(srgb.tobytes()), "CMYK converted to sRGB through its profile"
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            return image.convert("RGB"), None, "CMYK converted to RGB without its profile, which is damaged"
+    return image.convert("RGB"), None, "CMYK converted to RGB without a profile, so colours may differ"
+
+
+def _undated(icc: bytes) -> bytes:
+    """The profile without the moment of its making: the same input gives the same bytes."""
+    return icc[:24] + bytes([0x07, 0xD0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]) + icc[36:]

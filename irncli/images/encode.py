@@ -1,0 +1,245 @@
+"""Picture -> the bytes of a file, with its metadata and the manifest or record."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin, features
+
+from irncli.errors import OutputError, UsageError
+from irncli.images import xmp
+from irncli.images.colour import Picture, profile_space, to_pillow
+from irncli.images.decoding import quiet
+from irncli.images.metadata import ORIENTATION, Metadata
+from irncli.images.tiff import tiff_bytes
+
+KEYWORD = "irn"
+"""Of the PNG text chunk; elsewhere the text is the XMP property ``irn:manifest`` or ``irn:record``."""
+LOSSLESS = frozenset({"PNG", "WEBP", "TIFF"})
+WRITABLE = {
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+} | ({".avif": "AVIF"} if features.check("avif") else {})
+"""Lower-case suffix -> format."""
+
+_LONGEST_SIDE = {"WEBP": 16383, "JPEG": 65500, "AVIF": 65536}
+_JPEG_MARKER = 65533
+_JPEG_XMP = _JPEG_MARKER - 29
+_PNG_PROFILE = 1 << 20
+"""Pillow refuses to read a PNG whose profile is larger."""
+
+
+@dataclass
+class _Parts:
+    """What goes into one file, and the notes on what had to stay out."""
+
+    format: str
+    icc: bytes | None
+    exif: bytes | None
+    dpi: tuple[float, float] | None
+    packet: bytes | None
+    own: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def encode(
+    picture: Picture,
+    format: str,
+    *,
+    text: str | None = None,
+    text_kind: str = "manifest",
+    strip: bool = False,
+    quality: int = 95,
+    compress: int | None = None,
+) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes of a file in ``format`` (PNG, WEBP, TIFF without loss; JPEG, AVIF 4:4:4), and notes.
+
+    ``text`` is the ASCII JSON of a manifest or record (``text_kind`` says which) and travels inside.
+    ``strip`` leaves out the picture's own metadata, never the text. ``quality`` (0 to 100) is for JPEG and
+    AVIF; ``compress`` (0 fast to 9 small) for the others. The notes are whole phrases on what the format
+    could not hold. The same arguments give the same bytes.
+
+    Raise UsageError when the format is unknown or cannot hold the picture at all (JPEG with transparency),
+    OutputError when encoding fails.
+    """
+    if format not in WRITABLE.values():
+        raise UsageError(f"{format} cannot be written here", f"Choose one of {_names()}.")
+    if format == "JPEG" and picture.alpha is not None:
+        raise UsageError("JPEG cannot hold transparency", "Choose png, webp, tiff or avif.")
+    most = _LONGEST_SIDE.get(format, picture.width + picture.height)
+    if max(picture.width, picture.height) > most:
+        raise UsageError(
+            f"{format} cannot hold {picture.width} x {picture.height} pixels (the most a side is {most})",
+            "Choose png or tiff.",
+        )
+    parts = _parts(picture, format, strip)
+    if text is not None and format != "PNG":
+        parts.own[text_kind] = text
+    packet = _packet(parts)
+    try:
+        with quiet():
+            data = _WRITERS[format](picture, parts, packet, text, quality, compress)
+    except MemoryError as error:
+        raise OutputError(f"no memory to encode it as {format}", "Close other programs.") from error
+    except Exception as error:  # Encoders raise as many kinds of exception as decoders.
+        raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another --format.") from error
+    return data, tuple(parts.notes)
+
+
+def _names() -> str:
+    return ", ".join(sorted({name.lower() for name in WRITABLE.values()}))
+
+
+def _parts(picture: Picture, format: str, strip: bool) -> _Parts:
+    metadata = Metadata() if strip else picture.metadata
+    parts = _Parts(format, metadata.icc, metadata.exif, metadata.dpi, metadata.xmp)
+    layout = ("L" if picture.grey else "RGB") + ("A" if picture.alpha is not None else "")
+    if format in ("WEBP", "AVIF") and layout != "RGB":
+        # They know no grey (with alpha), and drop an alpha without a hole: told to whoever reads the file.
+        parts.own["layout"] = layout
+    if format in ("WEBP", "AVIF") and parts.dpi:
+        parts.own["dpi"] = f"{parts.dpi[0]!r} {parts.dpi[1]!r}"
+    _fit_profile(picture, parts)
+    if format == "JPEG" and parts.exif and len(parts.exif) > _JPEG_MARKER:
+        parts.exif = None
+        parts.notes.append("JPEG cannot hold more than 64 KB of EXIF data: left out")
+    return parts
+
+
+def _fit_profile(picture: Picture, parts: _Parts) -> None:
+    if parts.icc is None:
+        return
+    grey_file = picture.grey and parts.format != "WEBP"
+    if profile_space(parts.icc) != (b"GRAY" if grey_file else b"RGB "):
+        if profile_space(parts.icc) == b"GRAY" and len(parts.icc) < 32768:
+            # The file is RGB but the original grey: keep the profile for the way back.
+            parts.own["profile"] = base64.b64encode(parts.icc).decode("ascii")
+        else:
+            parts.notes.append("its ICC profile is not for its colour model and is left out")
+        parts.icc = None
+    elif parts.format == "PNG" and len(parts.icc) > _PNG_PROFILE:
+        parts.icc = None
+        parts.notes.append("its ICC profile is larger than 1 MB, too large for PNG, and is left out")
+
+
+def _packet(parts: _Parts) -> bytes | None:
+    """The picture's XMP with our properties."""
+    if not parts.own:
+        packet = parts.packet
+    else:
+        try:
+            packet = xmp.merge(parts.packet, parts.own)
+        except xmp.XmpError as error:
+            parts.notes.append(f"its XMP data is damaged ({error}) and is left out")
+            packet = xmp.merge(None, parts.own)
+    if parts.format == "JPEG" and packet and len(packet) > _JPEG_XMP:
+        parts.notes.append("JPEG cannot hold more than 64 KB of XMP data: left out")
+        packet = xmp.merge(None, parts.own) if parts.own else None
+    return packet
+
+
+def _png(
+    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, _: int, level: int | None
+) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    if text is not None:
+        info.add_itxt(KEYWORD, text)
+    if packet:
+        info.add_itxt("XML:com.adobe.xmp", packet)
+    options: dict[str, Any] = {"pnginfo": info, "compress_level": 6 if level is None else level}
+    if parts.dpi:
+        options["dpi"] = parts.dpi
+    return _saved(to_pillow(picture), "PNG", parts, options)
+
+
+def _webp(
+    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, _: int, level: int | None
+) -> bytes:
+    # Exact: otherwise the colours under alpha 0 change, and with them the digest of the pixels.
+    options = {
+        "lossless": True,
+        "exact": True,
+        "quality": 80,
+        "method": 4 if level is None else level * 6 // 9,
+    }
+    return _saved(to_pillow(picture), "WEBP", parts, options | {"xmp": packet or b""})
+
+
+def _tiff(
+    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, _: int, level: int | None
+) -> bytes:
+    samples = picture.colour
+    if picture.alpha is not None:
+        samples = np.concatenate((samples, picture.alpha[..., None]), axis=2)
+    return tiff_bytes(
+        samples,
+        level=6 if level is None else level,
+        dpi=parts.dpi,
+        icc=parts.icc,
+        exif=parts.exif,
+        xmp=packet,
+    )
+
+
+def _jpeg(
+    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, quality: int, _: int | None
+) -> bytes:
+    options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4", "optimize": True}
+    if packet:
+        options["xmp"] = packet
+    if parts.dpi and max(parts.dpi) < 65535:
+        options["dpi"] = parts.dpi
+    return _saved(to_pillow(picture), "JPEG", parts, options)
+
+
+def _avif(
+    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, quality: int, _: int | None
+) -> bytes:
+    # One thread: the bytes must not depend on the machine's cores.
+    options: dict[str, Any] = {
+        "quality": quality,
+        "max_threads": 1,
+        "subsampling": "4:0:0" if picture.grey else "4:4:4",
+    }
+    if packet:
+        options["xmp"] = packet
+    return _saved(to_pillow(picture), "AVIF", parts, options)
+
+
+_WRITERS = {"PNG": _png, "WEBP": _webp, "TIFF": _tiff, "JPEG": _jpeg, "AVIF": _avif}
+
+
+def _saved(image: Image.Image, format: str, parts: _Parts, options: dict[str, Any]) -> bytes:
+    if parts.icc:
+        options["icc_profile"] = parts.icc
+    if parts.exif:
+        options["exif"] = _AsItIs(parts.exif) if format == "AVIF" else parts.exif
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+class _AsItIs(Image.Exif):
+    """EXIF for an AVIF: Pillow asks for the orientation, which the container has too, and for the bytes.
+
+    By itself it would write its own reading of the bytes: "Jos?" for "José".
+    """
+
+    def __init__(self, block: bytes) -> None:
+        super().__init__()
+        self._block = block
+        orientation = Metadata(exif=block).orientation
+        if orientation != 1:
+            self[ORIENTATION] = orientation
+        self[305] = "irn"  # Never written; without any tag Pillow would not ask for the bytes.
+
+    def tobytes(self, offset: int = 8) -> bytes:
+        return self._block

@@ -1,0 +1,245 @@
+"""Reading and writing picture files: :func:`read_picture` and :func:`encode` are twins."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
+
+from irncli.errors import InputError
+from irncli.images import png
+from irncli.images.colour import Picture, from_pillow
+from irncli.images.decoding import decoding
+from irncli.images.encode import KEYWORD, LOSSLESS, WRITABLE, encode
+from irncli.images.metadata import ORIENTATION, own_properties
+from irncli.images.sniff import (
+    RAW_SUFFIXES,
+    READABLE_SUFFIXES,
+    begins_like_picture,
+    deep_avif,
+    looks_like_picture,
+    webp_size,
+)
+from irncli.images.whole import sweep_leftovers, write_whole
+
+__all__ = [
+    "LOSSLESS",
+    "READABLE_SUFFIXES",
+    "WRITABLE",
+    "Loaded",
+    "count_pages",
+    "encode",
+    "looks_like_picture",
+    "peek_text",
+    "read_picture",
+    "read_stream",
+    "sweep_leftovers",
+    "write_whole",
+]
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF", "GIF", "PPM")
+_READABLE = "Readable are PNG, JPEG, WebP, TIFF, BMP, AVIF, GIF and PPM."
+_LONGEST_TEXT = 1 << 16
+
+
+@dataclass(frozen=True)
+class Loaded:
+    picture: Picture
+    text: str | None
+    """The JSON of a manifest or record found in the file, unchecked."""
+    sha256: str
+    """Of the file's bytes, 64 hexadecimal digits."""
+    format: str
+    """Pillow's name, such as ``PNG``."""
+
+
+def read_picture(path: Path, *, max_pixels: int = 500_000_000, page: int | None = None) -> Loaded:
+    """A picture file, decoded whole, as a :class:`Picture`.
+
+    Raise InputError, beginning with the path, for whatever is missing, no picture, cut short, damaged,
+    animated or multi-page (unless ``page``, counted from 1, chooses one), of more than ``max_pixels`` pixels
+    (checked before anything is allocated), or of a kind that is not supported.
+    """
+    with _named(path), _opened(path) as stream:
+        return _read(stream, max_pixels, page)
+
+
+def read_stream(
+    stream: BinaryIO, name: str, *, max_pixels: int = 500_000_000, page: int | None = None
+) -> Loaded:
+    """:func:`read_picture` for a file that is open already, such as a BytesIO of standard input."""
+    with _named(name):
+        return _read(stream, max_pixels, page)
+
+
+def peek_text(path: Path) -> tuple[str | None, tuple[int, int], str]:
+    """The text of a manifest or record, the size (width, height as stored) and the format; decodes no pixels.
+
+    Raise InputError as :func:`read_picture` does.
+    """
+    with _named(path), _opened(path) as stream:
+        with decoding(), _identified(stream) as image:
+            text, size, format = _text(image), _stored_size(image), _format(image)
+        if text is None and format == "PNG":
+            text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
+        return text, size, format
+
+
+def count_pages(path: Path) -> int:
+    """How many pages or frames the file has. Raise InputError as :func:`read_picture` does."""
+    with _named(path), _opened(path) as stream, decoding(), _identified(stream) as image:
+        return _pages(image)
+
+
+@contextmanager
+def _named(name: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{name}: {error.what}", error.remedy) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, when it is a regular one: a pipe or a device of that name must not hold us up."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError("is a folder", "Give the pictures in it, or the folder under its own name.")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("is not a regular file", "Give - to read a picture from a pipe.")
+        if path.suffix.lower() in RAW_SUFFIXES:
+            raise InputError("is a camera's raw file", "Develop it to TIFF or PNG first.")
+        stream = path.open("rb")
+    except FileNotFoundError as error:
+        raise InputError("does not exist", "Check the name.") from error
+    except PermissionError as error:
+        raise InputError("may not be read: no permission", "Change its permissions.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be opened ({error})", "Check the name and the disk.") from error
+    with stream:
+        yield stream
+
+
+def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
+    try:
+        digest = _sha256(stream)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error})", "Check the disk.") from error
+    with _identified(stream, max_pixels) as image:
+        with decoding():
+            if image.format == "PNG":
+                at = stream.tell()
+                png.check_chunks(stream)
+                stream.seek(at)
+            note = _choose_page(image, page)
+            _refuse_large(_stored_size(image), max_pixels)
+        picture = from_pillow(image)
+        with decoding():
+            text = _text(image)
+        if note:
+            picture = replace(picture, notes=(note, *picture.notes))
+        return Loaded(picture, text, digest, _format(image))
+
+
+def _choose_page(image: Image.Image, page: int | None) -> str | None:
+    """Turn to the page, or make sure that there is only one; a note when that has an exception."""
+    pages = _pages(image)
+    if page is not None:
+        if not 1 <= page <= pages:
+            raise InputError(f"has no page {page} (it has {pages})", "Choose another with --page.")
+        image.seek(page - 1)
+    elif pages > 1 and image.format == "MPO":
+        # Telephones put depth maps and second views into what everybody takes for a JPEG.
+        return f"holds {pages} pictures, and the first is taken"
+    elif pages > 1:
+        kind = "pages" if image.format == "TIFF" else "frames"
+        raise InputError(f"has {pages} {kind}, and one picture is wanted", "Choose one with --page N.")
+    return None
+
+
+def _sha256(stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    stream.seek(0)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _identified(stream: BinaryIO, max_pixels: int | None = None) -> Iterator[Image.Image]:
+    """The file opened by Pillow: header only."""
+    head = stream.read(32)
+    stream.seek(0)
+    if not head:
+        raise InputError("is empty", "Get the file again from where it came from.")
+    if max_pixels is not None:
+        _refuse_large(webp_size(head), max_pixels)
+        if head[4:8] == b"ftyp" and deep_avif(stream.read(1 << 20)):
+            raise InputError(
+                "has 10 or 12 bits per sample, which are not supported yet", "Make an 8-bit copy of it first."
+            )
+        stream.seek(0)
+    with decoding():
+        try:
+            image = Image.open(stream, formats=_FORMATS)
+        except UnidentifiedImageError as error:
+            if begins_like_picture(head):
+                raise InputError(
+                    "is damaged or cut short", "Get the file again from where it came from."
+                ) from error
+            raise InputError("is not a picture that irn can read", _READABLE) from error
+    with image:
+        if max_pixels is not None:
+            _refuse_large(_stored_size(image), max_pixels)
+        yield image
+
+
+def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise InputError(
+            f"has {width} x {height} pixels, and {max_pixels / 1e6:g} million are the most",
+            "Allow more with --max-pixels, if you trust the file.",
+        )
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as the samples are stored; Pillow says a TIFF's size as it is displayed."""
+    width, height = image.size
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(ORIENTATION) in (5, 6, 7, 8):
+        width, height = height, width
+    return width, height
+
+
+def _pages(image: Image.Image) -> int:
+    """Pages or frames, a TIFF's reduced copies of the same picture not counted."""
+    total = int(getattr(image, "n_frames", 1))
+    if total == 1 or not isinstance(image, TiffImageFile):
+        return total
+    full = 0
+    for index in range(total):
+        image.seek(index)
+        kind = image.tag_v2.get(254, 0)
+        full += not (isinstance(kind, int) and kind & 1)
+    image.seek(0)
+    return max(full, 1)
+
+
+def _format(image: Image.Image) -> str:
+    return "JPEG" if image.format == "MPO" else image.format or ""
+
+
+def _text(image: Image.Image) -> str | None:
+    text = image.info.get(KEYWORD)
+    if isinstance(text, str):
+        return str(text)
+    own = own_properties(image)
+    return own.get("manifest") or own.get("record")

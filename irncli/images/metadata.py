@@ -1,0 +1,161 @@
+"""What a file carries beside its pixels: ICC profile, EXIF, XMP and DPI, taken out of an opened picture."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import math
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from irncli.images import ifd, xmp
+
+ORIENTATION = 274
+_EXIF_PREFIX = b"Exif\0\0"
+_RESOLUTION = frozenset({282, 283, 296})
+# Tags of a file's first directory that describe the picture. All others (sizes, offsets, compression,
+# colour) describe one file's bytes, and would break the next file.
+_DESCRIPTIVE = frozenset(
+    {269, 270, 271, 272, ORIENTATION, 285, 305, 306, 315, 316, 18246, 18249, 33432}
+    | _RESOLUTION
+    | set(range(0x9C9B, 0x9CA0))
+)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    icc: bytes | None = None
+    """A profile whose colour space is the picture's: RGB or grey."""
+    exif: bytes | None = None
+    """``Exif\\0\\0`` and a TIFF block. The orientation in it is not applied to the pixels."""
+    xmp: bytes | None = None
+    """The packet without our own properties."""
+    dpi: tuple[float, float] | None = None
+
+    @property
+    def orientation(self) -> int:
+        """1 to 8, as the EXIF tag; 1 when there is none. 5 to 8 are displayed with the sides exchanged."""
+        if self.exif is None:
+            return 1
+        value = exif_directory(self.exif).number(ORIENTATION)
+        return value if value is not None and 1 <= value <= 8 else 1
+
+
+def own_properties(image: Image.Image) -> dict[str, str]:
+    """Our properties in an opened file's XMP packet; none where it has none that can be read."""
+    packet = _packet(image)
+    try:
+        return xmp.split(packet)[0] if packet else {}
+    except xmp.XmpError:
+        return {}
+
+
+def collect(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
+    """The metadata of an opened picture, and notes on what could not be kept.
+
+    A TIFF is asked before its pixels are loaded (Pillow turns them then and drops the orientation), any other
+    file after it (a PNG may carry metadata behind its pixels). The ICC profile is not yet held against the
+    picture's mode.
+    """
+    notes = []
+    exif: bytes | None
+    if isinstance(image, TiffImageFile):
+        try:
+            exif = _tiff_exif(image)
+        except (ifd.IfdError, struct.error):
+            exif, notes = None, ["its EXIF data is damaged and is left out"]
+    else:
+        exif = _exif_block(image)
+    packet = _packet(image)
+    if packet:
+        with contextlib.suppress(xmp.XmpError):  # Carried as it is where the format allows that.
+            packet = xmp.split(packet)[1]
+    if _has_iptc(image):
+        notes.append("its IPTC data is left out (EXIF and XMP are kept)")
+    icc = image.info.get("icc_profile")
+    icc = bytes(icc) if isinstance(icc, bytes) and len(icc) >= 128 else None
+    return Metadata(icc, exif, packet or None, _dpi(image)), tuple(notes)
+
+
+def exif_directory(exif: bytes) -> ifd.Directory:
+    """The descriptive tags of EXIF bytes; none when they are damaged."""
+    try:
+        return _descriptive(ifd.parse(exif.removeprefix(_EXIF_PREFIX)))
+    except ifd.IfdError:
+        return ifd.Directory()
+
+
+def stashed_profile(properties: dict[str, str]) -> bytes | None:
+    """The grey profile that an RGB file carries for its grey original."""
+    try:
+        icc = base64.b64decode(properties.get("profile", ""), validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    return icc if len(icc) >= 128 and icc[16:20] == b"GRAY" else None
+
+
+def _descriptive(directory: ifd.Directory) -> ifd.Directory:
+    kept = {tag: entry for tag, entry in directory.entries.items() if tag in _DESCRIPTIVE}
+    return ifd.Directory(directory.order, kept, directory.below)
+
+
+def _tiff_exif(image: TiffImageFile) -> bytes | None:
+    if image.fp is None:
+        return None
+    at = image.fp.tell()
+    kept = _descriptive(ifd.parse(cast(BinaryIO, image.fp), image.tell()))
+    image.fp.seek(at)
+    return _EXIF_PREFIX + ifd.file_head(kept) if kept.below or kept.entries.keys() - _RESOLUTION else None
+
+
+def _exif_block(image: Image.Image) -> bytes | None:
+    exif = image.info.get("exif")
+    if exif is None and "Raw profile type exif" in image.info:
+        try:
+            exif = image.getexif().tobytes()  # ImageMagick's old way in a PNG.
+        except Exception:  # Damaged EXIF makes Pillow raise nearly anything.
+            return None
+    if not isinstance(exif, bytes) or len(exif.removeprefix(_EXIF_PREFIX)) < 8:
+        return None
+    return exif if exif.startswith(_EXIF_PREFIX) else _EXIF_PREFIX + exif
+
+
+def _packet(image: Image.Image) -> bytes | None:
+    packet = image.info.get("xmp")
+    if isinstance(packet, str):
+        packet = packet.encode("utf-8", "surrogatepass")
+    return packet if isinstance(packet, bytes) and packet else None
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    dpi: Any = image.info.get("dpi")
+    if isinstance(image, TiffImageFile) and 282 not in image.tag_v2:
+        dpi = None  # Pillow says 1 where the file says nothing.
+    if stated := own_properties(image).get("dpi"):
+        dpi = stated.split()
+    return readable_dpi(dpi) if isinstance(dpi, tuple | list) and len(dpi) == 2 else None
+
+
+def readable_dpi(dpi: Iterable[Any]) -> tuple[float, float] | None:
+    """Two sane numbers. PNG counts dots a metre, so values a hair beside a whole number are taken as it."""
+    try:
+        x, y = (float(value) for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    if not all(math.isfinite(v) and 0.01 <= v <= 1e6 for v in (x, y)):
+        return None
+    x, y = (float(round(v)) if abs(v - round(v)) < 0.0128 else v for v in (x, y))
+    return x, y
+
+
+def _has_iptc(image: Image.Image) -> bool:
+    blocks = image.info.get("photoshop")
+    if isinstance(image, TiffImageFile):
+        return 33723 in image.tag_v2
+    return isinstance(blocks, dict) and 0x0404 in blocks

@@ -1,0 +1,66 @@
+"""What the first bytes of a file tell, where Pillow looks too late or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from irncli.images.png import SIGNATURE
+
+READABLE_SUFFIXES = frozenset(
+    {
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff"),
+        *(".bmp", ".avif", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
+    }
+)
+RAW_SUFFIXES = frozenset(
+    {".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".orf", ".rw2", ".pef", ".srw", ".3fr", ".erf", ".kdc"}
+)
+"""Camera raw files look like TIFF, and Pillow would take the thumbnail for the picture."""
+
+
+def looks_like_picture(path: Path) -> bool:
+    """Whether a regular file has a picture's suffix or begins like one. Never raises."""
+    try:
+        if not path.is_file():
+            return False
+        suffix = path.suffix.lower()
+        if suffix in READABLE_SUFFIXES or suffix in RAW_SUFFIXES:
+            return suffix in READABLE_SUFFIXES
+        with path.open("rb") as stream:
+            return begins_like_picture(stream.read(16))
+    except (OSError, ValueError):
+        return False
+
+
+def begins_like_picture(head: bytes) -> bool:
+    """Whether at least 16 first bytes are those of a format that irn reads."""
+    return (
+        head.startswith((SIGNATURE, b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a"))
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"))
+        or (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0")
+        or (head[:1] == b"P" and head[1:2] in (b"1", b"2", b"3", b"4", b"5", b"6") and head[2:3].isspace())
+    )
+
+
+def webp_size(head: bytes) -> tuple[int, int]:
+    """Width and height in a WebP's first 32 bytes; 0 x 0 when they are not there.
+
+    Pillow allocates the canvas as it opens the file, before anyone could look at the size.
+    """
+    if head[:4] != b"RIFF":
+        return 0, 0
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if head[12:16] == b"VP8 ":
+        return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+    return 0, 0
+
+
+def deep_avif(start: bytes) -> bool:
+    """Whether an AVIF has 10 or 12 bits a sample, by its codec's configuration box; Pillow cuts them to 8."""
+    _, found, box = start.partition(b"av1C")
+    return bool(found) and len(box) > 2 and bool(box[2] & 0x40)

@@ -1,0 +1,67 @@
+"""Writing TIFF. Pillow's compressed writer cannot hold an EXIF directory, and complains on stderr."""
+
+from __future__ import annotations
+
+import zlib
+from fractions import Fraction
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irncli.images.ifd import BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Directory, file_head
+from irncli.images.metadata import exif_directory
+
+_STRIP_BYTES = 1 << 20
+_STRIP_OFFSETS, _STRIP_COUNTS = 273, 279
+
+
+def tiff_bytes(
+    samples: NDArray[np.uint8],
+    *,
+    level: int,
+    dpi: tuple[float, float] | None,
+    icc: bytes | None,
+    exif: bytes | None,
+    xmp: bytes | None,
+) -> bytes:
+    """H W C uint8 (grey, grey+alpha, RGB or RGBA) as a TIFF, deflated in strips.
+
+    Raise struct.error when it would pass the 4 GB that the format can hold.
+    """
+    height, width, channels = samples.shape
+    rows = max(1, _STRIP_BYTES // (width * channels))
+    strips = [_compressed(samples[top : top + rows], level) for top in range(0, height, rows)]
+    tags = exif_directory(exif) if exif else Directory()
+    tags.put(256, LONG, width)
+    tags.put(257, LONG, height)
+    tags.put(258, SHORT, *(8,) * channels)
+    tags.put(259, SHORT, 8)  # Deflate.
+    tags.put(262, SHORT, 1 if channels < 3 else 2)  # Black is zero, or RGB.
+    tags.put(277, SHORT, channels)
+    tags.put(278, LONG, rows)
+    tags.put(284, SHORT, 1)  # Samples of a pixel side by side.
+    tags.put(317, SHORT, 2)  # Each sample as the difference to its left neighbour.
+    if channels in (2, 4):
+        tags.put(338, SHORT, 2)  # Alpha, not premultiplied.
+    if dpi:
+        for tag, value in ((282, dpi[0]), (283, dpi[1])):
+            tags.put(tag, RATIONAL, *Fraction(value).limit_denominator(1000).as_integer_ratio())
+        tags.put(296, SHORT, 2)  # Inches.
+    if icc:
+        tags.put_bytes(34675, UNDEFINED, icc)
+    if xmp:
+        tags.put_bytes(700, BYTE, xmp)
+    sizes = [len(strip) for strip in strips]
+    tags.put(_STRIP_COUNTS, LONG, *sizes)
+    # The head is as long whatever the offsets are, so that it can be asked for its length first.
+    tags.put(_STRIP_OFFSETS, LONG, *sizes)
+    start = len(file_head(tags))
+    tags.put(_STRIP_OFFSETS, LONG, *accumulate(sizes[:-1], initial=start))
+    return b"".join((file_head(tags), *strips))
+
+
+def _compressed(strip: NDArray[np.uint8], level: int) -> bytes:
+    differences = strip.copy()
+    differences[:, 1:] -= strip[:, :-1]
+    return zlib.compress(differences.tobytes(), level)

@@ -1,0 +1,171 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+from irncli.errors import OutputError
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks; leftovers then stay.
+    fcntl = None
+
+_PREFIX, _SUFFIX = ".irn-", ".tmp"
+_umask_lock = threading.Lock()
+_REASONS = {
+    errno.ENOSPC: ("no space is left on the device", "Free some space, or choose another folder with -o."),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space, or choose another folder with -o."),
+    errno.EFBIG: ("the file would be larger than the limit here", "Raise the limit (ulimit -f)."),
+    errno.EACCES: ("no permission to write there", "Choose another folder with -o."),
+    errno.EPERM: ("no permission to write there", "Choose another folder with -o."),
+    errno.EROFS: ("the file system is read-only", "Choose another folder with -o."),
+    errno.ENOENT: ("its folder does not exist", "Make the folder first, or choose another with -o."),
+    errno.ENOTDIR: ("a part of its path is not a folder", "Choose another folder with -o."),
+    errno.EISDIR: ("a folder of that name is there", "Choose another name with -o."),
+    errno.ENAMETOOLONG: ("its name is too long", "Choose a shorter name with -o."),
+}
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` so that at any moment it is absent, old or complete, even after a power cut.
+
+    A private temporary file (0600) beside it, locked while this process lives, is filled, flushed to disk
+    and renamed; it takes the mode of the file that it replaces, else the umask's. Raise OutputError, with
+    nothing left behind, when that fails.
+    """
+    temporary = None
+    try:
+        fd, temporary = _locked_temporary(path.parent)
+        with os.fdopen(fd, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(fd)
+            if fcntl is not None:
+                # Renamed while still open and locked, so that nobody can take it for a leftover.
+                _rename(temporary, path)
+                temporary = None
+        if temporary is not None:
+            _rename(temporary, path)  # Windows renames closed files only.
+            temporary = None
+        _flush_folder(path.parent)
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) and error.errno else 0
+        what, remedy = _REASONS.get(number, (str(error), "Choose another name or folder with -o."))
+        raise OutputError(f"{path}: cannot be written: {what}", remedy) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Remove the temporary files of killed processes in ``folder``; those that a process holds stay.
+
+    Never raises for what it cannot remove.
+    """
+    if fcntl is None:
+        return
+    try:
+        names = [n for n in os.listdir(folder) if n.startswith(_PREFIX) and n.endswith(_SUFFIX)]
+    except OSError:
+        return
+    for name in names:
+        with contextlib.suppress(OSError):
+            _remove_if_unlocked(os.path.join(folder, name))
+
+
+def _locked_temporary(folder: Path) -> tuple[int, str]:
+    """A new file in the folder, open for writing and locked, and its path."""
+    while True:
+        path = os.path.join(folder, f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        except FileExistsError:
+            continue
+        try:
+            if _lock(fd, wait=True) and not _is(path, fd):
+                # Swept between its making and its locking: try another.
+                os.close(fd)
+                continue
+        except BaseException:
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+        return fd, path
+
+
+def _remove_if_unlocked(path: str) -> None:
+    # A pipe or a link of that name is not ours, and must not hold us up.
+    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if stat.S_ISREG(os.fstat(fd).st_mode) and _lock(fd, wait=False) and _is(path, fd):
+            os.unlink(path)
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, *, wait: bool) -> bool:
+    """Whether the lock is ours; False too where the file system knows no locks."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def _is(path: str, fd: int) -> bool:
+    """Whether the path still names the open file."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def _rename(temporary: str, path: Path) -> None:
+    with contextlib.suppress(OSError):  # Some file systems know no modes.
+        os.chmod(temporary, _final_mode(path))
+    os.replace(temporary, path)
+
+
+def _final_mode(path: Path) -> int:
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode) & 0o777
+    except OSError:
+        return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            for line in status:
+                if line.startswith("Umask:"):
+                    return int(line.split()[1], 8)
+    except (OSError, ValueError, IndexError):
+        pass
+    # Elsewhere it can only be read by setting it, for all threads at once.
+    with _umask_lock:
+        mask = os.umask(0o077)
+        os.umask(mask)
+    return mask
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the rename itself last. Some file systems cannot, and the file is whole all the same."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

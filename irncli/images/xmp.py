@@ -1,0 +1,148 @@
+"""Our own properties inside an XMP packet, and nothing else of it touched.
+
+The picture's own packet survives byte for byte: ours go in front of ``</rdf:RDF>`` as one element and are
+cut out again. Only expat sees the XML, and a document type (the door to entity bombs) is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+from xml.parsers import expat
+
+NAMESPACE = "http://ns.irn.invalid/1.0/"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_DEEPEST = 100
+_HEAD = (
+    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="' + _RDF.encode() + b'">'
+)
+_TAIL = b'</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;"}
+
+
+_TAG = re.compile(rb"""(?:[^>"']|"[^"]*"|'[^']*')*>""")
+
+
+class XmpError(ValueError):
+    """A packet that cannot be read, or that we do not want to read."""
+
+
+@dataclass
+class _Element:
+    name: str
+    start: int
+    ours: bool
+    """Nothing in it but our properties, so far as its attributes tell."""
+    children: bool = False
+
+
+class _Scan:
+    """One walk over a packet: our properties, the bytes that they take, and where new ones can go."""
+
+    def __init__(self, packet: bytes) -> None:
+        if b"\0" in packet:
+            raise XmpError("not UTF-8")
+        self.packet = packet
+        self.found: dict[str, str] = {}
+        self.cuts: list[tuple[int, int]] = []
+        self.end_of_rdf = -1
+        self._open: list[_Element] = []
+        self._prefixes: set[str] = set()
+        self._text: list[str] = []
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartNamespaceDeclHandler = self._namespace
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text_append
+        try:
+            self._parser.Parse(packet, True)
+        except (expat.ExpatError, ValueError) as error:
+            raise XmpError(str(error)) from error
+        if self.end_of_rdf < 0:
+            raise XmpError("no rdf:RDF with an end")
+
+    def _doctype(self, *_: object) -> NoReturn:
+        raise XmpError("a document type")
+
+    def _namespace(self, prefix: str | None, uri: str) -> None:
+        if uri == NAMESPACE and prefix:
+            self._prefixes.add(prefix)
+
+    def _text_append(self, text: str) -> None:
+        self._text.append(text)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        at = self._parser.CurrentByteIndex
+        if len(self._open) >= _DEEPEST:
+            raise XmpError("nested too deeply")
+        if self._open:
+            self._open[-1].children = True
+        own = {_local(key): value for key, value in attributes.items() if _local(key)}
+        self.found.update(own)
+        only_own = bool(own) and attributes.keys() - {f"{_RDF} about"} == {f"{NAMESPACE} {k}" for k in own}
+        element = _Element(name, at, bool(_local(name)) or (name == f"{_RDF} Description" and only_own))
+        if own and not element.ours:
+            self._cut_attributes(at)
+        self._open.append(element)
+        self._text.clear()
+
+    def _end(self, name: str) -> None:
+        at = self._parser.CurrentByteIndex
+        element = self._open.pop()
+        tag = _TAG.match(self.packet, element.start)
+        # Behind <a/> expat stands at its end already, at </a> in front of it.
+        empty = tag is not None and tag[0].endswith(b"/>")
+        if name == f"{_RDF} RDF" and not empty and not any(e.name == name for e in self._open):
+            self.end_of_rdf = at
+        if element.ours and not element.children:
+            self.cuts.append((element.start, at if empty else self.packet.index(b">", at) + 1))
+            if _local(name):
+                self.found[_local(name)] = "".join(self._text)
+        elif element.ours:
+            self._cut_attributes(element.start)
+
+    def _cut_attributes(self, start: int) -> None:
+        """Our attributes in a start tag that another tool has merged with its own."""
+        names = b"|".join(re.escape(p.encode()) for p in sorted(self._prefixes)) or b"(?!)"
+        attribute = re.compile(rb"""\s+(?:%s):[\w.-]+\s*=\s*(?:"[^"]*"|'[^']*')""" % names)
+        tag = _TAG.match(self.packet, start)
+        if tag:
+            self.cuts += [m.span() for m in attribute.finditer(self.packet, start, tag.end())]
+
+
+def _local(name: str) -> str:
+    """The name behind our namespace, or nothing."""
+    uri, _, local = name.rpartition(" ")
+    return local if uri == NAMESPACE else ""
+
+
+def split(packet: bytes) -> tuple[dict[str, str], bytes | None]:
+    """Our properties in a packet, and the packet without them (None when nothing else was in it).
+
+    Raise XmpError when it is not well-formed UTF-8 XML with an rdf:RDF, or has a document type.
+    """
+    scan = _Scan(packet)
+    rest = packet
+    for start, end in sorted(set(scan.cuts), reverse=True):
+        rest = rest[:start] + rest[end:]
+    return scan.found, None if rest == _HEAD + _TAIL else rest
+
+
+def merge(packet: bytes | None, properties: Mapping[str, str]) -> bytes:
+    """The packet (None: an empty one) with our properties, whose values are ASCII, added at its end.
+
+    Twin of :func:`split`. Raise XmpError as it does.
+    """
+    packet = _HEAD + _TAIL if packet is None else packet
+    end = _Scan(packet).end_of_rdf
+    values = "".join(
+        f" irn:{name}='{''.join(_ESCAPES.get(c, c) for c in value)}'"
+        for name, value in sorted(properties.items())
+    )
+    # The prefixes are declared here, because the packet may have bound them otherwise.
+    element = f"<r:Description xmlns:r='{_RDF}' r:about='' xmlns:irn='{NAMESPACE}'{values}/>"
+    return packet[:end] + element.encode("ascii") + packet[end:]

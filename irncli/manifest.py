@@ -1,0 +1,281 @@
+"""The record inside a small picture, and the one inside a restored picture: hostile until checked.
+
+Both are one line of ASCII JSON with sorted keys, at most 4096 bytes:
+
+    {"alpha": "none", "depth": 8, "height": 768, ..., "irn": "manifest", "version": 1, "width": 1024}
+
+Nothing in them is believed before :meth:`Manifest.from_json` has returned, and nothing is allocated by it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NoReturn
+
+from irncli.errors import ManifestError
+
+VERSION = 1
+MOST_BYTES = 4096
+MODES = ("rgb", "grey", "grey-as-rgb")
+ALPHAS = ("none", "network", "resampled")
+
+_REMEDY = "Add --scale 4 to restore it without its manifest."
+_LARGEST_SIDE = 2**31 - 1
+_LARGEST_SEED = 2**64 - 1
+_HEX = re.compile(r"[0-9a-f]{64}")
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TOOL = re.compile(r"[ -~]{1,64}")
+_DRIVE = re.compile(r"[A-Za-z]:")
+_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a small picture says about its original. Checked as it is made: ManifestError."""
+
+    width: int
+    """Of the original, in pixels as stored."""
+    height: int
+    scale: int
+    model: str
+    """Versioned name, such as ``irn-x4-1``."""
+    identity: str
+    """Of the network, 64 hexadecimal digits."""
+    tau: float
+    """The tau that the model restores with by default."""
+    depth: int
+    """Bits a sample: 8 or 16."""
+    mode: str
+    """One of :data:`MODES`; ``grey-as-rgb`` is a grey original stored as an RGB small picture."""
+    alpha: str
+    """One of :data:`ALPHAS`: ``network`` was rescaled like a grey picture, ``resampled`` by bicubic."""
+    palette: bool
+    """The original was a palette or 1-bit picture."""
+    source_sha256: str
+    """Of the source file's bytes."""
+    pixels_sha256: str
+    """Of the small picture's own pixels, see :func:`pixels_digest`."""
+    tool: str
+    """Such as ``irn 0.1.0``."""
+    name: str | None = None
+    """The original's file name without folders, only on request."""
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        _check_version(self.version, "manifest")
+        _whole("width", self.width, 1, _LARGEST_SIDE)
+        _whole("height", self.height, 1, _LARGEST_SIDE)
+        _whole("scale", self.scale, 2, 64)
+        _words("model", self.model, _MODEL)
+        _words("identity", self.identity, _HEX)
+        object.__setattr__(self, "tau", _real("tau", self.tau))
+        if _whole("depth", self.depth, 8, 16) not in (8, 16):
+            _refuse("depth")
+        _one_of("mode", self.mode, MODES)
+        _one_of("alpha", self.alpha, ALPHAS)
+        if not isinstance(self.palette, bool):
+            _refuse("palette")
+        _words("source_sha256", self.source_sha256, _HEX)
+        _words("pixels_sha256", self.pixels_sha256, _HEX)
+        _words("tool", self.tool, _TOOL)
+        if self.name is not None:
+            _file_name(self.name)
+
+    @property
+    def small_size(self) -> tuple[int, int]:
+        """Width and height of the small picture: the original's over the scale, rounded up."""
+        return -(-self.width // self.scale), -(-self.height // self.scale)
+
+    def to_json(self) -> str:
+        """ASCII JSON, sorted keys, at most 4096 bytes; the twin of :meth:`from_json`."""
+        return _write("manifest", self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """The manifest in ``text``, which may be anything at all; raise ManifestError and nothing else."""
+        return cls(**_read("manifest", text, cls))
+
+
+@dataclass(frozen=True)
+class RestoredRecord:
+    """What a restored picture says about how it was made. Checked like :class:`Manifest`."""
+
+    small_pixels_sha256: str
+    """Of the small picture's pixels, see :func:`pixels_digest`."""
+    model: str
+    identity: str
+    tau: float
+    seed: int
+    width: int
+    height: int
+    options: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Up to 16 further options that change the pixels."""
+    tool: str = ""
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        _check_version(self.version, "record")
+        _words("small_pixels_sha256", self.small_pixels_sha256, _HEX)
+        _words("model", self.model, _MODEL)
+        _words("identity", self.identity, _HEX)
+        object.__setattr__(self, "tau", _real("tau", self.tau))
+        _whole("seed", self.seed, 0, _LARGEST_SEED)
+        _whole("width", self.width, 1, _LARGEST_SIDE)
+        _whole("height", self.height, 1, _LARGEST_SIDE)
+        if not isinstance(self.options, Mapping) or len(self.options) > 16:
+            _refuse("options")
+        for key, value in self.options.items():
+            _words("options", key, _OPTION)
+            if isinstance(value, str):
+                _words(f"options.{key}", value, re.compile(r"[ -~]{0,200}"))
+            elif isinstance(value, float):
+                _finite(f"options.{key}", value)
+            else:
+                _whole(f"options.{key}", value, -_LARGEST_SEED, _LARGEST_SEED)
+        _words("tool", self.tool, _TOOL)
+
+    def to_json(self) -> str:
+        """ASCII JSON, sorted keys, at most 4096 bytes; the twin of :meth:`from_json`."""
+        return _write("record", self)
+
+    @classmethod
+    def from_json(cls, text: str) -> RestoredRecord:
+        """The record in ``text``, which may be anything at all; raise ManifestError and nothing else."""
+        return cls(**_read("record", text, cls))
+
+
+def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview) -> str:
+    """SHA-256 over a line with the shape and the depth, then the samples: 64 hexadecimal digits.
+
+    ``data`` holds the samples row by row, channels last, little-endian at 16 bits. Raise ValueError when
+    its length does not fit the shape.
+    """
+    view = memoryview(data).cast("B") if not isinstance(data, bytes) else data
+    if len(view) != math.prod(shape) * (depth // 8):
+        raise ValueError(f"{len(view)} bytes are not {shape} samples of {depth} bits")
+    digest = hashlib.sha256(f"irn pixels 1: {' '.join(map(str, shape))}, {depth} bits\n".encode("ascii"))
+    digest.update(view)
+    return digest.hexdigest()
+
+
+def _write(kind: str, record: Manifest | RestoredRecord) -> str:
+    values = asdict(record) | {"irn": kind}
+    if values.get("name", "") is None:
+        del values["name"]
+    text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    if len(text) > MOST_BYTES:
+        raise ManifestError(f"its {kind} would take {len(text)} bytes, and {MOST_BYTES} are the most")
+    return text
+
+
+def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> dict[str, Any]:
+    """The values of a record of this kind: right keys, values still unchecked."""
+    if len(text) > MOST_BYTES:
+        raise ManifestError(f"its manifest is longer than {MOST_BYTES} bytes", _REMEDY)
+    if not text.isascii():
+        raise ManifestError("its manifest is not ASCII", _REMEDY)
+    try:
+        values = json.loads(
+            text,
+            object_pairs_hook=_no_twice,
+            parse_int=_short(int),
+            parse_float=_short(float),
+            parse_constant=_no_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        raise ManifestError("its manifest is damaged: no valid JSON", _REMEDY) from error
+    if not isinstance(values, dict) or values.get("irn") not in ("manifest", "record"):
+        raise ManifestError("its manifest is damaged: not a record of irn", _REMEDY)
+    if values.pop("irn") != kind:
+        if kind == "manifest":
+            raise ManifestError(
+                "this is a restored picture, not a small one",
+                "Give the small picture, or make one from this with irn downscale.",
+            )
+        raise ManifestError("this is a small picture, not a restored one", "Restore it with irn upscale.")
+    _check_version(values.get("version"), kind)
+    known = {f.name for f in fields(cls)}
+    if unknown := sorted(values.keys() - known):
+        # The key comes from the file: repr keeps control codes off the terminal.
+        raise ManifestError(f"its {kind} has an unknown entry {unknown[0][:40]!r}", _REMEDY)
+    if missing := sorted(known - {"name"} - values.keys()):
+        raise ManifestError(f"its {kind} lacks the entry {missing[0]!r}", _REMEDY)
+    if "name" in values and values["name"] is None:
+        _refuse("name")
+    return values
+
+
+def _no_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("an entry stands twice")
+    return values
+
+
+def _short(number: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(digits: str) -> Any:
+        if len(digits) > 30:
+            raise ValueError("a number is too long")
+        return number(digits)
+
+    return parse
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _refuse(key: str) -> NoReturn:
+    raise ManifestError(f"its manifest has a value for {key!r} that cannot be", _REMEDY)
+
+
+def _check_version(version: object, kind: str) -> None:
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        _refuse("version")
+    if version != VERSION:
+        raise ManifestError(
+            f"its {kind} has version {version}, and this irn knows {VERSION}",
+            "Update irn: a newer one made this file.",
+        )
+
+
+def _whole(key: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        _refuse(key)
+    return value
+
+
+def _finite(key: str, value: float) -> float:
+    if not math.isfinite(value):
+        _refuse(key)
+    return value
+
+
+def _real(key: str, value: object) -> float:
+    """A number in [0, 16] as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 16:
+        _refuse(key)
+    return float(value)
+
+
+def _one_of(key: str, value: object, choices: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        _refuse(key)
+
+
+def _words(key: str, value: object, pattern: re.Pattern[str]) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        _refuse(key)
+
+
+def _file_name(name: object) -> None:
+    """A name that stays in its folder: no separators, no dots alone, nothing that is not printable."""
+    if not isinstance(name, str) or not 0 < len(name) <= 255 or name in (".", ".."):
+        _refuse("name")
+    if "/" in name or "\\" in name or _DRIVE.match(name) or not name.isprintable():
+        _refuse("name")

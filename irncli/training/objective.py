@@ -1,0 +1,106 @@
+"""What a network is trained for: restore the picture through the grid, keep the small one bicubic."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+from torch.nn import functional as fn
+
+from irncli.evaluation.bicubic import weights
+from irncli.nn.coupling import LOW
+from irncli.nn.network import InvertibleRescaler
+from irncli.quantise import straight_through
+from irncli.training.recipe import LossConfig
+
+CHARBONNIER = 1e-3
+LUMA = (0.299, 0.587, 0.114)
+
+
+def guide_margin(scale: int) -> int:
+    """Pixels beside a patch that its bicubic small picture depends on, rounded up to whole cells."""
+    return 2 * scale
+
+
+def guide_kernel(scale: int) -> Tensor:
+    """The bicubic weights of one inner small pixel over its cell and the margin on both sides."""
+    cells = 16
+    index, weight = weights(cells * scale, Fraction(1, scale))
+    margin = guide_margin(scale)
+    first = 8 * scale - margin
+    kernel = torch.zeros(scale + 2 * margin, dtype=torch.float64)
+    for i, w in zip(index[8], weight[8], strict=True):
+        if w:
+            kernel[int(i) - first] += w
+    return kernel.float()
+
+
+def bicubic_guide(padded: Tensor, scale: int) -> Tensor:
+    """N 3 H+2m W+2m with margin m = :func:`guide_margin` -> N 3 H/s W/s, as of the whole picture."""
+    kernel = guide_kernel(scale).to(padded)
+    rows = kernel.reshape(1, 1, -1, 1).expand(LOW, 1, -1, 1)
+    columns = kernel.reshape(1, 1, 1, -1).expand(LOW, 1, 1, -1)
+    x = fn.conv2d(padded, rows, stride=(scale, 1), groups=LOW)
+    return fn.conv2d(x, columns, stride=(1, scale), groups=LOW)
+
+
+def to_grey(x: Tensor) -> Tensor:
+    """N 3 H W -> three equal channels of BT.601 luma."""
+    return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True).expand_as(x)
+
+
+def total_of(x: Tensor, sums: bool) -> Tensor:
+    """Mean over all elements; with ``sums`` over the batch only, summed over the rest."""
+    return x.sum() / x.shape[0] if sums else x.mean()
+
+
+def distance(error: Tensor, form: str, sums: bool = False) -> Tensor:
+    """A loss of one of the recipe's forms."""
+    if form == "l1":
+        return total_of(error.abs(), sums)
+    if form == "l2":
+        return total_of(error.square(), sums)
+    if form == "charbonnier":
+        return total_of((error.square() + CHARBONNIER**2).sqrt(), sums)
+    raise ValueError(f"unknown form of a loss: {form!r}")
+
+
+def chroma_error(error: Tensor) -> Tensor:
+    """The part of an error that has colour, low-passed by a 3x3 mean: what the eye sees as tint."""
+    colour = error - error.mean(1, keepdim=True)
+    return fn.avg_pool2d(colour, 3, 1)
+
+
+def objective(
+    network: InvertibleRescaler,
+    hr: Tensor,
+    guide: Tensor,
+    grey: Tensor,
+    noise: Tensor,
+    loss: LossConfig,
+    latent: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss, its HR term and the mean squared distance of the small picture to the guide.
+
+    ``hr`` N 3 H W; ``guide`` N 3 H/s W/s; ``grey`` N bool; ``noise`` like the guide and ``latent``
+    N 3(s^2-1) H/s W/s standard normal. Without a latent the picture is restored from z = 0.
+    """
+    lr, z = network(hr)
+    lr = torch.where(grey.view(-1, 1, 1, 1), lr.mean(1, keepdim=True), lr)
+    target = guide.clamp(0, 1) if loss.clip_guide else guide
+    error = lr - target
+    total = loss.guide_weight * distance(error, loss.guide, loss.sums)
+    if loss.chroma_weight:
+        total = total + loss.chroma_weight * distance(chroma_error(error), "l2", loss.sums)
+    if loss.range_weight:
+        outside = lr - lr.clamp(0, 1)
+        total = total + loss.range_weight * distance(outside, "l2", loss.sums)
+    if loss.z_weight:
+        total = total + loss.z_weight * distance(z, "l2", loss.sums)
+    small = straight_through(lr)
+    if loss.lr_noise:
+        small = small + loss.lr_noise * noise
+    restored = network.inverse(small, torch.zeros_like(z) if latent is None else latent)
+    hr_term = distance(restored - hr, loss.hr, loss.sums)
+    return total + hr_term, hr_term.detach(), error.detach().square().mean()

@@ -1,0 +1,147 @@
+"""A recipe: everything that decides what a training run makes, as one TOML file."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from irncli.errors import TrainingError
+from irncli.nn.network import NetworkConfig
+
+FORMS = ("l1", "charbonnier", "l2")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Means over all elements (or ``sums``), pictures in [0, 1]; the HR term has weight 1."""
+
+    hr: str = "l1"
+    """``l1``, ``charbonnier`` (epsilon 1e-3) or ``l2``."""
+    guide: str = "l2"
+    """Form of the term that holds the small picture to bicubic: ``l2``, ``l1`` or ``charbonnier``."""
+    guide_weight: float = 1.0
+    chroma_weight: float = 0.0
+    """Extra weight on the small picture's colour differences, low-passed by 3x3: coloured stripes."""
+    range_weight: float = 0.0
+    """Weight on squared samples outside [0, 1], which the grid would clip."""
+    clip_guide: bool = True
+    """Hold the small picture to what a file of bicubic samples can be, not to its overshoots."""
+    lr_noise: float = 0.0
+    """Deviation of Gaussian noise added to the rounded small picture, in [0, 1] units."""
+    sums: bool = False
+    """Sum over channels and pixels, mean over the batch: the paper's units (network.md, 6)."""
+    z: str = "zero"
+    """What the picture is restored from beside the small one: ``zero`` or ``sampled`` (N(0, 1))."""
+    z_weight: float = 0.0
+    """Weight on the squared latent, the paper's z loss."""
+
+    def __post_init__(self) -> None:
+        for name in ("hr", "guide"):
+            if getattr(self, name) not in FORMS:
+                raise ValueError(f"loss.{name} must be one of {', '.join(FORMS)}")
+        if self.z not in ("zero", "sampled"):
+            raise ValueError("loss.z must be zero or sampled")
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    kind: str = "muon"
+    """``muon`` (with AdamW on the vectors) or ``adam``, the paper's."""
+    rate: float = 2e-3
+    warmup: int = 100
+    """Steps."""
+    decay_from: float = 0.4
+    """Share of the run after which the rate falls linearly."""
+    final: float = 0.02
+    """Share of the rate that is left at the end."""
+    halve_at: tuple[float, ...] = ()
+    """Shares of the run after each of which the rate is halved, beside or instead of the decay."""
+    weight_decay: float = 0.0
+    """Of ``adam`` alone; added to the gradient (L2), as the paper has it."""
+    clip_norm: float = 1.0
+    ema: float = 0.998
+    """Decay of the averaged weights; 0 means that they are the last ones."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("muon", "adam"):
+            raise ValueError("optimiser.kind must be muon or adam")
+        object.__setattr__(self, "halve_at", tuple(self.halve_at))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    network: NetworkConfig
+    steps: int
+    batch: int = 8
+    patch: int = 80
+    """Pixels a side, a multiple of the scale."""
+    grey_share: float = 0.125
+    """Patches turned grey, their small picture averaged to one channel: so grey files stay grey."""
+    fp32_from: float = 1.0
+    """Share of the run after which the subnets leave bfloat16."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    data: str = ""
+    """Where the pictures come from and under which licences."""
+
+    def __post_init__(self) -> None:
+        if self.patch % self.network.scale or self.patch < 8 * self.network.scale:
+            raise ValueError(
+                f"patch must be a multiple of {self.network.scale}, at least {8 * self.network.scale}"
+            )
+        if self.steps < 1 or self.batch < 1:
+            raise ValueError("steps and batch must be at least 1")
+
+    @property
+    def pixels_per_step(self) -> int:
+        return self.batch * self.patch * self.patch
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def _table(cls: Any, record: dict[str, Any], where: str) -> Any:
+    known = {f.name for f in fields(cls)}
+    for key in record:
+        if key not in known:
+            raise TrainingError(f"recipe: unknown setting {where}{key}", "See irncli/training/recipes.")
+    try:
+        return cls(**record)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"recipe: {error}", "See irncli/training/recipes.") from error
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Raise TrainingError for anything but a whole, known recipe."""
+    try:
+        record = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TrainingError(f"recipe: {error}", "It must be TOML.") from error
+    for key, cls in (("network", NetworkConfig), ("loss", LossConfig), ("optimiser", OptimiserConfig)):
+        if isinstance(record.get(key), dict):
+            record[key] = _table(cls, record[key], f"{key}.")
+    recipe: Recipe = _table(Recipe, record, "")
+    return recipe
+
+
+def shipped_recipes() -> list[str]:
+    folder = resources.files("irncli.training") / "recipes"
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """A shipped recipe by name, or a TOML file by path."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        try:
+            return parse_recipe(path.read_text("utf-8"))
+        except OSError as error:
+            raise TrainingError(f"{name}: {error.strerror}", "Give a recipe's name or file.") from error
+    if name not in shipped_recipes():
+        raise TrainingError(f"no recipe {name!r}", f"There are: {', '.join(shipped_recipes())}.")
+    return parse_recipe((resources.files("irncli.training") / "recipes" / f"{name}.toml").read_text("utf-8"))

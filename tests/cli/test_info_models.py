@@ -1,0 +1,135 @@
+"""``irn info`` and ``irn models``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running import Irn, environment, save
+
+from irncli.pretrained import catalogue
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
+def test_what_files_are(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    irn("downscale", "a.png", "--model", tiny_model)
+    irn("upscale", "a.x4.png", "--model", tiny_model, "--tau", 0.5, "--seed", 7)
+    ran = irn("info", "a.png", "a.x4.png", "a.restored.png", tiny_model, "--json")
+    plain, small, restored, weights = map(json.loads, ran.lines)
+    assert (plain["kind"], plain["width"], plain["format"]) == ("picture", 45, "PNG")
+    assert (small["kind"], small["width"], small["manifest"]["width"]) == ("small picture", 12, 45)
+    assert (restored["kind"], restored["record"]["seed"]) == ("restored picture", 7)
+    assert (weights["kind"], weights["config"]["scale"]) == ("weights", 4)
+    assert weights["identity"] == small["manifest"]["identity"] == restored["record"]["identity"]
+    human = irn("info", "a.png", "a.x4.png", "a.restored.png", tiny_model)
+    assert human.status == 0 and human.err == ""
+    assert "small picture" in human.out and "restored picture" in human.out and "weights" in human.out
+
+
+def test_info_of_pictures_never_loads_torch(tmp_path: Path, irn: Irn, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    irn("downscale", "a.png", "--model", tiny_model)
+    script = (
+        "import sys; from irncli.cli.app import main; status = main(['info', 'a.png', 'a.x4.png'])\n"
+        "sys.exit('torch' if 'torch' in sys.modules else status)"
+    )
+    argv = [sys.executable, "-c", script]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_info_of_this_machine(irn: Irn) -> None:
+    facts = json.loads(irn("info", "--json").out)
+    assert "cpu" in facts["devices"] and facts["packages"]["torch"]
+    assert "devices: " in irn("info").out
+
+
+def test_info_goes_on_after_what_it_does_not_know(irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    (tmp_path / "notes.txt").write_text("words")
+    ran = irn("info", "notes.txt", "gone.png", "a.png")
+    assert ran.status == 3 and "a.png" in ran.out and len(ran.err.splitlines()) == 2
+
+
+def test_info_of_the_authors_weights(irn: Irn) -> None:
+    facts = json.loads(irn("info", FIXTURES / "public-x2-weights.safetensors", "--json").out)
+    assert facts["config"]["scale"] == 2
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> Path:
+    """A catalogue with one model, ``irn-x4-1``."""
+    from hashlib import sha256
+
+    from irncli.pretrained.identity import read_header
+
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    path = folder / "irn-x4-1.safetensors"
+    shutil.copy(tiny_model, path)
+    entry = {
+        "name": "irn-x4-1",
+        "alias": "irn-x4",
+        "scale": 4,
+        "bytes": path.stat().st_size,
+        "sha256": sha256(path.read_bytes()).hexdigest(),
+        "identity": read_header(path)["identity"],
+        "licence": "Apache-2.0",
+        "source": "a test",
+    }
+    (folder / "catalogue.json").write_text(json.dumps([entry]))
+    monkeypatch.setattr(catalogue, "weights_folder", lambda: folder)
+    return folder
+
+
+def test_the_catalogue(shelf: Path, irn: Irn) -> None:
+    assert "irn-x4-1" in irn("models", "list").out
+    assert json.loads(irn("models", "list", "--json").out)["present"] is True
+    assert irn("models", "verify").lines == ["irn-x4-1: whole"]
+    assert irn("models", "verify", "irn-x4").status == 0
+    assert irn("models", "path", "irn-x4").lines == [str(shelf / "irn-x4-1.safetensors")]
+    for words in (("verify", "nonsense"), ("path", "nonsense")):
+        ran = irn("models", *words)
+        assert ran.status == 5 and "nonsense" in ran.error()
+
+
+def test_a_damaged_model_does_not_verify(shelf: Path, irn: Irn) -> None:
+    path = shelf / "irn-x4-1.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    ran = irn("models", "verify")
+    assert (ran.status, ran.out) == (5, "") and "irn-x4-1" in ran.error()
+    assert json.loads(irn("models", "verify", "--json").out) == {"name": "irn-x4-1", "whole": False}
+    path.unlink()
+    assert irn("models", "verify").status == 5
+
+
+def test_installed_weights_are_found_by_the_manifest(shelf: Path, irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    assert irn("downscale", "a.png").status == 0
+    assert irn("upscale", "a.x4.png").lines == ["a.restored.png"]
+    ran = irn("downscale", "a.png", "--scale", 2, "-o", "o/")
+    assert ran.status == 5 and "x4" in ran.error()
+
+
+def test_import_of_the_authors_weights(irn: Irn, tmp_path: Path) -> None:
+    source = FIXTURES / "public-x2-1block-legacy-module-prefix.pth"
+    ran = irn("models", "import", source, "-o", "mine.safetensors")
+    assert (ran.status, ran.lines) == (0, ["mine.safetensors"]) and "scale 2, 1 blocks" in ran.error()
+    assert irn("models", "import", source, "-o", "mine.safetensors").status == 4
+    words = ("models", "import", source, "-o", "mine.safetensors", "--on-existing", "overwrite", "--json")
+    assert json.loads(irn(*words).out)["scale"] == 2
+    save(tmp_path / "a.png")
+    assert irn("downscale", "a.png", "--model", "mine.safetensors").lines == ["a.x2.png"]
+    (tmp_path / "words.pth").write_text("words")
+    for bad in ("words.pth", "gone.pth"):
+        ran = irn("models", "import", bad, "-o", "other.safetensors")
+        assert ran.status == 5 and bad in ran.error()
+    assert not (tmp_path / "other.safetensors").exists()

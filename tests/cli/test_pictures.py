@@ -1,0 +1,191 @@
+"""Down and up again: files, folders, names, and what must not change (cli.md, points 1 to 4, 10, 18)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from running import Irn, save
+
+
+@pytest.fixture
+def small(irn: Irn, tmp_path: Path, tiny_model: Path) -> Path:
+    """``a.png`` of 45 x 31 and its small picture."""
+    save(tmp_path / "a.png")
+    assert irn("downscale", "a.png", "--model", tiny_model).status == 0
+    return tmp_path / "a.x4.png"
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_there_and_back_at_the_exact_size(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    down = irn("downscale", "a.png", "--model", tiny_model)
+    assert (down.status, down.lines, down.err) == (0, ["a.x4.png"], "")
+    assert pixels(tmp_path / "a.x4.png").shape == (8, 12, 3)
+    up = irn("upscale", "a.x4.png", "--model", tiny_model)
+    assert (up.status, up.lines, up.err) == (0, ["a.restored.png"], "")
+    assert pixels(tmp_path / "a.restored.png").shape == (31, 45, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 2), (4, 4)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+def test_any_size_and_mode(
+    size: tuple[int, int], mode: str, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png", *size, mode)
+    assert irn("downscale", "a.png", "--model", tiny_model).status == 0
+    assert irn("upscale", "a.x4.png", "--model", tiny_model, "-o", "back.png").status == 0
+    with Image.open(tmp_path / "back.png") as image:
+        assert (image.size, image.mode) == (size, mode)
+
+
+@pytest.mark.parametrize("form", ["png", "webp", "tiff"])
+def test_each_format_of_small_pictures_restores_alike(
+    form: str, small: Path, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    irn("upscale", small.name, "--model", tiny_model)
+    assert irn("downscale", "a.png", "--format", form, "-o", "o/", "--model", tiny_model).status == 0
+    assert irn("upscale", f"o/a.x4.{form}", "-o", "p/", "--model", tiny_model).lines == ["p/a.png"]
+    assert np.array_equal(pixels(tmp_path / "p/a.png"), pixels(tmp_path / "a.restored.png"))
+
+
+def test_formats_of_restored_pictures(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    model = ("--model", tiny_model)
+    assert irn("upscale", small.name, *model, "--format", "jpg").lines == ["a.restored.jpg"]
+    assert irn("upscale", small.name, *model, "-o", "low.jpg", "--quality", 20).status == 0
+    with Image.open(tmp_path / "low.jpg") as image:
+        assert (image.format, image.size) == ("JPEG", (45, 31))
+    assert (tmp_path / "low.jpg").stat().st_size < (tmp_path / "a.restored.jpg").stat().st_size
+
+
+def test_a_folder_with_a_broken_picture_there_and_back(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    for i in range(9):
+        save(tmp_path / f"in/{i}.{'jpg' if i % 2 else 'png'}", 20 + i, 15)
+    (tmp_path / "in/broken.png").write_bytes(save(tmp_path / "whole.png").read_bytes()[:300])
+    down = irn("downscale", "in", "-o", "small/", "--model", tiny_model)
+    assert down.status == 3 and len(down.lines) == 9
+    assert "9 done, 0 skipped, 1 failed" in down.err
+    assert down.err.splitlines()[-1].startswith("irn: in/broken.png: ")
+    up = irn("upscale", "small", "-o", "back/", "--model", tiny_model)
+    assert up.status == 0
+    assert sorted(p.name for p in (tmp_path / "back").iterdir()) == [f"{i}.png" for i in range(9)]
+    assert pixels(tmp_path / "back/7.png").shape == (15, 27, 3)
+
+
+def test_the_tree_is_kept_and_two_names_in_two_folders_do_not_collide(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "in/a.png")
+    save(tmp_path / "in/deep/a.png")
+    assert irn("downscale", "in", "-o", "o/", "--model", tiny_model).lines == ["o/a.x4.png"]
+    ran = irn("downscale", "-r", "in", "-o", "p/", "--model", tiny_model)
+    assert ran.lines == ["p/a.x4.png", "p/deep/a.x4.png"]
+    save(tmp_path / "in/deep/a.jpg")
+    ran = irn("downscale", "-r", "in", "-o", "q/", "--model", tiny_model)
+    assert ran.status == 2 and "in/deep/a.jpg" in ran.error() and "in/deep/a.png" in ran.err
+    assert not (tmp_path / "q").exists()
+
+
+def test_existing_outputs(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "b.png")
+    words = ("downscale", "a.png", "b.png", "--model", tiny_model)
+    small.write_text("mine")
+    ran = irn(*words)
+    assert ran.status == 4 and "a.x4.png exists already" in ran.error()
+    assert not (tmp_path / "b.x4.png").exists()
+    ran = irn(*words, "--on-existing", "skip")
+    assert (ran.status, ran.lines, small.read_text()) == (0, ["b.x4.png"], "mine")
+    assert irn(*words, "--on-existing", "overwrite").status == 0
+    assert pixels(small).shape == (8, 12, 3)
+
+
+def test_a_second_run_over_a_folder_has_nothing_to_do(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "in/a.png")
+    words = ("downscale", "in", "--model", tiny_model, "--on-existing", "skip")
+    assert irn(*words).lines == ["in/a.x4.png"]
+    ran = irn(*words)
+    assert (ran.status, ran.out) == (0, "")
+    assert sorted(p.name for p in (tmp_path / "in").iterdir()) == ["a.png", "a.x4.png"]
+
+
+def test_the_same_again_gives_the_same_bytes(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "z.png", 30, 20)
+    model = ("--model", tiny_model)
+    for words in (("--tile", 32), ("--threads", 1), ("--tile", "off")):
+        assert irn("downscale", "z.png", "a.png", "-o", f"{words[1]}/", *model, *words).status == 0
+        assert (tmp_path / f"{words[1]}/a.x4.png").read_bytes() == small.read_bytes()
+    outs = []
+    for i, words in enumerate(["", "--tau 0", "--tau 1", "--tau 1 --seed 0", "--tau 1 --seed 1"]):
+        assert irn("upscale", small.name, *model, "-o", f"{i}.png", *words.split()).status == 0
+        outs.append((tmp_path / f"{i}.png").read_bytes())
+    assert outs[0] == outs[1] and outs[2] == outs[3]
+    assert len({outs[0], outs[2], outs[4]}) == 3
+
+
+def test_samples_are_the_seeds_from_0(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    words = ("upscale", small.name, "--model", tiny_model, "--tau", 1)
+    assert irn(*words, "--samples", 2, "-o", "s/").lines == ["s/a.s1.png", "s/a.s2.png"]
+    assert irn(*words, "--samples", 1, "-o", "big.png").lines == ["big.s1.png"]
+    for seed in (0, 1):
+        irn(*words, "--seed", seed, "-o", f"{seed}.png")
+        assert (tmp_path / f"{seed}.png").read_bytes() == (tmp_path / f"s/a.s{seed + 1}.png").read_bytes()
+    alike = irn("upscale", small.name, "--model", tiny_model, "--samples", 2)
+    assert alike.status == 2 and "--tau 1" in alike.error()
+
+
+def test_a_random_seed_is_told_and_can_be_given_again(
+    small: Path, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    words = ("upscale", small.name, "--model", tiny_model, "--tau", 1)
+    ran = irn(*words, "--seed", "random", "-o", "r.png")
+    seed = ran.error().split("--seed ")[1].split()[0]
+    irn(*words, "--seed", seed, "-o", "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "r.png").read_bytes()
+
+
+def test_metadata_stays_unless_stripped(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "maker", 6
+    save(tmp_path / "a.jpg", exif=exif, dpi=(300, 300))
+    for strip in ((), ("--strip",)):
+        folder = f"o{len(strip)}/"
+        irn("downscale", "a.jpg", "-o", folder, "--model", tiny_model, *strip)
+        assert irn("upscale", f"{folder}a.x4.png", "-o", f"{folder}p/", "--model", tiny_model).status == 0
+        with Image.open(tmp_path / folder / "p/a.png") as image:
+            assert image.size == (45, 31)
+            assert image.getexif().get(0x0112) == (None if strip else 6)
+
+
+def test_the_name_is_kept_only_on_request(small: Path, irn: Irn, tiny_model: Path) -> None:
+    assert json.loads(irn("info", small.name, "--json").out)["manifest"]["name"] is None
+    irn("downscale", "a.png", "--keep-name", "-o", "named.png", "--model", tiny_model)
+    assert json.loads(irn("info", "named.png", "--json").out)["manifest"]["name"] == "a.png"
+
+
+def test_dry_run_tells_and_does_nothing(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    down = irn("downscale", "a.png", "-o", "new/", "--dry-run", "--model", tiny_model)
+    assert down.status == 0 and down.err == ""
+    assert down.out == f"a.png -> new/a.x4.png (45x31 -> 12x8, {tiny_model})\n"
+    up = irn("upscale", small.name, "--dry-run", "--json")
+    file, summary = map(json.loads, up.lines)
+    assert (file["status"], file["output_width"], summary["planned"]) == ("planned", 45, 1)
+    assert irn("upscale", "a.png", "--dry-run").status == 3
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_name_that_is_not_text_survives(command: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    import os
+
+    name = os.fsdecode(b"caf\xe9 \xf0\x9f\x8c\x8a.png")
+    save(tmp_path / "a.png").rename(tmp_path / name)
+    ran = command("downscale", name, "--model", tiny_model)
+    assert (ran.status, ran.lines) == (0, [os.fsdecode(b"caf\xe9 \xf0\x9f\x8c\x8a.x4.png")])
+    assert (tmp_path / ran.lines[0]).exists()

@@ -1,0 +1,239 @@
+"""What cannot be done gets one clear line and the right status (cli.md, points 6, 7, 10)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+from running import Irn, Nobody, save
+
+
+@pytest.fixture
+def small(irn: Irn, tmp_path: Path, tiny_model: Path) -> Path:
+    save(tmp_path / "a.png")
+    assert irn("downscale", "a.png", "--model", tiny_model).status == 0
+    return tmp_path / "a.x4.png"
+
+
+def changed(small: Path, to: Path) -> Path:
+    """The same small picture with one sample changed."""
+    with Image.open(small) as image:
+        samples, text = np.array(image), image.info["irn"]
+    samples[2, 3, 1] ^= 1
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("irn", text)
+    Image.fromarray(samples).save(to, pnginfo=info)
+    return to
+
+
+def bare(small: Path, to: Path) -> Path:
+    """The same pixels without the manifest."""
+    with Image.open(small) as image:
+        Image.fromarray(np.array(image)).save(to)
+    return to
+
+
+@pytest.mark.parametrize("kind", ["missing", "truncated", "text", "folder", "empty", "bomb", "pipe"])
+@pytest.mark.parametrize("command_name", ["downscale", "upscale", "roundtrip", "info"])
+def test_inputs_that_are_no_pictures(kind: str, command_name: str, irn: Irn, tmp_path: Path) -> None:
+    import os
+
+    path = tmp_path / "photo.png"
+    if kind == "truncated":
+        path.write_bytes(save(tmp_path / "whole.png", 200, 200).read_bytes()[:30])
+    elif kind == "text":
+        path.write_text("just words")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "bomb":
+        save(path, 300, 300)
+    words = ("--max-pixels", "80k") if kind == "bomb" and command_name != "info" else ()
+    if kind == "bomb" and not words:
+        return
+    ran = irn(command_name, "photo.png", *words)
+    assert (ran.status, ran.out) == (3, "")
+    assert ran.error().startswith("irn: photo.png: ") and ran.err.count("photo.png") == 1
+    assert ran.err.rstrip().endswith(".")
+
+
+def test_every_failure_of_a_batch_is_listed_at_the_end(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_text("words")
+    ran = irn("downscale", "gone.png", "good.png", "bad.png", "--model", tiny_model)
+    assert (ran.status, ran.lines) == (3, ["good.x4.png"])
+    summary, *failures = ran.err.splitlines()[-3:]
+    assert summary == "irn: 1 done, 0 skipped, 2 failed"
+    assert [line.split(": ")[1] for line in failures] == ["gone.png", "bad.png"]
+    ran = irn("downscale", "gone.png", "good.png", "-o", "o/", "--fail-fast", "--model", tiny_model)
+    assert ran.status == 3 and ran.out == "" and "1 not tried" in ran.err
+
+
+def test_a_changed_pixel(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    changed(small, tmp_path / "changed.png")
+    ran = irn("upscale", "changed.png", "--model", tiny_model)
+    assert ran.status == 3 and "--accept-modified" in ran.error()
+    ran = irn("upscale", "changed.png", "--model", tiny_model, "--accept-modified")
+    assert ran.status == 0 and "changed" in ran.error()
+
+
+def test_a_lost_manifest(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    bare(small, tmp_path / "bare.png")
+    ran = irn("upscale", "bare.png", "--model", tiny_model)
+    assert ran.status == 3
+    assert "not made by irn, or its manifest was lost. Add --scale 4" in ran.error()
+    words = ("upscale", "bare.png", "--scale", 4, "--model", tiny_model)
+    ran = irn(*words, "-o", "whole.png")
+    assert ran.status == 0 and "48x32" in ran.error()
+    assert irn(*words, "--size", "45x31", "-o", "exact.png").status == 0
+    irn("upscale", small.name, "--model", tiny_model)
+    with Image.open(tmp_path / "exact.png") as one, Image.open(tmp_path / "a.restored.png") as other:
+        assert one.size == (45, 31) and np.array_equal(np.asarray(one), np.asarray(other))
+    ran = irn(*words, "--size", "300x300", "-o", "wrong.png")
+    assert ran.status == 2 and "--size" in ran.error()
+
+
+def test_a_lost_size_counts_as_it_is_shown(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / "turned.png", 12, 8, exif=exif)
+    words = ("upscale", "turned.png", "--scale", 4, "--model", tiny_model)
+    assert irn(*words, "--size", "31x45", "-o", "o.png").status == 0
+    with Image.open(tmp_path / "o.png") as image:
+        assert image.size == (45, 31)
+
+
+def test_a_damaged_manifest(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("irn", '{"irn": "manifest"')
+    with Image.open(small) as image:
+        Image.fromarray(np.array(image)).save(tmp_path / "damaged.png", pnginfo=info)
+    assert "damaged" in irn("upscale", "damaged.png", "--model", tiny_model).error()
+    assert irn("info", "damaged.png").status == 3
+    assert irn("upscale", "damaged.png", "--model", tiny_model, "--scale", 4).status == 0
+
+
+def test_a_manifest_that_promises_too_much(small: Path, irn: Irn, tiny_model: Path) -> None:
+    ran = irn("upscale", small.name, "--model", tiny_model, "--max-pixels", 1000)
+    assert ran.status == 3 and "--max-pixels" in ran.error()
+
+
+def test_a_jpeg_is_no_small_picture(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    with Image.open(small) as image:
+        image.convert("RGB").save(tmp_path / "small.jpg")
+    ran = irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4)
+    assert ran.status == 3 and "--lossy-lr" in ran.error()
+    assert irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4, "--lossy-lr").status == 0
+
+
+def test_options_that_the_manifest_contradicts(
+    small: Path, irn: Irn, tmp_path: Path, tiny_model: Path, tiny_x2: Path, tiny_colour_only: Path
+) -> None:
+    for words in (("--scale", 2, "--model", tiny_x2), ("--model", tiny_x2), ("--model", tiny_colour_only)):
+        ran = irn("upscale", "a.png", small.name, *words)
+        assert (ran.status, ran.out) == (2, "") and small.name in ran.error()
+    assert irn("upscale", small.name, "--scale", 4, "--model", tiny_model).status == 0
+
+
+def test_weights_that_are_not_installed_are_named(small: Path, irn: Irn, tiny_model: Path) -> None:
+    ran = irn("upscale", small.name)
+    assert ran.status == 5 and "tiny-x4" in ran.error() and "--model" in ran.err
+
+
+def test_transparency_does_not_fit_into_jpeg(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png", mode="RGBA")
+    irn("downscale", "a.png", "--model", tiny_model)
+    ran = irn("upscale", "a.x4.png", "--format", "jpg", "--model", tiny_model)
+    assert ran.status == 2 and "transparency" in ran.error()
+
+
+def test_weights_with_one_flipped_byte(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    data = bytearray(tiny_model.read_bytes())
+    data[-100] ^= 1
+    (tmp_path / "flipped.safetensors").write_bytes(data)
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.png")
+    for words in (("downscale", "a.png", "--model"), ("roundtrip", "a.png", "--model"), ("info",)):
+        ran = irn(*words, "flipped.safetensors")
+        assert (ran.status, ran.out) == (5, "") and "damaged" in ran.error()
+    ran = irn("downscale", "a.png", "b.png", "--model", "flipped.safetensors")
+    assert ran.status == 5 and ran.err.count("damaged") == 1 and "2 not tried" in ran.err
+    assert not list(tmp_path.glob("*.x4.png"))
+
+
+@pytest.mark.parametrize("model", ["nonsense", "gone.safetensors", "a.png"])
+def test_no_such_model(model: str, irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    ran = irn("downscale", "a.png", "--model", model)
+    assert ran.status == 5 and model in ran.error()
+
+
+def test_a_device_that_is_not_here(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    ran = irn("downscale", "a.png", "--device", "cuda:99", "--model", tiny_model)
+    assert ran.status == 6 and "cpu" in ran.error()
+
+
+def test_an_output_that_is_a_folder_or_lies_below_a_file(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    (tmp_path / "a.x4.png").mkdir()
+    (tmp_path / "file").touch()
+    words = ("downscale", "a.png", "--model", tiny_model)
+    assert irn(*words, "--on-existing", "overwrite").status == 4
+    ran = irn(*words, "-o", "file/")
+    assert ran.status == 4
+    ran.error()
+    ran = irn(*words, "-o", "n" * 300 + ".png")
+    assert ran.status == 4
+    ran.error()
+
+
+def test_permissions(nobody: Nobody, tmp_path: Path, tiny_model: Path) -> None:
+    weights = tmp_path / "tiny.safetensors"
+    shutil.copy(tiny_model, weights)
+    weights.chmod(0o644)
+    save(tmp_path / "a.png").chmod(0o644)
+    save(tmp_path / "secret.png").chmod(0o000)
+    for folder, mode in (("open", 0o777), ("closed", 0o555), ("dark", 0o000)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder).chmod(mode)
+    model = ("--model", weights)
+    cases: list[tuple[tuple[object, ...], int]] = [
+        (("downscale", "a.png", "-o", "closed/"), 4),
+        (("downscale", "a.png", "-o", "closed/new/"), 4),
+        (("downscale", "secret.png", "-o", "open/"), 3),
+        (("downscale", "dark", "-o", "open/"), 3),
+        (("downscale", "a.png", "-o", "open/b.png", "--log-file", "closed/log"), 4),
+    ]
+    good = ("downscale", "a.png", "-o", "open/", *model)
+    first, *rest = nobody([good, *((*words, *model) for words, _ in cases)])
+    assert first.status == 0, first
+    for ran, (_, status) in zip(rest, cases, strict=True):
+        assert (ran.status, ran.out) == (status, ""), ran
+        ran.error()
+    assert sorted(p.name for p in (tmp_path / "open").iterdir()) == ["a.x4.png"]
+
+
+def test_a_bug_says_so_and_where_to_report_it(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from irncli.rescale import Rescaler
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr(Rescaler, "downscale_picture", broken)
+    save(tmp_path / "a.png")
+    ran = irn("downscale", "a.png", "--model", tiny_model)
+    assert ran.status == 1 and "please report it with the output of --debug" in ran.error()
+    ran = irn("downscale", "a.png", "--model", tiny_model, "--debug")
+    assert "Traceback" in ran.err and ran.err.splitlines()[-1].startswith("irn: a.png: internal error")
+    file, summary = map(json.loads, irn("downscale", "a.png", "--model", tiny_model, "--json").lines)
+    assert file["error"]["exit_status"] == summary["exit_status"] == 1

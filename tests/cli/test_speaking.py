@@ -1,0 +1,161 @@
+"""Who says what, where: results to stdout, all else to stderr (cli.md, point 8)."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from running import Irn, environment, save
+
+from irncli.cli.output import Output, error_text, one_line
+from irncli.errors import InputError
+
+
+def commands(model: Path) -> dict[str, tuple[object, ...]]:
+    return {
+        "downscale": ("downscale", "a.png", "b.png", "-o", "OUT/", "--model", model),
+        "upscale": ("upscale", "a.x4.png", "b.x4.png", "-o", "OUT/", "--model", model),
+        "roundtrip": ("roundtrip", "a.png", "b.png", "-o", "OUT/", "--model", model),
+        "info": ("info", "a.png"),
+        "models list": ("models", "list"),
+        "models path": ("models", "path"),
+    }
+
+
+@pytest.fixture
+def ready(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    for name in ("a.png", "b.png"):
+        save(tmp_path / name)
+    assert irn("downscale", "a.png", "b.png", "--model", tiny_model).status == 0
+
+
+@pytest.mark.parametrize("option", ["-q", "-v", "--debug", "--log-file=log"])
+@pytest.mark.parametrize("name", ["downscale", "upscale", "roundtrip", "info", "models list", "models path"])
+def test_before_the_command_and_after_it_are_the_same(
+    name: str, option: str, ready: None, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    words = [str(word) for word in commands(tiny_model)[name]]
+    depth = len(name.split())
+    ran = []
+    for i, order in enumerate([[option, *words], [*words[:depth], option, *words[depth:]]]):
+        result = irn(*(word.replace("OUT", f"out{i}") for word in order))
+        assert result.status == 0, result
+        ran.append([text.replace(f"out{i}", "out") for text in (result.out, result.err)])
+        if option == "-q":
+            assert result.err == ""
+        if option.startswith("--log"):
+            assert (tmp_path / "log").exists()
+    if name != "roundtrip":  # which tells seconds
+        assert ran[0][0] == ran[1][0]
+    assert [len(err.splitlines()) for _, err in ran][0] == len(ran[1][1].splitlines())
+
+
+def test_plain_lines_without_a_terminal(ready: None, irn: Irn, tiny_model: Path) -> None:
+    ran = irn("downscale", "a.png", "b.png", "-o", "o/", "--model", tiny_model)
+    assert ran.lines == ["o/a.x4.png", "o/b.x4.png"]
+    assert "[1/2] a.png done" in ran.err and "2 done, 0 skipped, 0 failed" in ran.err
+    assert "\033" not in ran.out + ran.err
+
+
+def test_json_lines_and_a_summary(ready: None, irn: Irn, tiny_model: Path) -> None:
+    ran = irn("downscale", "a.png", "gone.png", "-o", "o/", "--json", "--model", tiny_model)
+    gone, done, summary = map(json.loads, ran.lines)
+    assert (gone["input"], gone["status"], gone["error"]["exit_status"]) == ("gone.png", "failed", 3)
+    assert (done["outputs"], done["small_width"], done["scale"]) == (["o/a.x4.png"], 12, 4)
+    assert (summary["type"], summary["done"], summary["failed"]) == ("summary", 1, 1)
+    assert summary["exit_status"] == ran.status == 3
+
+
+def test_the_log_has_everything(ready: None, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    irn("downscale", "gone.png", "a.png", "-o", "o/", "-q", "--log-file", "log", "--model", tiny_model)
+    log = (tmp_path / "log").read_text()
+    assert "o/a.x4.png" in log and "gone.png: no such file" in log and "1 done" in log
+    ran = irn("downscale", "a.png", "--log-file", "gone/log", "--model", tiny_model)
+    assert ran.status == 4 and "gone/log" in ran.error()
+
+
+def on_terminal(words: list[object], cwd: Path, **env: str) -> tuple[int, str, str]:
+    """Run with stderr on a terminal and stdout in a pipe."""
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "irncli", *map(str, words)]
+    process = subprocess.Popen(
+        argv, cwd=cwd, env=environment(TERM="xterm-256color", **env), stdout=subprocess.PIPE, stderr=theirs
+    )
+    os.close(theirs)
+    seen: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while chunk := os.read(ours, 4096):
+                seen.append(chunk)
+        except OSError:
+            pass  # the terminal is closed
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    out, _ = process.communicate(timeout=120)
+    reader.join(10)
+    os.close(ours)
+    return process.returncode, out.decode(), b"".join(seen).decode()
+
+
+def test_bars_on_a_terminal_and_results_in_the_pipe(ready: None, tmp_path: Path, tiny_model: Path) -> None:
+    words = ["downscale", "gone.png", "a.png", "b.png", "-o", "o/", "--model", tiny_model]
+    status, out, seen = on_terminal(words, tmp_path)
+    assert (status, out.splitlines()) == (3, ["o/a.x4.png", "o/b.x4.png"])
+    assert "\033[" in seen and "3/3" in seen and "gone.png: no such file" in seen
+    status, out, seen = on_terminal(["-q", *words[:-1], tiny_model, "--on-existing", "skip"], tmp_path)
+    assert "\033" not in seen and out == "" and status == 3
+
+
+def test_no_color_is_obeyed(ready: None, tmp_path: Path, tiny_model: Path) -> None:
+    words: list[object] = ["downscale", "a.png", "b.png", "-o", "o/", "--model", tiny_model]
+    _, _, seen = on_terminal(words, tmp_path, NO_COLOR="1")
+    assert "\033[3" not in seen and "\033[9" not in seen
+
+
+def test_a_closed_pipe_stops_the_words_and_not_the_work(
+    ready: None, tmp_path: Path, tiny_model: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, "-m", "irncli", "downscale", "a.png", "b.png", "-o", "o/", "--model", tiny_model]
+    done = subprocess.run(
+        argv, cwd=tmp_path, env=environment(), stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120
+    )
+    os.close(writer)
+    assert done.returncode == 0 and "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert len(list((tmp_path / "o").iterdir())) == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+def test_results_that_cannot_be_said_are_status_4(ready: None, tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        argv = [sys.executable, "-m", "irncli", "info", "a.png"]
+        done = subprocess.run(
+            argv, cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 4 and done.stderr.count("\n") == 1
+
+
+def test_control_characters_of_a_name_are_spelled_out() -> None:
+    assert one_line("a\nb\033[31m\t.png 🌊 é") == "a\\nb\\x1b[31m\\t.png 🌊 é"
+    assert one_line("\udce9.png") == "\\udce9.png"
+
+
+def test_a_file_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().error(InputError("a.png: is broken", "Mend it."), "a.png")
+    Output().error(InputError("is broken", "Mend it."), "a.png")
+    assert capsys.readouterr().err == "irn: a.png: is broken. Mend it.\n" * 2
+    assert "KeyError" in error_text(KeyError("x"))
+
+
+def test_tables_line_up(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().table(("name", "dB"), [("a", 1.234), ("long name", None), ("inf", float("inf"))])
+    assert capsys.readouterr().out == "name         dB\na          1.23\nlong name     -\ninf         inf\n"

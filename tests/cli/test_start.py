@@ -1,0 +1,53 @@
+"""The start: quick, and its help tells everything (cli.md, point 17)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running import Irn, environment
+
+import irncli
+
+COMMANDS = [
+    *("downscale", "upscale", "roundtrip", "info", "evaluate", "train"),
+    *("models list", "models verify", "models import", "models path"),
+]
+HEAVY = ("torch", "numpy", "PIL", "huggingface_hub", "safetensors")
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", *(f"{c} --help" for c in COMMANDS)])
+def test_help_and_version_import_nothing_heavy(words: str, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from irncli.cli.app import main\n"
+        f"status = main({words.split()!r})\n"
+        f"heavy = [m for m in {HEAVY!r} if m in sys.modules]\n"
+        "sys.exit(f'imported {heavy}' if heavy else status)\n"
+    )
+    argv = [sys.executable, "-c", script]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "" and done.stdout
+    assert "\033" not in done.stdout
+
+
+def test_version(irn: Irn) -> None:
+    assert irn("--version").lines == [f"irn {irncli.__version__}"]
+
+
+def test_help_says_what_tau_does(irn: Irn) -> None:
+    for command in ("upscale", "roundtrip"):
+        words = " ".join(irn(command, "--help").out.split())
+        assert "0 is the best restoration" in words and "2 to 3 dB further from the original" in words
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_help_text(command: str, irn: Irn) -> None:
+    out = irn(*command.split(), "--help").out
+    options = out.partition("Options:\n")[2].splitlines()
+    for line, following in zip(options, [*options[1:], ""], strict=True):
+        if line.startswith("  -"):
+            assert len(line.split("  ")) > 2 or following.startswith("      "), line

@@ -1,0 +1,102 @@
+"""Usage errors: one line, status 2, before any work (cli.md, points 6 and 7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from running import Irn, save
+
+WRONG = [
+    "",
+    "nonsense",
+    "downscal",
+    "--nonsense",
+    "downscale",
+    "downscale --nonsense a.png",
+    "downscale a.png --scale four",
+    "downscale a.png --scale 1",
+    "downscale a.png --scale nan",
+    "downscale a.png --device gpu",
+    "downscale a.png --device cuda:x",
+    "downscale a.png --dtype fp8",
+    "downscale a.png --tile 31",
+    "downscale a.png --tile big",
+    "downscale a.png --threads 0",
+    "downscale a.png --threads many",
+    "downscale a.png --max-pixels lots",
+    "downscale a.png --max-pixels 0",
+    "downscale a.png --on-existing rename",
+    "downscale a.png --format jpg",
+    "downscale a.png --format nonsense",
+    "downscale a.png -o out",
+    "downscale a.png -o out.jpg",
+    "downscale a.png -o out.gif",
+    "downscale a.png -o out.png --format webp",
+    "downscale a.png b.png -o out.png",
+    "downscale . -o out.png",
+    "downscale a.png -o a.png",
+    "downscale a.png a.jpg",
+    "downscale a.png -q -v",
+    "-q downscale a.png -v",
+    "downscale a.png --model MODEL --scale 2",
+    "downscale --quality 90 a.png",
+    "upscale a.png --tau -1",
+    "upscale a.png --tau nan",
+    "upscale a.png --tau 11",
+    "upscale a.png --seed -1",
+    "upscale a.png --seed x",
+    "upscale a.png --samples 0",
+    "upscale a.png --samples 2 --seed 3",
+    "upscale a.png --samples 2 --tau 0",
+    "upscale a.png --quality 101 --format jpg",
+    "upscale a.png --quality 90",
+    "upscale a.png --size 3x3",
+    "upscale a.png --size big --scale 4",
+    "upscale a.png --lossy-lr",
+    "upscale a.png --scale 2 --model MODEL",
+    "roundtrip a.png -o out.png",
+    "roundtrip a.png -o out",
+    "models",
+    "models nonsense",
+    "models import a.pth",
+    "models import a.pth -o b.pth",
+    "models list --nonsense",
+]
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_status_2_and_one_line(words: str, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    for name in ("a.png", "a.jpg", "b.png"):
+        save(tmp_path / name)
+    before = sorted(tmp_path.iterdir())
+    ran = irn(*words.replace("MODEL", str(tiny_model)).split())
+    assert ran.status == 2, ran
+    assert ran.out == "" and ". " in ran.error()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_usage_errors_of_a_real_command(command: Irn) -> None:
+    ran = command("downscale", "--nonsense", "a.png", GITHUB_ACTIONS="1")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.error() == ("irn: no such option: --nonsense. See irn downscale --help.\n")
+
+
+def test_a_wrong_choice_is_one_line_that_names_the_choices(irn: Irn) -> None:
+    error = irn("downscale", "a.png", "--on-existing", "nonsense").error()
+    assert all(word in error for word in ("error", "skip", "overwrite"))
+
+
+@pytest.mark.parametrize("scale", ["3", "2.5", "16"])
+def test_a_scale_without_weights_is_status_5_and_names_those_there_are(scale: str, irn: Irn) -> None:
+    ran = irn("downscale", "a.png", "--scale", scale)
+    assert ran.status == 5 and "scale" in ran.error()
+
+
+def test_with_json_a_refusal_is_an_object_too(irn: Irn, tmp_path: Path) -> None:
+    import json
+
+    save(tmp_path / "a.png")
+    ran = irn("downscale", "a.png", "--json", "-o", "a.png")
+    assert json.loads(ran.out)["exit_status"] == ran.status == 2
+    ran.error()

@@ -1,0 +1,81 @@
+"""Scores survive JSON, and their means are means."""
+
+import json
+import math
+
+import pytest
+
+from irncli.evaluation.scores import Figures, PictureScores, Quality, Scores, SetScores, SmallScores, mean_of
+
+
+def figures(value: float, drawn: bool = True) -> Figures:
+    quality = Quality(value, value / 100, value - 1)
+    return Figures(
+        restored=quality,
+        drawn=quality if drawn else None,
+        small=SmallScores(value, value, 0.9, 0.01, 100, 90, 80, 70),
+        bicubic=quality,
+        lanczos=quality,
+        published_bicubic_psnr_y=value,
+        published_bicubic_ssim_y=0.5,
+        seconds_down=0.1,
+        seconds_up=value,
+    )
+
+
+def scores(*values: float, drawn: bool = True) -> Scores:
+    pictures = tuple(PictureScores(f"p{v}", 4, 4, figures(v, drawn)) for v in values)
+    return Scores(
+        model="m",
+        identity="i" * 64,
+        scale=4,
+        tau=0.0,
+        trained_pixels=None,
+        grey=False,
+        draws=5,
+        device="cpu",
+        cpu="c",
+        threads=1,
+        torch="2",
+        tool="irn",
+        date="2026",
+        sets=(SetScores("Set", pictures, mean_of([p.figures for p in pictures])),),
+    )
+
+
+def test_means_go_field_by_field():
+    assert mean_of([figures(25.0), figures(75.0)]) == figures(50.0)
+    assert mean_of([figures(25.0), figures(75.0, drawn=False)]).drawn is None
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_json_and_back(drawn):
+    before = scores(30.0, 35.5, drawn=drawn)
+    assert Scores.from_json(before.to_json()) == before
+
+
+def test_infinite_and_undefined_figures_are_strict_json():
+    text = scores(math.inf).to_json()
+    assert "Infinity" not in text and '"psnr_y": "inf"' in text
+    assert Scores.from_json(text) == scores(math.inf)
+    text = scores(math.nan).to_json()
+    assert "NaN" not in text
+    assert math.isnan(Scores.from_json(text).sets[0].mean.restored.psnr_y)
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"sets": None}, {"model": None}])
+def test_other_json_is_refused(change):
+    record = json.loads(scores(30.0).to_json())
+    record |= change
+    if record["model"] is None:
+        del record["model"]
+    with pytest.raises((ValueError, TypeError)):
+        Scores.from_json(json.dumps(record))
+
+
+def test_importing_scores_needs_no_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, irncli.evaluation.scores; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,226 @@
+"""Picture -> file -> Picture: pixels, alpha, metadata and the manifest, over formats, modes and sizes."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pictures import (
+    GREY_PROFILE,
+    RGB_PROFILE,
+    TEXT,
+    XMP,
+    assert_same_pixels,
+    exif,
+    metadata,
+    random_picture,
+    tags_of,
+)
+from PIL import Image
+
+from irncli.errors import UsageError
+from irncli.images.colour import Metadata, Picture
+from irncli.images.files import LOSSLESS, WRITABLE, encode, peek_text, read_picture, read_stream, write_whole
+
+MODES = ("L", "LA", "RGB", "RGBA")
+FORMATS = sorted(set(WRITABLE.values()))
+
+
+def back(data: bytes) -> Picture:
+    return read_stream(io.BytesIO(data), "test").picture
+
+
+@pytest.mark.parametrize("format", sorted(LOSSLESS))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    size=st.tuples(st.integers(1, 24), st.integers(1, 24)),
+    mode=st.sampled_from(MODES),
+    opaque=st.booleans(),
+    seed=st.integers(0, 99),
+    text=st.none() | st.just(TEXT),
+    strip=st.booleans(),
+    compress=st.sampled_from([None, 0, 9]),
+)
+def test_lossless_formats_give_everything_back(
+    format: str,
+    size: tuple[int, int],
+    mode: str,
+    opaque: bool,
+    seed: int,
+    text: str | None,
+    strip: bool,
+    compress: int | None,
+) -> None:
+    picture = random_picture(*size, mode, seed, opaque=opaque)
+    data, notes = encode(picture, format, text=text, strip=strip, compress=compress)
+    loaded = read_stream(io.BytesIO(data), "test")
+    assert notes == loaded.picture.notes == ()
+    assert (loaded.text, loaded.format) == (text, format)
+    assert_same_pixels(loaded.picture, picture)
+    got, expected = loaded.picture.metadata, Metadata() if strip else picture.metadata
+    assert (got.icc, got.xmp, got.dpi) == (expected.icc, expected.xmp, expected.dpi)
+    assert tags_of(got.exif) == tags_of(expected.exif)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("size", [(1, 1), (3, 70)])
+def test_every_format_holds_a_record_and_all_metadata(format: str, size: tuple[int, int]) -> None:
+    for mode in MODES if format != "JPEG" else ("L", "RGB"):
+        picture = random_picture(*size, mode)
+        data, notes = encode(picture, format, text=TEXT, text_kind="record")
+        loaded = read_stream(io.BytesIO(data), "test")
+        got = loaded.picture
+        assert (notes, loaded.text) == ((), TEXT)
+        assert (got.height, got.width, got.grey) == (*size, picture.grey)
+        assert (got.alpha is None) == (picture.alpha is None)
+        assert got.metadata.orientation == 6
+        assert (got.metadata.icc, got.metadata.xmp) == (picture.metadata.icc, XMP)
+        assert got.metadata.dpi == (300.0, 300.0)
+        assert tags_of(got.metadata.exif)[0x8769] == tags_of(exif())[0x8769]
+
+
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("target", FORMATS)
+def test_metadata_survives_from_any_format_into_any(source: str, target: str) -> None:
+    first = back(encode(random_picture(4, 5, "RGB"), source)[0])
+    second = back(encode(first, target, text=TEXT)[0])
+    assert (second.metadata.icc, second.metadata.xmp) == (RGB_PROFILE, XMP)
+    assert (second.metadata.dpi, second.metadata.orientation) == ((300.0, 300.0), 6)
+    ours = tags_of(second.metadata.exif)
+    assert {k: ours[k] for k in (0x8769, 0x8825)} == {k: tags_of(exif())[k] for k in (0x8769, 0x8825)}
+    if "AVIF" not in (source, target):
+        assert ours == tags_of(exif())
+
+
+@pytest.mark.parametrize("format", sorted(LOSSLESS))
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pixels_are_never_turned_and_the_tag_stays(format: str, orientation: int) -> None:
+    picture = replace(random_picture(3, 5, "RGB"), metadata=metadata(False, orientation))
+    got = back(encode(picture, format, text=TEXT)[0])
+    assert_same_pixels(got, picture)
+    assert got.metadata.orientation == orientation
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_turned_jpeg_comes_in_as_stored(orientation: int) -> None:
+    data, _ = encode(replace(random_picture(16, 32, "RGB"), metadata=metadata(False, orientation)), "JPEG")
+    with Image.open(io.BytesIO(data)) as plain:
+        stored = np.array(plain)
+    assert np.array_equal(back(data).colour, stored)
+
+
+@pytest.mark.parametrize("format", sorted(LOSSLESS))
+def test_the_same_picture_gives_the_same_bytes(format: str) -> None:
+    picture = random_picture(40, 30, "RGBA")
+    assert encode(picture, format, text=TEXT) == encode(picture, format, text=TEXT)
+
+
+def test_the_png_manifest_is_one_plain_itxt_chunk_before_the_pixels() -> None:
+    data, _ = encode(random_picture(5, 5, "RGB"), "PNG", text=TEXT)
+    chunk = b"iTXtirn\0\0\0\0\0" + TEXT.encode("ascii")
+    assert data.count(chunk) == 1
+    assert data.index(b"IHDR") < data.index(chunk) < data.index(b"IDAT")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_peeking_finds_text_and_stored_size(format: str, tmp_path: Path) -> None:
+    picture = random_picture(3, 7, "RGB")
+    path = tmp_path / "ünïcode 画.bin"
+    write_whole(path, encode(picture, format, text=TEXT)[0])
+    assert peek_text(path) == (TEXT, (7, 3), format)
+
+
+def test_a_manifest_behind_the_pixels_is_found(tmp_path: Path) -> None:
+    data, _ = encode(random_picture(5, 5, "RGB", bare=True), "PNG", text=TEXT)
+    start = data.index(b"iTXtirn") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    moved = data[:start] + data[end:-12] + data[start:end] + data[-12:]
+    path = tmp_path / "moved.png"
+    path.write_bytes(moved)
+    assert peek_text(path)[0] == TEXT
+    assert read_picture(path).text == TEXT
+
+
+def test_an_rgb_small_picture_keeps_the_grey_profile_of_its_original() -> None:
+    for format in sorted(LOSSLESS):
+        small = replace(random_picture(4, 4, "RGB"), metadata=metadata(True))
+        data, notes = encode(small, format, text=TEXT)
+        with Image.open(io.BytesIO(data)) as plain:
+            assert "icc_profile" not in plain.info
+        assert notes == ()
+        assert back(data).metadata.icc == GREY_PROFILE
+        assert back(data).metadata.xmp == XMP
+
+
+def test_what_a_format_cannot_hold_is_said_and_the_rest_written() -> None:
+    picture = random_picture(4, 4, "RGB")
+    long_exif = replace(picture, metadata=replace(picture.metadata, exif=exif() + bytes(70_000)))
+    data, notes = encode(long_exif, "JPEG", text=TEXT, text_kind="record")
+    assert len(notes) == 1 and "EXIF" in notes[0]
+    assert back(data).metadata.icc == RGB_PROFILE
+
+    long_xmp = XMP.replace(b"a &amp; b", b"x" * 70_000)
+    data, notes = encode(
+        replace(picture, metadata=replace(picture.metadata, xmp=long_xmp)), "JPEG", text=TEXT
+    )
+    assert len(notes) == 1 and "XMP" in notes[0]
+    loaded = read_stream(io.BytesIO(data), "test")
+    assert (loaded.text, loaded.picture.metadata.xmp) == (TEXT, None)
+
+    large_profile = RGB_PROFILE + bytes(1 << 20)
+    data, notes = encode(
+        replace(picture, metadata=replace(picture.metadata, icc=large_profile)), "PNG", text=TEXT
+    )
+    assert len(notes) == 1 and "ICC" in notes[0]
+    assert_same_pixels(back(data), picture)
+
+
+@pytest.mark.parametrize("packet", [b"\xff\xfenonsense", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'])
+def test_damaged_xmp_gives_way_to_the_manifest(packet: bytes) -> None:
+    picture = random_picture(4, 4, "RGB")
+    picture = replace(picture, metadata=replace(picture.metadata, xmp=packet))
+    data, notes = encode(picture, "WEBP", text=TEXT)
+    assert len(notes) == 1 and "XMP" in notes[0]
+    assert read_stream(io.BytesIO(data), "test").text == TEXT
+    data, notes = encode(picture, "PNG", text=TEXT)
+    assert notes == ()
+    assert back(data).metadata.xmp == packet
+
+
+def test_damaged_exif_does_not_stop_a_tiff() -> None:
+    picture = random_picture(4, 4, "RGB")
+    for block in (
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 40,
+        b"Exif\0\0x",
+    ):
+        broken = replace(picture, metadata=replace(picture.metadata, exif=block))
+        assert_same_pixels(back(encode(broken, "TIFF", text=TEXT)[0]), picture)
+
+
+def test_formats_that_cannot_hold_the_picture_are_refused() -> None:
+    with pytest.raises(UsageError, match="transparency"):
+        encode(random_picture(2, 2, "RGBA"), "JPEG")
+    with pytest.raises(UsageError, match="cannot be written"):
+        encode(random_picture(2, 2, "RGB"), "BMP")
+    with pytest.raises(UsageError, match="16383"):
+        encode(random_picture(1, 16384, "L", bare=True), "WEBP")
+
+
+def test_strips_of_a_large_tiff_fit_together() -> None:
+    picture = random_picture(700, 900, "RGB", bare=True)
+    data, _ = encode(picture, "TIFF")
+    assert_same_pixels(back(data), picture)
+
+
+def test_quality_is_obeyed_and_colour_is_not_subsampled() -> None:
+    picture = random_picture(64, 64, "RGB", bare=True)
+    for format in ("JPEG", "AVIF") if "AVIF" in FORMATS else ("JPEG",):
+        assert len(encode(picture, format, quality=30)[0]) < len(encode(picture, format)[0])
+    with Image.open(io.BytesIO(encode(picture, "JPEG")[0])) as jpeg:
+        assert [part[1:3] for part in jpeg.layer] == [(1, 1)] * 3  # type: ignore[attr-defined]

@@ -1,0 +1,167 @@
+"""The Python API: what `import irncli` gives, and pictures through it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import irncli
+from irncli import Manifest, Rescaler
+from irncli.errors import InputError, ManifestError, UsageError
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    assert irncli.__all__ == sorted(irncli.__all__)
+    for name in irncli.__all__:
+        assert getattr(irncli, name) is not None
+    assert dir(irncli) == irncli.__all__
+    with pytest.raises(AttributeError):
+        irncli.nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'numpy', 'PIL', 'huggingface_hub'}"
+    code = f"import sys, irncli; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def rescaler(tiny_model: Path) -> Rescaler:
+    return Rescaler(str(tiny_model))
+
+
+def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 30), st.integers(1, 30), st.sampled_from([1, 2, 3, 4]))
+def test_any_size_and_mode_comes_back_in_its_own(
+    rescaler: Rescaler, height: int, width: int, channels: int
+) -> None:
+    samples = noise((height, width, channels))
+    image = Image.fromarray(samples[..., 0] if channels == 1 else samples)
+    small, manifest = rescaler.downscale(image)
+    assert small.size == (-(-width // 4), -(-height // 4)) and small.mode == image.mode
+    restored = rescaler.upscale(small, Manifest.from_json(manifest.to_json()))
+    assert restored.size == image.size and restored.mode == image.mode
+
+
+def test_arrays_come_back_as_arrays(rescaler: Rescaler) -> None:
+    for shape in ((9, 14), (9, 14, 1), (9, 14, 3), (9, 14, 4)):
+        small, manifest = rescaler.downscale(noise(shape))
+        assert small.shape == (3, 4, *shape[2:]) and small.dtype == np.uint8
+        assert rescaler.upscale(small, manifest).shape == shape
+
+
+def test_pictures_and_arrays_are_treated_alike(rescaler: Rescaler) -> None:
+    samples = noise((40, 33, 3))
+    small, manifest = rescaler.downscale(samples)
+    image, other = rescaler.downscale(Image.fromarray(samples))
+    assert np.array_equal(np.asarray(image), small) and other.pixels_sha256 == manifest.pixels_sha256
+
+
+@pytest.mark.parametrize("bad", [np.zeros((4, 4)), np.zeros((4, 4, 5), np.uint8), np.zeros((0, 4), np.uint8)])
+def test_other_arrays_are_refused(bad: np.ndarray, rescaler: Rescaler) -> None:
+    with pytest.raises(InputError):
+        rescaler.downscale(bad)
+
+
+def test_tau_and_seed_change_the_picture_and_zero_does_not_draw(rescaler: Rescaler) -> None:
+    small, manifest = rescaler.downscale(noise((64, 64, 3)))
+
+    def up(tau: float | None, seed: int) -> np.ndarray:
+        return rescaler.upscale(small, manifest, tau=tau, seed=seed)
+
+    assert np.array_equal(up(0, 1), up(0, 2)) and np.array_equal(up(None, 0), up(0, 0))
+    assert np.array_equal(up(1, 1), up(1, 1))
+    assert not np.array_equal(up(1, 1), up(1, 2))
+    assert not np.array_equal(up(1, 1), up(0, 1))
+    far, near = (np.abs(up(t, 1).astype(int) - up(0, 1)).mean() for t in (2.0, 0.5))
+    assert far > 2 * near > 0
+
+
+def test_a_draw_does_not_depend_on_the_tile(tiny_model: Path) -> None:
+    samples = noise((150, 90, 4))
+    pictures = []
+    for tile in ("off", 32, 64):
+        rescaler = Rescaler(str(tiny_model), tile=tile)
+        small, manifest = rescaler.downscale(samples)
+        pictures.append(rescaler.upscale(small, manifest, tau=1, seed=3))
+    assert all(np.array_equal(pictures[0], p) for p in pictures)
+
+
+@pytest.mark.parametrize(("tau", "seed"), [(-0.1, 0), (11, 0), (float("nan"), 0), (1, -1), (1, 1 << 64)])
+def test_a_draw_out_of_range_is_a_usage_error(tau: float, seed: int, rescaler: Rescaler) -> None:
+    small, manifest = rescaler.downscale(noise((8, 8, 3)))
+    with pytest.raises(UsageError):
+        rescaler.upscale(small, manifest, tau=tau, seed=seed)
+
+
+def test_grey_stays_grey_and_follows_the_weights(rescaler: Rescaler, tiny_colour_only: Path) -> None:
+    samples = noise((16, 16))
+    small, manifest = rescaler.downscale(samples)
+    assert small.ndim == 2 and manifest.mode == "grey"
+    colour = Rescaler(str(tiny_colour_only))
+    small, manifest = colour.downscale(Image.fromarray(samples))
+    assert small.mode == "RGB" and manifest.mode == "grey-as-rgb"
+    assert colour.upscale(small, manifest).mode == "L"
+
+
+def test_flat_alpha_is_exact(rescaler: Rescaler, tiny_colour_only: Path) -> None:
+    samples = noise((64, 64, 4))
+    samples[..., 3] = 0
+    samples[:, 32:, 3] = 255
+    for each in (rescaler, Rescaler(str(tiny_colour_only))):
+        small, manifest = each.downscale(samples)
+        alpha = each.upscale(small, manifest)[..., 3]
+        assert (alpha[:, :20] == 0).all() and (alpha[:, 44:] == 255).all()
+
+
+def test_colour_under_transparency_leaves_no_trace(rescaler: Rescaler) -> None:
+    """What lies under alpha 0 cannot be seen, so it may not tint what can."""
+    samples = noise((64, 64, 4))
+    samples[..., 3] = 255
+    samples[:, :32, 3] = 0
+    other = samples.copy()
+    other[:, :32, :3] = 255 - other[:, :32, :3]
+    assert np.array_equal(rescaler.downscale(samples)[0], rescaler.downscale(other)[0])
+
+
+def test_changed_pixels_and_foreign_manifests_are_found(rescaler: Rescaler, tiny_x2: Path) -> None:
+    from irncli.images.colour import from_pillow
+
+    small, manifest = rescaler.downscale(Image.fromarray(noise((40, 40, 3))))
+    text = manifest.to_json()
+    assert Rescaler.read_manifest(from_pillow(small), text) == manifest
+    changed = small.copy()
+    changed.putpixel((3, 3), (1, 2, 3))
+    with pytest.raises(ManifestError, match="changed"):
+        Rescaler.read_manifest(from_pillow(changed), text)
+    assert Rescaler.read_manifest(from_pillow(changed), text, accept_modified=True) == manifest
+    with pytest.raises(ManifestError, match="resized"):
+        Rescaler.read_manifest(from_pillow(small.resize((9, 9))), text)
+    with pytest.raises(ManifestError, match="channels"):
+        Rescaler.read_manifest(from_pillow(small.convert("L")), text)
+    with pytest.raises(ManifestError, match="--scale"):
+        Rescaler.read_manifest(from_pillow(small), None)
+    with pytest.raises(UsageError):
+        Rescaler(str(tiny_x2)).upscale(small, manifest)
+
+
+def test_a_lost_manifest_is_assumed(rescaler: Rescaler) -> None:
+    samples = noise((41, 38, 3))
+    small, manifest = rescaler.downscale(samples)
+    assert rescaler.upscale(small).shape == (44, 40, 3)
+    assert np.array_equal(rescaler.upscale(small)[:41, :38], rescaler.upscale(small, manifest))
+    with pytest.raises(UsageError, match="fit"):
+        from irncli.images.colour import from_pillow
+
+        rescaler.assumed_manifest(from_pillow(Image.fromarray(small)), (100, 100))

@@ -1,0 +1,122 @@
+"""The loss: its guide is the bicubic that judges, its rounding lets gradients through."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from irncli.evaluation.bicubic import resize
+from irncli.nn.network import InvertibleRescaler, NetworkConfig
+from irncli.quantise import quantise, straight_through
+from irncli.training.objective import bicubic_guide, guide_margin, objective, to_grey
+from irncli.training.recipe import LossConfig
+
+TINY = NetworkConfig(scale=2, blocks=(2,), width=(6,), subnet="residual", coupling="affine-shared")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_the_guide_is_the_evaluations_bicubic_in_the_inside_of_a_picture(scale):
+    whole = np.random.default_rng(scale).random((24 * scale, 20 * scale, 3)).astype(np.float32)
+    small = resize(whole, Fraction(1, scale))
+    m, y, x, h, w = guide_margin(scale), 5 * scale, 4 * scale, 8 * scale, 6 * scale
+    padded = torch.from_numpy(whole[y - m : y + h + m, x - m : x + w + m]).permute(2, 0, 1)[None]
+    ours = bicubic_guide(padded, scale)[0].permute(1, 2, 0).numpy()
+    assert ours.shape == (8, 6, 3)
+    np.testing.assert_allclose(ours, small[5:13, 4:10], atol=1e-6)
+
+
+def test_straight_through_rounds_forwards_and_is_the_identity_backwards():
+    x = torch.tensor([-0.3, 0.0, 0.4 / 255, 0.6 / 255, 0.5, 1.0, 1.4], requires_grad=True)
+    y = straight_through(x)
+    torch.testing.assert_close(y.detach() * 255, torch.tensor([0.0, 0, 0, 1, 128, 255, 255]))
+    weights = torch.arange(1.0, 8.0)
+    (y * weights).sum().backward()
+    assert torch.equal(x.grad, weights)  # outside the clamp too
+    torch.testing.assert_close(quantise(y.detach()), y.detach())
+
+
+def a_network() -> InvertibleRescaler:
+    """With every last convolution drawn: a fresh one is the plain pyramid."""
+    torch.manual_seed(3)
+    network = InvertibleRescaler(TINY)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.normal_(0, 0.1)
+    return network
+
+
+def parts(loss: LossConfig, grey: list[bool], network: InvertibleRescaler | None = None, **given):
+    network = network or a_network()
+    generator = torch.Generator().manual_seed(5)
+    hr = torch.rand(2, 3, 16, 16, generator=generator)
+    guide = torch.rand(2, 3, 8, 8, generator=generator) * 1.4 - 0.2
+    batch = {"noise": torch.zeros_like(guide), "latent": None} | given
+    return objective(network, hr, guide, torch.tensor(grey), batch["noise"], loss, batch["latent"])
+
+
+PLAIN = LossConfig()
+SEEN = [False, False]
+
+
+def test_a_grey_patch_has_one_small_plane():
+    """Its small picture enters the inverse with three equal channels."""
+    network = a_network()
+    seen: list[torch.Tensor] = []
+    inverse = network.inverse
+    network.inverse = lambda lr, z: seen.append(lr) or inverse(lr, z)
+    parts(PLAIN, [True, False], network)
+    first, second = seen[0]
+    assert torch.equal(first[0], first[1]) and torch.equal(first[1], first[2])
+    assert not torch.equal(second[0], second[1])
+    grey = to_grey(torch.rand(1, 3, 4, 4))
+    assert torch.equal(grey[:, 0], grey[:, 2])
+    assert to_grey(torch.ones(1, 3, 1, 1)).mean().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"guide_weight": 3.0},
+        {"chroma_weight": 1.0},
+        {"range_weight": 1.0},
+        {"z_weight": 1.0},
+        {"clip_guide": False},
+        {"guide": "l1"},
+        {"guide": "charbonnier"},
+        {"hr": "l2"},
+        {"sums": True},
+    ],
+)
+def test_every_setting_of_the_loss_counts(change):
+    before, after = parts(PLAIN, SEEN)[0], parts(replace(PLAIN, **change), SEEN)[0]
+    assert not torch.isclose(before, after, rtol=1e-4)
+
+
+def test_noise_and_latent_reach_the_restored_picture_alone():
+    plain = parts(PLAIN, SEEN)
+    noisy = parts(replace(PLAIN, lr_noise=0.1), SEEN, noise=torch.randn(2, 3, 8, 8))
+    drawn = parts(PLAIN, SEEN, latent=torch.randn(2, 9, 8, 8))
+    for changed in (noisy, drawn):
+        assert changed[1] != plain[1] and changed[2] == plain[2]
+
+
+def test_sums_are_means_times_the_elements():
+    means, sums = parts(PLAIN, SEEN), parts(replace(PLAIN, sums=True), SEEN)
+    torch.testing.assert_close(sums[1], means[1] * 3 * 16 * 16)
+    torch.testing.assert_close(sums[0] - sums[1], (means[0] - means[1]) * 3 * 8 * 8, rtol=1e-4, atol=0)
+
+
+def test_the_small_picture_is_pulled_to_the_guide():
+    """Gradients of the guide term alone reach the subnets of a fresh network."""
+    network = InvertibleRescaler(TINY)
+    hr = torch.rand(1, 3, 16, 16)
+    guide = torch.rand(1, 3, 8, 8)
+    total, hr_term, _ = objective(
+        network, hr, guide, torch.tensor([False]), guide * 0, LossConfig(guide_weight=10)
+    )
+    total.backward()
+    assert total > hr_term
+    assert network.levels[0][0].F.out.weight.grad.abs().max() > 0
