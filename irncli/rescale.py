@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import overload
 
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image
 
 import irncli
 from irncli.errors import DeviceError, InputError, ManifestError, UsageError
-from irncli.execution.engine import Engine, band_rows
+from irncli.execution.engine import Engine
 from irncli.images.colour import (
     Metadata,
     Picture,
@@ -84,13 +83,14 @@ class Rescaler:
         s = self.scale
         rows, columns = -(-height // s), -(-width // s)
 
-        def bands() -> Iterator[torch.Tensor]:
-            step = band_rows(s)
-            for y in range(0, height, step):
-                yield pad_to_multiple(to_planes(samples[y : y + step]), s)
+        def pixels(first: int, end: int) -> torch.Tensor:
+            return pad_to_multiple(to_planes(samples[first:end]), s)
 
-        state = self.engine.encode(rows, columns, bands())
-        small = np.concatenate(list(self.engine.small_rows(state)))
+        small = np.empty((rows, columns, 3), np.float32)
+        y = 0
+        for band in self.engine.encode(rows, columns, pixels):
+            small[y : y + len(band)] = band[..., :3]
+            y += len(band)
         if not np.isfinite(small).all():
             raise _not_finite()
         return small
@@ -109,19 +109,16 @@ class Rescaler:
         latent = self.weights.latent
         top = np.float32(levels(8))
 
-        def small_rows(band: slice) -> NDArray[np.float32]:
-            part = small[band].astype(np.float32) / top
+        def small_rows(first: int, end: int) -> NDArray[np.float32]:
+            part = small[first:end].astype(np.float32) / top
             return part if part.shape[2] == 3 else np.repeat(part, 3, 2)
 
         z = latent_rows(columns, latent.mean, latent.std, tau, seed, stream)
-        state = self.engine.decode(rows, columns, small_rows, z)
         out = np.empty((*size, 1 if grey else 3), np.uint8)
         y = 0
-        for band in self.engine.large_rows(state):
+        for band in self.engine.decode(rows, columns, small_rows, z):
             part = band.mean(1, keepdim=True) if grey else band
             part = part[:, :, : size[0] - y, : size[1]]
-            if part.shape[2] == 0:
-                break
             out[y : y + part.shape[2]] = from_planes(part)
             y += part.shape[2]
         return out

@@ -1,8 +1,9 @@
-"""A network and a picture of any size: coefficients in, coefficients out, both directions."""
+"""A network and a picture of any size: rows in, rows out, both directions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -11,13 +12,13 @@ from torch import Tensor
 
 from irncli.errors import DeviceError, UsageError
 from irncli.execution.device import pick
-from irncli.execution.state import BAND, State
-from irncli.execution.sweep import sweep
+from irncli.execution.sweep import Sweeper
 from irncli.execution.tiles import check_tile
-from irncli.nn.coupling import LOW, Coupling
+from irncli.execution.wavefront import run
+from irncli.nn.coupling import LOW
 from irncli.nn.network import InvertibleRescaler
 
-AUTO_TILE = 512
+AUTO_TILE = 256
 """Pixels of the large picture: large enough to hide the halo, small enough for the caches."""
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -37,14 +38,17 @@ class Engine:
         dtype: str = "fp32",
         tile: int | str = "auto",
         threads: int | None = None,
+        on_shortage: Callable[[], None] = lambda: None,
     ) -> None:
-        """``tile``: ``auto``, ``off`` or pixels of the large picture. Raise UsageError or DeviceError."""
+        """``tile``: ``auto``, ``off`` or pixels of the large picture; ``threads``: CPU only, None for all.
+
+        ``on_shortage`` is called whenever a tile is halved for want of memory. Raise UsageError or
+        DeviceError.
+        """
         if dtype not in DTYPES:
             raise UsageError(f"unknown precision {dtype!r}", f"Use auto, {', '.join(DTYPES)}.")
-        if threads is not None:
-            if threads < 1:
-                raise UsageError(f"--threads {threads} is too few", "The least is 1.")
-            torch.set_num_threads(threads)
+        if threads is not None and threads < 1:
+            raise UsageError(f"--threads {threads} is too few", "The least is 1.")
         self.device = pick(device)
         self.tile = _tile_in_sites(tile, network.scale)
         self.network = network.to(self.device).eval().requires_grad_(False)
@@ -55,72 +59,77 @@ class Engine:
                 for weight in subnet.parameters():
                     if weight.dim() == 4:
                         weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        threads = threads or _cores()
+        if self.tile is None or self.device.type != "cpu":
+            torch.set_num_threads(threads)
+            threads = 1
+        self._sweeper = Sweeper(threads, on_shortage)
 
     @property
     def scale(self) -> int:
         return self.network.scale
 
-    def encode(self, rows: int, columns: int, bands: Iterator[Tensor]) -> State:
-        """``bands``: 1 3 H W float32 pieces of whole sites from the top, together rows s x columns s."""
-        with torch.inference_mode(), _memory_named():
-            state = State(rows, columns, self.scale, self.device)
-            y = 0
-            for band in bands:
-                count = band.shape[2] // self.scale
-                s = self.scale
-                sites = band[0].to(self.device).permute(1, 2, 0).reshape(count, s, columns, s, LOW)
-                state.data[y : y + count] = sites.permute(0, 2, 1, 3, 4).reshape(count, columns, -1)
-                y += count
-            self._run(state, self.scale, inverse=False)
-        return state
+    def encode(self, rows: int, columns: int, pixels: Callable[[int, int], Tensor]) -> Iterator[Rows]:
+        """Bands of coefficients from the top, n x columns x 3 s^2, the small picture in the first three.
 
-    def small_rows(self, state: State) -> Iterator[Rows]:
-        """The small picture of encoded coefficients, h w 3, not rounded, band by band."""
-        for band in state.bands():
-            yield state.data[band, :, :LOW].cpu().numpy()
+        ``pixels(first, end)`` gives rows of the large picture as 1 3 H W float32, whole sites: ``rows`` s x
+        ``columns`` s in all. It is asked once for each row, from the top. A band is valid until the next.
+        """
+        s = self.scale
+
+        def fill(room: Tensor, first: int, end: int) -> None:
+            planes = pixels(first * s, end * s).to(self.device)[0]
+            sites = planes.permute(1, 2, 0).reshape(end - first, s, columns, s, LOW)
+            room.copy_(sites.permute(0, 2, 1, 3, 4).reshape(room.shape))
+
+        for band in self._run(rows, columns, fill, inverse=False):
+            yield band.cpu().numpy()
 
     def decode(
-        self, rows: int, columns: int, small: Callable[[slice], Rows], latent: Callable[[int], Rows] | None
-    ) -> State:
-        """``small`` gives rows of the small picture in [0, 1]; ``latent`` one row of z, columns x 3(s^2-1).
+        self,
+        rows: int,
+        columns: int,
+        small: Callable[[int, int], Rows],
+        latent: Callable[[int], Rows] | None,
+    ) -> Iterator[Tensor]:
+        """Bands of the large picture from the top, 1 3 H W float32 on the CPU, not clamped.
 
-        No latent is a latent of zeros.
+        ``small(first, end)`` gives rows of the small picture in [0, 1], ``latent(y)`` one row of z, columns x
+        3 (s^2 - 1); no latent is a latent of zeros.
         """
-        with torch.inference_mode(), _memory_named():
-            state = State(rows, columns, self.scale, self.device)
-            for band in state.bands():
-                low = torch.from_numpy(small(band))
-                state.data[band, :, :LOW] = low.to(self.device)
-                if latent is None:
-                    state.data[band, :, LOW:] = 0.0
-                else:
-                    for y in range(band.start, band.stop):
-                        state.data[y, :, LOW:] = torch.from_numpy(latent(y)).to(self.device)
-            self._run(state, 1, inverse=True)
-        return state
-
-    def large_rows(self, state: State) -> Iterator[Tensor]:
-        """The large picture of decoded coefficients, 1 3 H W float32, not clamped, band by band."""
         s = self.scale
-        for band in state.bands():
-            cells = state.cells(s)[band]
-            count = cells.shape[0]
-            plane = cells.permute(0, 2, 1, 3, 4).reshape(count * s, state.columns * s, LOW)
-            yield plane.permute(2, 0, 1)[None].cpu()
 
-    def _run(self, state: State, side: int, *, inverse: bool) -> None:
-        steps = self.network.steps()
-        for step in reversed(steps) if inverse else steps:
-            if isinstance(step, Coupling):
-                for half in reversed(step.half_steps) if inverse else step.half_steps:
-                    sweep(state, half, side, self.tile, inverse=inverse)
+        def fill(room: Tensor, first: int, end: int) -> None:
+            room[..., :LOW] = torch.from_numpy(small(first, end)).to(self.device)
+            if latent is None:
+                room[..., LOW:] = 0.0
             else:
-                side = state.merge(side, step) if inverse else state.split(side, step)
+                for y in range(first, end):
+                    room[y - first, :, LOW:] = torch.from_numpy(latent(y)).to(self.device)
+
+        for band in self._run(rows, columns, fill, inverse=True):
+            plane = band.view(-1, columns, s, s, LOW).permute(0, 2, 1, 3, 4)
+            yield plane.reshape(-1, columns * s, LOW).permute(2, 0, 1)[None].cpu()
+
+    def _run(
+        self, rows: int, columns: int, fill: Callable[[Tensor, int, int], None], *, inverse: bool
+    ) -> Iterator[Tensor]:
+        bands = run(
+            self.network, (rows, columns), fill, self._sweeper,
+            band=self.tile, tile=self.tile, device=self.device, inverse=inverse,
+        )  # fmt: skip
+        return _memory_named(bands)
+
+    def close(self) -> None:
+        self._sweeper.close()
 
 
-def band_rows(scale: int) -> int:
-    """Rows of the large picture in one band of the engine."""
-    return BAND * scale
+def _cores() -> int:
+    """Cores that this process may use."""
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    if wish.isdigit() and int(wish) > 0:
+        return int(wish)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tile_in_sites(tile: int | str, scale: int) -> int | None:
@@ -136,16 +145,18 @@ def _tile_in_sites(tile: int | str, scale: int) -> int | None:
     return max(1, check_tile(pixels) // scale)
 
 
-class _memory_named:  # noqa: N801 - reads as a clause of `with`
+def _memory_named(bands: Iterable[Tensor]) -> Iterator[Tensor]:
     """Turns torch's out-of-memory into ours."""
+    try:
+        yield from bands
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _shortage() from error
+    except RuntimeError as error:
+        # The CPU allocator has no class of its own.
+        if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
+            raise
+        raise _shortage() from error
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-            isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)
-        ):
-            raise DeviceError(
-                "not enough memory for this picture", "Use a smaller --tile, or --device cpu."
-            ) from error
+def _shortage() -> DeviceError:
+    return DeviceError("not enough memory for this picture", "Use a smaller --tile, or --device cpu.")

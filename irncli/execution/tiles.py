@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from irncli.errors import UsageError
@@ -52,9 +51,17 @@ class Region:
 
     def inside(self, window: Region) -> Region:
         """This region in the window's own coordinates."""
-        return Region(
-            self.y0 - window.y0, self.y1 - window.y0, self.x0 - window.x0, self.x1 - window.x0
-        )
+        return Region(self.y0 - window.y0, self.y1 - window.y0, self.x0 - window.x0, self.x1 - window.x0)
+
+    def halves(self) -> tuple[Region, Region]:
+        """Two even pieces across the longer side. A single cell has none: raise ValueError."""
+        if self.height >= self.width:
+            if self.height < 2:
+                raise ValueError("a tile of one site cannot be halved")
+            middle = (self.y0 + self.y1) // 2
+            return Region(self.y0, middle, self.x0, self.x1), Region(middle, self.y1, self.x0, self.x1)
+        middle = (self.x0 + self.x1) // 2
+        return Region(self.y0, self.y1, self.x0, middle), Region(self.y0, self.y1, middle, self.x1)
 
 
 def spans(length: int, tile: int) -> list[tuple[int, int]]:
@@ -63,11 +70,16 @@ def spans(length: int, tile: int) -> list[tuple[int, int]]:
     return [(length * i // count, length * (i + 1) // count) for i in range(count)]
 
 
-def grid(height: int, width: int, tile: int | None) -> Iterator[Region]:
-    """Tiles of a height x width level, row by row; ``None`` is one tile."""
-    for y0, y1 in spans(height, tile or height):
-        for x0, x1 in spans(width, tile or width):
-            yield Region(y0, y1, x0, x1)
+def grid(rows: tuple[int, int], columns: int, tile: int | None) -> list[Region]:
+    """Tiles of the rows ``(first, end)`` of a level, from left to right; ``None`` is one tile."""
+    y0, y1 = rows
+    if y1 <= y0:
+        return []
+    return [
+        Region(y0 + top, y0 + bottom, left, right)
+        for top, bottom in spans(y1 - y0, tile or y1 - y0)
+        for left, right in spans(columns, tile or columns)
+    ]
 
 
 def check_tile(tile: int) -> int:
