@@ -16,6 +16,9 @@ from irncli.execution.state import State
 from irncli.execution.tiles import Region
 from irncli.nn.coupling import HalfStep
 
+Size = tuple[int, int]
+"""Rows and columns."""
+
 
 class Sweeper:
     """Runs tiles on ``threads`` threads of one core each (1: in the caller's own thread)."""
@@ -29,7 +32,7 @@ class Sweeper:
         self._on_shortage = on_shortage
 
     def run(
-        self, state: State, half: HalfStep, side: int, size: tuple[int, int], tiles: list[Region], inverse: bool
+        self, state: State, half: HalfStep, side: int, size: Size, tiles: list[Region], inverse: bool
     ) -> None:
         """Apply or undo ``half`` on tiles of sites; ``size`` of the whole picture in sites."""
 
@@ -44,7 +47,7 @@ class Sweeper:
                 pass
 
     def _tile(
-        self, state: State, half: HalfStep, side: int, size: tuple[int, int], tile: Region, inverse: bool
+        self, state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool
     ) -> None:
         try:
             half_step(state, half, side, size, tile, inverse=inverse)
@@ -65,7 +68,7 @@ class Sweeper:
 
 @torch.inference_mode()
 def half_step(
-    state: State, half: HalfStep, side: int, size: tuple[int, int], tile: Region, *, inverse: bool
+    state: State, half: HalfStep, side: int, size: Size, tile: Region, *, inverse: bool
 ) -> None:
     """One tile of one half-step at the level with ``side`` cells per site and side."""
     region = tile.scaled(side)

@@ -14,7 +14,8 @@ from irncli.quantise import to_grid
 
 def to_planes(samples: NDArray[np.uint8]) -> Tensor:
     """H W 1 (grey) or H W 3 uint8 -> 1 3 H W float32 in [0, 1] on the CPU; grey is repeated."""
-    planes = torch.from_numpy(np.ascontiguousarray(samples.transpose(2, 0, 1))).float().div_(255.0)
+    planar = np.require(samples.transpose(2, 0, 1), requirements=["C", "W"])  # torch wants writable arrays
+    planes = torch.from_numpy(planar).float().div_(255.0)
     return planes.expand(3, -1, -1).contiguous()[None]
 
 

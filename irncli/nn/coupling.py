@@ -104,7 +104,7 @@ class HighAffine(HalfStep):
 
     def undo_terms(self, target: Tensor, terms: Terms) -> Tensor:
         shift, scale = terms
-        return (target - shift) * torch.exp(-self.log_scale(scale))
+        return (target - shift) / torch.exp(self.log_scale(scale))
 
 
 class Coupling(nn.Module):

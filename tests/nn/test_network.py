@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from conftest import TINY, randomise
+from networks import TINY, randomise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FIXTURES
+from networks import FIXTURES
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor

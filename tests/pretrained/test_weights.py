@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FIXTURES, TINY, randomise, save_tiny
+from networks import FIXTURES, TINY, randomise, save_tiny
 from safetensors.torch import load_file, save_file
 
 import irncli
