@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import copy
 import csv
-import json
 import math
 import platform
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +24,13 @@ from irncli.training.checkpoint import load_checkpoint, save_checkpoint
 from irncli.training.data import Pool
 from irncli.training.objective import objective
 from irncli.training.optimiser import make_optimisers, rate_at
-from irncli.training.recipe import Recipe
+from irncli.training.options import RunConfig
+from irncli.training.recipe import Recipe, recipe_from
+from irncli.training.stopping import stop_on_signal
 from irncli.training.validation import validate
 from irncli.training.watch import KEEP_EVERY, GoodState, Watch
+
+__all__ = ["COLUMNS", "RunConfig", "Trainer"]
 
 Report = Callable[[str], None]
 COLUMNS = (
@@ -38,56 +39,11 @@ COLUMNS = (
 """Of the log. ``valid_psnr_y`` and ``valid_lr_db`` are empty without validation pictures."""
 
 
-@dataclass(frozen=True)
-class RunConfig:
-    """What a run needs beside its recipe; none of it changes what is learnt but ``steps`` and ``seed``."""
-
-    out: Path
-    """Folder of the checkpoint, the log and the curve."""
-    steps: int | None = None
-    """Length of the run and of its schedule, instead of the recipe's (or the resumed run's)."""
-    minutes: float | None = None
-    device: str = "cpu"
-    seed: int | None = None
-    """0, or the resumed run's, unless given."""
-    compile: bool = True
-    validate_every: float = 240.0
-    """Seconds."""
-    save_every: float = 600.0
-    """Seconds."""
-
-    def __post_init__(self) -> None:
-        if self.steps is not None and self.steps < 1:
-            raise TrainingError("--steps must be at least 1", "Leave it out for the recipe's own length.")
-        if self.minutes is not None and not self.minutes > 0:
-            raise TrainingError("--minutes must be more than 0", "Leave it out to train to the end.")
-        if self.seed is not None and not 0 <= self.seed < 1 << 31:
-            raise TrainingError("--seed must lie in 0..2147483647", "Leave it out for 0.")
-
-
 def compiler_missing() -> str | None:
     """Why torch.compile cannot work here, or None."""
     if shutil.which("g++") or shutil.which("clang++") or shutil.which("c++"):
         return None
     return "no C++ compiler found: training without torch.compile, more than twice as slow"
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """SIGTERM and the first Ctrl-C ask for a clean end; a second Ctrl-C ends at once."""
-    asked: list[int] = []
-
-    def ask(number: int, frame: object) -> None:
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 Losses = tuple[float, float, float]
@@ -145,9 +101,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint whole. Raise OutputError; the one before it stays."""
-        save_checkpoint(
-            self.checkpoint, self.network, self.ema.state_dict(), self.optimisers, self.record()
-        )
+        save_checkpoint(self.checkpoint, self.network, self.ema.state_dict(), self.optimisers, self.record())
 
     def resume(self, path: Path) -> list[str]:
         """Go on from a full checkpoint: the same steps as an unbroken run.
@@ -160,11 +114,11 @@ class Trainer:
             self.step, self.seconds = int(record["step"]), float(record["seconds"])
             self.history = list(record["history"])
             total, seed = int(record["total_steps"]), int(record["seed"])
-            data, recipe = record["data"], record["recipe"]
-            kind = recipe["optimiser"].get("kind", "muon")
+            data, recipe = record["data"], recipe_from(record["recipe"])
         except (KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"{path}: incomplete record", "Resume from weights instead.") from error
-        if kind != self.recipe.optimiser.kind:
+        if recipe.optimiser.kind != self.recipe.optimiser.kind:
+            kind = recipe.optimiser.kind
             raise TrainingError(f"{path}: trained with {kind}", "Resume from weights instead.")
         self.skipped = int(record.get("skipped_steps", 0))
         self.started_from = str(record.get("started_from", "scratch"))
@@ -177,7 +131,7 @@ class Trainer:
             self.seed = seed
         elif run.seed != seed:
             differs.append(f"the seed was {seed}, now {run.seed}")
-        if recipe != json.loads(self.recipe.to_json()):
+        if recipe != self.recipe:
             differs.append("the recipe is not the one that it began with")
         if data != self.train_pool.digest:
             differs.append("the pictures are not those that it began with")
@@ -261,7 +215,7 @@ class Trainer:
         last_valid = last_save = begun
         window: list[Losses] = []
         watch, good = Watch(), GoodState([self.network, self.ema], self.optimisers)
-        with log as file, _stop_on_signal() as stopped:
+        with log as file, stop_on_signal() as stopped:
             rows = csv.DictWriter(file, COLUMNS)
             if file.tell() == 0:
                 rows.writeheader()

@@ -122,6 +122,12 @@ def parse_recipe(text: str) -> Recipe:
         record = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TrainingError(f"recipe: {error}", "It must be TOML.") from error
+    return recipe_from(record)
+
+
+def recipe_from(record: dict[str, Any]) -> Recipe:
+    """A recipe's tables, from TOML or from a checkpoint's record; what they leave out is the default."""
+    record = dict(record)
     for key, cls in (("network", NetworkConfig), ("loss", LossConfig), ("optimiser", OptimiserConfig)):
         if isinstance(record.get(key), dict):
             record[key] = _table(cls, record[key], f"{key}.")
