@@ -1,6 +1,6 @@
 """Put trained weights into weights/: half-precision file, catalogue entry.
 
-    python scripts/ship_weights.py runs/irn-x4.safetensors irn-x4-1 [--fp32] [--dtype bf16]
+    python scripts/ship_weights.py runs/irn-x4.safetensors irn-x4-1 [--fp32] [--dtype bf16] [--grey]
 
 The source is what `irn train` wrote. Storing in half precision changes the network by up to 2^-11 of each
 weight: `irn evaluate` on the shipped file says what that costs, and the figures in the README are its.
@@ -27,11 +27,21 @@ def main() -> None:
     parser.add_argument("name", help="versioned: irn-x4-1")
     parser.add_argument("--fp32", action="store_true", help="store in single precision")
     parser.add_argument("--dtype", default="fp32", help="default precision of the subnets")
+    parser.add_argument(
+        "--grey", action="store_true", help="one plane restores a grey picture as well as three do (measured)"
+    )
+    parser.add_argument("--started-from", default="", help="weights that the training began with")
     options = parser.parse_args()
 
     weights = load_weights(str(options.trained))
     alias = options.name.rsplit("-", 1)[0]
-    header = dict(weights.header) | {"name": options.name, "dtype": options.dtype}
+    header = dict(weights.header) | {
+        "name": options.name,
+        "dtype": options.dtype,
+        "grey": str(options.grey).lower(),
+    }
+    if options.started_from:
+        header["started_from"] = options.started_from
     for key in ("format", "config", "latent", "identity"):
         header.pop(key)
     path = WEIGHTS / f"{options.name}.safetensors"

@@ -180,6 +180,7 @@ def test_values_that_cannot_be_are_refused(values: dict[str, object]) -> None:
         MANIFEST.to_json() + "{}",
         MANIFEST.to_json()[:-1],
         "\ufeff" + MANIFEST.to_json(),
+        MANIFEST.to_json().replace('"palette"', '"name": "é", "palette"'),
         "null",
         "7",
         "",

@@ -108,9 +108,7 @@ def to_pillow(picture: Picture) -> Image.Image:
     planes = picture.colour
     if picture.alpha is not None:
         planes = np.concatenate((planes, picture.alpha[..., None]), axis=2)
-    return Image.frombuffer(
-        mode, (picture.width, picture.height), np.ascontiguousarray(planes).tobytes(), "raw", mode, 0, 1
-    )
+    return Image.frombytes(mode, (picture.width, picture.height), np.ascontiguousarray(planes))
 
 
 def _refuse_deep(image: Image.Image) -> None:

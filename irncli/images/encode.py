@@ -30,7 +30,8 @@ WRITABLE = {
 } | ({".avif": "AVIF"} if features.check("avif") else {})
 """Lower-case suffix -> format."""
 
-_LONGEST_SIDE = {"WEBP": 16383, "JPEG": 65500, "AVIF": 65536}
+LONGEST_SIDE = {"WEBP": 16383, "JPEG": 65500, "AVIF": 65536}
+"""Pixels; the other formats have no limit that irn can reach."""
 _JPEG_MARKER = 65533
 _JPEG_XMP = _JPEG_MARKER - 29
 _PNG_PROFILE = 1 << 20
@@ -74,7 +75,7 @@ def encode(
         raise UsageError(f"{format} cannot be written here", f"Choose one of {_names()}.")
     if format == "JPEG" and picture.alpha is not None:
         raise UsageError("JPEG cannot hold transparency", "Choose png, webp, tiff or avif.")
-    most = _LONGEST_SIDE.get(format, picture.width + picture.height)
+    most = LONGEST_SIDE.get(format, picture.width + picture.height)
     if max(picture.width, picture.height) > most:
         raise UsageError(
             f"{format} cannot hold {picture.width} x {picture.height} pixels (the most a side is {most})",

@@ -27,16 +27,18 @@ from irncli.images.sniff import (
     looks_like_picture,
     webp_size,
 )
-from irncli.images.whole import sweep_leftovers, write_whole
+from irncli.images.whole import abandon_temporaries, sweep_leftovers, write_whole
 
 __all__ = [
     "LOSSLESS",
     "READABLE_SUFFIXES",
     "WRITABLE",
     "Loaded",
+    "abandon_temporaries",
     "count_pages",
     "encode",
     "looks_like_picture",
+    "peek_stream",
     "peek_text",
     "read_picture",
     "read_stream",
@@ -85,11 +87,21 @@ def peek_text(path: Path) -> tuple[str | None, tuple[int, int], str]:
     Raise InputError as :func:`read_picture` does.
     """
     with _named(path), _opened(path) as stream:
-        with decoding(), _identified(stream) as image:
-            text, size, format = _text(image), _stored_size(image), _format(image)
-        if text is None and format == "PNG":
-            text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
-        return text, size, format
+        return _peek(stream)
+
+
+def peek_stream(stream: BinaryIO, name: str) -> tuple[str | None, tuple[int, int], str]:
+    """:func:`peek_text` for a file that is open already."""
+    with _named(name):
+        return _peek(stream)
+
+
+def _peek(stream: BinaryIO) -> tuple[str | None, tuple[int, int], str]:
+    with decoding(), _identified(stream) as image:
+        text, size, format = _text(image), _stored_size(image), _format(image)
+    if text is None and format == "PNG":
+        text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
+    return text, size, format
 
 
 def count_pages(path: Path) -> int:

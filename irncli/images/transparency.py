@@ -21,9 +21,8 @@ def extend_under_transparency(colour: NDArray[np.uint8], alpha: NDArray[np.uint8
     known = visible[..., None].astype(np.float32)
     samples: Real = np.where(visible[..., None], colour, 0).astype(np.float32)
     filled = _fill(samples, known)
-    result = np.rint(filled).clip(0, 255).astype(np.uint8)
-    np.copyto(result, colour, where=visible[..., None])
-    return result
+    # Whole numbers up to 255 go through float32 unchanged, so the visible ones come out as they were.
+    return np.rint(filled).clip(0, 255).astype(np.uint8)
 
 
 def _fill(samples: Real, known: Real) -> Real:

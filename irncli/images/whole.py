@@ -21,6 +21,8 @@ except ImportError:  # Windows has no such locks; leftovers then stay.
 
 _PREFIX, _SUFFIX = ".irn-", ".tmp"
 _umask_lock = threading.Lock()
+_held: set[str] = set()
+"""Temporary files that this process is writing."""
 _REASONS = {
     errno.ENOSPC: ("no space is left on the device", "Free some space, or choose another folder with -o."),
     errno.EDQUOT: ("the disk quota is used up", "Free some space, or choose another folder with -o."),
@@ -42,9 +44,11 @@ def write_whole(path: Path, data: bytes) -> None:
     and renamed; it takes the mode of the file that it replaces, else the umask's. Raise OutputError, with
     nothing left behind, when that fails.
     """
-    temporary = None
+    temporary = held = None
     try:
         fd, temporary = _locked_temporary(path.parent)
+        _held.add(temporary)
+        held = temporary
         with os.fdopen(fd, "wb") as stream:
             stream.write(data)
             stream.flush()
@@ -65,6 +69,15 @@ def write_whole(path: Path, data: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+        if held is not None:
+            _held.discard(held)
+
+
+def abandon_temporaries() -> None:
+    """Remove what other threads are still writing: for a process that is about to end at once."""
+    for path in tuple(_held):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def sweep_leftovers(folder: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 from xml.parsers import expat
 
-NAMESPACE = "http://ns.irn.invalid/1.0/"
+NAMESPACE = "urn:irncli:1.0:"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _DEEPEST = 100
 _HEAD = (

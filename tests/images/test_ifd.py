@@ -47,6 +47,17 @@ def test_a_directory_comes_back_as_it_was_written(order: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
+def test_values_begin_at_even_places(order: str) -> None:
+    directory = ifd.Directory(order)
+    for tag in (270, 271, 305):
+        directory.put_bytes(tag, 2, b"seven!\0")
+    head = ifd.file_head(directory)
+    offsets = [struct.unpack_from(order + "I", head, 8 + 2 + 12 * n + 8)[0] for n in range(3)]
+    assert offsets == [50, 58, 66]
+    assert ifd.parse(head) == directory
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
 def test_exif_goes_through_a_tiff_untouched(order: str) -> None:
     block = b"Exif\0\0" + ifd.file_head(sample(order))
     picture = replace(random_picture(3, 4, "RGB"), metadata=Metadata(exif=block))

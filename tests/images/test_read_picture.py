@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from pictures import TEXT, random_picture, saved
 from PIL import Image
 
 from irncli.errors import InputError
+from irncli.images import ifd
 from irncli.images.colour import to_pillow
 from irncli.images.files import (
     READABLE_SUFFIXES,
@@ -99,6 +102,14 @@ def test_a_flipped_bit_in_a_png_is_found(kind: str) -> None:
     for at in range(start, len(data) - 16, 37):
         with pytest.raises(InputError):
             read_stream(io.BytesIO(data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :]), "x")
+
+
+def test_a_png_without_its_end_or_with_a_wrong_checksum_is_refused() -> None:
+    """Pillow takes both, because it has all the pixels."""
+    data = SAMPLES["png"]
+    for broken in (data[:-12], data[:-16], data[:-16] + bytes(4) + data[-12:]):
+        with pytest.raises(InputError, match="cut short|damaged"):
+            read_stream(io.BytesIO(broken), "x")
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
@@ -220,7 +231,6 @@ def test_large_pictures_are_stopped_by_our_limit(kind: str, tmp_path: Path) -> N
 
 def test_a_bomb_is_stopped_before_anything_is_allocated() -> None:
     """A PNG of 60000 x 60000 that says so in its header only, and a WebP of the largest size."""
-    import zlib
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
@@ -230,9 +240,19 @@ def test_a_bomb_is_stopped_before_anything_is_allocated() -> None:
     webp = saved(Image.new("RGB", (1, 1)), "WEBP", lossless=True)
     at = webp.index(b"VP8L") + 9
     webp = webp[:at] + (16382 | 16382 << 14).to_bytes(4, "little") + webp[at + 4 :]
+    code = """
+import io, resource, sys
+from irncli.errors import InputError
+from irncli.images.files import read_stream
+resource.setrlimit(resource.RLIMIT_AS, (900 << 20, 900 << 20))
+try:
+    read_stream(io.BytesIO(sys.stdin.buffer.read()), "x", max_pixels=200_000_000)
+except InputError as error:
+    print(error)
+"""
     for data, size in ((png, "60000 x 60000"), (webp, "16383 x 16383")):
-        with pytest.raises(InputError, match=size):
-            read_stream(io.BytesIO(data), "x", max_pixels=200_000_000)
+        done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=False)
+        assert size in done.stdout.decode(), done.stderr.decode()
 
 
 def test_pillows_own_limit_is_off_inside_and_back_afterwards(
@@ -258,13 +278,28 @@ def test_pillows_own_limit_is_off_inside_and_back_afterwards(
         Image.open(path)
 
 
+def unanimated_png() -> bytes:
+    """A sound PNG that calls itself an animation of no frames: Pillow warns."""
+    data, body = SAMPLES["interlaced png"], b"acTL" + bytes(8)
+    chunk = (8).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    return data[:33] + chunk + data[33:]
+
+
+def hundred_samples_tiff() -> bytes:
+    """A TIFF with so many samples a pixel that Pillow logs it as an error."""
+    directory = ifd.Directory()
+    for tag, value in ((256, 1), (257, 1), (258, 8), (262, 2), (277, 100), (273, 8), (279, 1)):
+        directory.put(tag, ifd.SHORT, value)
+    return ifd.file_head(directory)
+
+
 def test_nothing_is_printed_and_no_warning_escapes() -> None:
     """Decoders in C write to stderr by themselves, so a subprocess looks at the real one."""
     code = """
 import io, sys, warnings
 warnings.simplefilter("error")
 sys.path.insert(0, sys.argv[1])
-from test_read_picture import SAMPLES
+from test_read_picture import SAMPLES, unanimated_png, hundred_samples_tiff
 from irncli.errors import InputError
 from irncli.images.files import read_stream
 for kind, data in SAMPLES.items():
@@ -277,6 +312,11 @@ for kind, data in SAMPLES.items():
                 read_stream(io.BytesIO(bytes(broken)), "x")
             except InputError:
                 pass
+read_stream(io.BytesIO(unanimated_png()), "x")
+try:
+    read_stream(io.BytesIO(hundred_samples_tiff()), "x")
+except InputError:
+    pass
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=False
@@ -329,8 +369,6 @@ def test_peeking_decodes_nothing_and_loads_no_torch(tmp_path: Path) -> None:
 
 
 def test_the_digest_is_of_the_files_bytes(tmp_path: Path) -> None:
-    import hashlib
-
     path = tmp_path / "a.png"
     write_whole(path, SAMPLES["png"])
     assert read_picture(path).sha256 == hashlib.sha256(SAMPLES["png"]).hexdigest()

@@ -157,6 +157,22 @@ def test_an_rgb_small_picture_keeps_the_grey_profile_of_its_original() -> None:
         assert back(data).metadata.xmp == XMP
 
 
+def test_a_grey_profile_never_stands_in_an_rgb_container() -> None:
+    picture = random_picture(4, 4, "L")
+    data, notes = encode(picture, "WEBP")
+    with Image.open(io.BytesIO(data)) as plain:
+        assert "icc_profile" not in plain.info
+    assert notes == ()
+    assert back(data).metadata.icc == GREY_PROFILE
+
+
+@pytest.mark.parametrize("format", [f for f in FORMATS if f != "TIFF"])
+@pytest.mark.parametrize("orientation", [1, 8])
+def test_exif_bytes_stay_what_they_were(format: str, orientation: int) -> None:
+    picture = replace(random_picture(4, 4, "RGB"), metadata=metadata(False, orientation))
+    assert back(encode(picture, format)[0]).metadata.exif == exif(orientation)
+
+
 def test_what_a_format_cannot_hold_is_said_and_the_rest_written() -> None:
     picture = random_picture(4, 4, "RGB")
     long_exif = replace(picture, metadata=replace(picture.metadata, exif=exif() + bytes(70_000)))
