@@ -14,6 +14,8 @@ from irncli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from irncli.evaluation.scores import Figures, PictureScores, Scores
+    from irncli.evaluation.stress import Block, PictureStress, Stress
+    from irncli.rescale import Rescaler
 
 Weights = Annotated[
     str, typer.Option("--model", metavar="NAME|FILE", help="Weights to judge (see irn models list).")
@@ -29,6 +31,9 @@ Draws = Annotated[
     int, typer.Option("--draws", metavar="N", help="Restorations at tau 1 whose scores are averaged.")
 ]
 Grey = Annotated[bool, typer.Option("--grey", help="Judge the pictures' grey versions.")]
+StressTest = Annotated[
+    bool, typer.Option("--stress", help="Find each picture's worst 16x16 block instead: blotches, tints.")
+]
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write all figures here; - for standard output.")
 ]
@@ -41,6 +46,12 @@ LEGEND = (
     "PSNR in dB. LR-*: the small picture against bicubic; clipped: share of its samples outside the grid; "
     "PNG, WebP: its bytes against those of the bicubic one; s: seconds."
 )
+STRESS_COLUMNS = ("picture", "LR luma", "LR chroma", "HR luma", "HR chroma", "tint", "own making")
+STRESS_LEGEND = (
+    "Root mean square error of the worst 16x16 block, in levels of 8 bits; LR against bicubic; HR against "
+    "the original, bicubic's own error there in brackets; tint: largest shift of an LR block's mean colour; "
+    "own making: HR blocks more than 10 levels worse than bicubic's."
+)
 
 
 def evaluate(
@@ -50,6 +61,7 @@ def evaluate(
     more: MoreData = None,
     draws: Draws = 5,
     grey: Grey = False,
+    stress: StressTest = False,
     json: JsonFile = None,
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
@@ -63,7 +75,8 @@ def evaluate(
     """Judge weights on test pictures by the protocol of the published tables.
 
     Per picture and per set: the restored picture, how close the small one is to bicubic, its bytes, the
-    seconds; bicubic and Lanczos beside it. --json FILE keeps every figure.
+    seconds; bicubic and Lanczos beside it. --json FILE keeps every figure. --stress looks for the worst place
+    of each picture instead, which no mean shows.
 
     Examples: irn evaluate --model irn-x4 --data Set5 Set14 --json results.json
     """
@@ -79,25 +92,78 @@ def evaluate(
 
     from irncli.evaluation.pictures import find_pictures
     from irncli.evaluation.protocol import evaluate as judge
-    from irncli.images.whole import write_whole
     from irncli.rescale import Rescaler
 
     for folder in folders:
         find_pictures(folder)  # before the model is loaded
     rescaler = Rescaler(model, device=device, dtype=dtype, tile=side, threads=threads)
 
+    if stress:
+        return _stress(out, rescaler, folders, grey, json)
+
     def progress(name: str, picture: PictureScores) -> None:
         quality = picture.figures.restored
         out.detail(f"{name}/{picture.name}: {quality.psnr_y:.2f} dB")
 
     scores = judge(rescaler, folders, draws=draws, grey=grey, progress=progress)
-    if json and json != "-":
-        write_whole(Path(json), scores.to_json().encode())
-    if json == "-":
-        out.line(scores.to_json().rstrip())
-    else:
+    _keep(out, scores.to_json(), json)
+    if json != "-":
         show(out, scores)
     return 0
+
+
+def _keep(out: Output, text: str, json: str | None) -> None:
+    from irncli.images.whole import write_whole
+
+    if json == "-":
+        out.line(text.rstrip())
+    elif json:
+        write_whole(Path(json), text.encode())
+
+
+def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, json: str | None) -> int:
+    from irncli.evaluation.stress import stress
+
+    def progress(name: str, picture: PictureStress) -> None:
+        out.detail(f"{name}/{picture.name}: HR chroma {picture.restored_chroma.error:.1f} levels")
+
+    found = stress(rescaler, folders, grey=grey, progress=progress)
+    _keep(out, found.to_json(), json)
+    if json != "-":
+        show_stress(out, found)
+    return 0
+
+
+def show_stress(out: Output, found: Stress) -> None:
+    """The table, and the worst place of all in words."""
+
+    def both(block: Block) -> str:
+        return f"{block.error:.1f} ({block.bicubic:.1f})"
+
+    rows: list[list[Cell]] = [
+        [
+            f"{each.name}/{p.name}",
+            f"{p.small_luma.error:.1f}",
+            f"{p.small_chroma.error:.1f}",
+            both(p.restored_luma),
+            both(p.restored_chroma),
+            f"{p.tint:.1f}",
+            p.own_making,
+        ]
+        for each in found.sets
+        for p in each.pictures
+    ]
+    kind = "grey versions, " if found.grey else ""
+    out.say(f"{found.model} ({found.identity[:12]}), x{found.scale}, {kind}tau 0")
+    out.table(STRESS_COLUMNS, rows)
+    out.say(STRESS_LEGEND)
+    for which in ("small_luma", "small_chroma", "restored_luma", "restored_chroma"):
+        name, block = found.worst(which)
+        size, kind = which.split("_")
+        place = f"{block.left},{block.top} of the {size} picture"
+        out.say(f"worst {kind}: {block.error:.1f} levels in {name}, block at {place}")
+    outliers = found.outliers()
+    out.say(f"outliers of the model's own making: {', '.join(outliers) if outliers else 'none'}")
 
 
 def show(out: Output, scores: Scores) -> None:

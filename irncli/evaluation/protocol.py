@@ -1,9 +1,9 @@
 """The protocol of the published tables, run through the path that users run (network.md, section 9).
 
-    original --crop--> HR --Rescaler.downscale--> small --Rescaler.upscale--> restored
-                        |                           |                           |
-                        +--bicubic, rounded-------->= closeness                 |
-                        +--cut ``scale`` pixels a side------------------------->= PSNR-Y, SSIM-Y, PSNR-RGB
+original --crop--> HR --Rescaler.downscale--> small --Rescaler.upscale--> restored
+                    |                           |                           |
+                    +--bicubic, rounded-------->= closeness                 |
+                    +--cut ``scale`` pixels a side------------------------->= PSNR-Y, SSIM-Y, PSNR-RGB
 """
 
 from __future__ import annotations
