@@ -18,7 +18,7 @@ from irncli.execution.wavefront import run
 from irncli.nn.coupling import LOW
 from irncli.nn.network import InvertibleRescaler
 
-AUTO_TILE = 256
+AUTO_TILE = 512
 """Pixels of the large picture: large enough to hide the halo, small enough for the caches."""
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -60,10 +60,9 @@ class Engine:
                     if weight.dim() == 4:
                         weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         threads = threads or _cores()
-        if self.tile is None or self.device.type != "cpu":
-            torch.set_num_threads(threads)
-            threads = 1
-        self._sweeper = Sweeper(threads, on_shortage)
+        torch.set_num_threads(threads)  # for a lone tile, whose convolutions then share the cores
+        alone = self.tile is None or self.device.type != "cpu"
+        self._sweeper = Sweeper(1 if alone else threads, on_shortage)
 
     @property
     def scale(self) -> int:

@@ -53,23 +53,26 @@ class State:
             self._data[at : at + count] = self._data[at + step : at + step + count]
         self.first = end
 
-    def read(self, side: int, region: Region, channels: tuple[int, int]) -> Tensor:
-        """1 C h w in channels_last memory, dense: a copy of the region's channels."""
-        y0, x0 = region.y0 // side, region.x0 // side
-        y1, x1 = -(-region.y1 // side), -(-region.x1 // side)
-        cells = self.rows(y0, y1).view(y1 - y0, self.columns, side, side, -1)
-        sites = cells[:, x0:x1, :, :, channels[0] : channels[1]]
-        plane = sites.permute(0, 2, 1, 3, 4).reshape((y1 - y0) * side, (x1 - x0) * side, -1)
-        part = region.inside(Region(y0 * side, y1 * side, x0 * side, x1 * side))
-        dense = plane[part.y0 : part.y1, part.x0 : part.x1].contiguous()
-        return dense.permute(2, 0, 1)[None]
+    def _cells(self, side: int, sites: Region, channels: tuple[int, int]) -> Tensor:
+        """The view rows x side x columns x side x channels of a region of sites."""
+        cells = self.rows(sites.y0, sites.y1).view(sites.height, self.columns, side, side, -1)
+        part = cells[:, sites.x0 : sites.x1, :, :, channels[0] : channels[1]]
+        return part.permute(0, 2, 1, 3, 4)
 
-    def write(self, side: int, region: Region, channels: tuple[int, int], values: Tensor) -> None:
-        """Put 1 C h w back; the region's edges lie on whole sites."""
-        y0, x0, y1, x1 = (v // side for v in (region.y0, region.x0, region.y1, region.x1))
-        sites = values[0].permute(1, 2, 0).reshape(y1 - y0, side, x1 - x0, side, -1)
-        cells = self.rows(y0, y1).view(y1 - y0, self.columns, side, side, -1)
-        cells[:, x0:x1, :, :, channels[0] : channels[1]] = sites.permute(0, 2, 1, 3, 4)
+    def read(
+        self, side: int, sites: Region, channels: tuple[int, int], dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """1 C h w, dense in channels_last memory: a copy of a region of sites at the level ``side``."""
+        view = self._cells(side, sites, channels)
+        dense = torch.empty(view.shape, dtype=dtype, device=view.device)
+        dense.copy_(view)
+        plane = dense.view(sites.height * side, sites.width * side, -1)
+        return plane.permute(2, 0, 1)[None]
+
+    def write(self, side: int, sites: Region, channels: tuple[int, int], values: Tensor) -> None:
+        """Put 1 C h w, dense in channels_last memory, back."""
+        view = self._cells(side, sites, channels)
+        view.copy_(values[0].permute(1, 2, 0).view(view.shape))
 
     def split(self, rows: tuple[int, int], side: int, step: HaarStep | MixingStep) -> None:
         """The forward downsampling in place, of rows with ``side`` cells per site and side."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import gcd
 
 import torch
 from torch import Tensor
@@ -71,15 +72,25 @@ def half_step(
     state: State, half: HalfStep, side: int, size: Size, tile: Region, *, inverse: bool
 ) -> None:
     """One tile of one half-step at the level with ``side`` cells per site and side."""
-    region = tile.scaled(side)
-    window = region.window(half.radius, half.alignment, size[0] * side, size[1] * side)
-    keep = region.inside(window)
-    terms = tuple(_kept(term, keep) for term in half.terms(state.read(side, window, half.reads)))
+    window = tile.window(*halo(half, side), *size)
+    keep = tile.inside(window).scaled(side)
+    source = state.read(side, window, half.reads, half.dtype or torch.float32)
+    terms = tuple(_kept(term, keep) for term in half.subnet_terms(source))
     change = half.undo_terms if inverse else half.apply_terms
-    state.write(side, region, half.writes, change(state.read(side, region, half.writes), terms))
+    state.write(side, tile, half.writes, change(state.read(side, tile, half.writes), terms))
+
+
+def halo(half: HalfStep, side: int) -> tuple[int, int]:
+    """What a half-step needs at the level with ``side`` cells per site and side: windows of whole sites.
+
+    Returns the sites that it sees on each side of a tile and the multiple that a window starts at.
+    """
+    return -(-half.radius // side), half.alignment // gcd(half.alignment, side)
 
 
 def _kept(term: Tensor, keep: Region) -> Tensor:
-    """The tile without its halo, as a dense copy: on strided tensors elementwise functions may differ."""
-    part = term[:, :, keep.y0 : keep.y1, keep.x0 : keep.x1]
-    return part.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    """The tile without its halo, dense float32: on strided tensors elementwise functions may differ."""
+    part = term[:, :, keep.y0 : keep.y1, keep.x0 : keep.x1].permute(0, 2, 3, 1)
+    dense = torch.empty(part.shape, device=part.device)
+    dense.copy_(part)
+    return dense.permute(0, 3, 1, 2)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from irncli.execution.state import State
-from irncli.execution.sweep import Sweeper
+from irncli.execution.sweep import Sweeper, halo
 from irncli.execution.tiles import grid
 from irncli.nn.coupling import Coupling, HalfStep
 from irncli.nn.haar import HaarStep
@@ -47,8 +47,8 @@ def stages(network: InvertibleRescaler, *, inverse: bool) -> list[Stage]:
     side = 1 if inverse else network.scale
     for part in reversed(chain) if inverse else chain:
         if isinstance(part, HalfStep):
-            sites = -(-(part.radius + part.alignment - 1) // side)
-            out.append(Stage(part, side, sites))
+            sites, multiple = halo(part, side)
+            out.append(Stage(part, side, sites + multiple - 1))
         else:
             out.append(Stage(part, side, 0))
             side = side * part.factor if inverse else side // part.factor

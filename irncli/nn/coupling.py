@@ -41,9 +41,17 @@ class HalfStep:
         self.alignment = max(int(subnet.alignment) for subnet in subnets)  # type: ignore[arg-type]
         self.dtype: torch.dtype | None = None
 
-    def terms(self, source: Tensor) -> Terms:
-        """N reads H W -> tensors N writes H W in float32; sees ``radius`` pixels around each."""
+    def subnet_terms(self, source: Tensor) -> Terms:
+        """N reads H W in the subnets' precision -> tensors N writes H W in the same."""
         raise NotImplementedError
+
+    def terms(self, source: Tensor) -> Terms:
+        """N reads H W -> tensors N writes H W, in the coefficients' precision.
+
+        The only part that sees neighbours: ``radius`` pixels around each.
+        """
+        inside = source if self.dtype is None else source.to(self.dtype)
+        return tuple(term.to(source.dtype) for term in self.subnet_terms(inside))
 
     def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
         """The forward direction, elementwise."""
@@ -54,12 +62,6 @@ class HalfStep:
         raise NotImplementedError
 
 
-def _run(subnet: nn.Module, x: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """Run a subnet in its own precision; the coefficients keep theirs."""
-    y: Tensor = subnet(x if dtype is None else x.to(dtype))
-    return y.to(x.dtype)
-
-
 class LowShift(HalfStep):
     """``x1 += F(x2)``: the details correct the small picture."""
 
@@ -67,8 +69,8 @@ class LowShift(HalfStep):
         super().__init__([subnet])
         self.reads, self.writes = (LOW, channels), (0, LOW)
 
-    def terms(self, source: Tensor) -> Terms:
-        return (_run(self.subnets[0], source, self.dtype),)
+    def subnet_terms(self, source: Tensor) -> Terms:
+        return (self.subnets[0](source),)
 
     def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
         return target + terms[0]
@@ -88,15 +90,16 @@ class HighAffine(HalfStep):
         self.clamp = clamp
         self.reads, self.writes = (0, LOW), (LOW, channels)
 
-    def terms(self, source: Tensor) -> Terms:
-        out = [_run(subnet, source, self.dtype) for subnet in self.subnets]
+    def subnet_terms(self, source: Tensor) -> Terms:
+        out = [subnet(source) for subnet in self.subnets]
         shift, scale = out if len(out) == 2 else out[0].chunk(2, 1)
         return shift, scale
 
     def log_scale(self, scale: Tensor) -> Tensor:
         # 2 * sigmoid(h) - 1 in the authors' words. torch's sigmoid rounds the last elements of an array
         # differently from the others, so its bits depend on the tile; tanh's do not (measured).
-        return self.clamp * torch.tanh(scale * 0.5)
+        bounded = torch.tanh(scale * 0.5)
+        return bounded if self.clamp == 1.0 else bounded * self.clamp
 
     def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
         shift, scale = terms

@@ -159,6 +159,15 @@ class InvertibleRescaler(nn.Module):
         """All half-steps in the forward order."""
         return [half for step in self.steps() if isinstance(step, Coupling) for half in step.half_steps]
 
+    def multiply_adds(self) -> float:
+        """Of all convolutions, per pixel of the large picture and direction."""
+        total, factor = 0.0, 1
+        for step, blocks in zip(self.down, self.levels, strict=True):
+            factor *= step.factor  # type: ignore[operator]
+            weights = (p.numel() for p in blocks.parameters() if p.dim() == 4)
+            total += sum(weights) / (factor * factor)
+        return total
+
     def set_subnet_dtype(self, dtype: torch.dtype | None) -> None:
         """Precision of all subnets; the coefficients keep theirs. None: the coefficients' own."""
         for half in self.half_steps():

@@ -38,17 +38,20 @@ class Conv(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, activate: bool = False) -> Tensor:
+        """``activate``: LeakyReLU on the result, which oneDNN does in the same pass."""
         bias = self.bias
         assert bias is not None
         weight, bias = self.weight.to(x.dtype), bias.to(x.dtype)
         if x.device.type == "cpu" and not torch.is_grad_enabled() and _onednn(x.dtype):
             one = [1, 1]
+            post: tuple[str, list[float]] = ("leaky_relu", [SLOPE]) if activate else ("none", [])
             x = x.contiguous(memory_format=torch.channels_last)
             weight = weight.contiguous(memory_format=torch.channels_last)
-            y: Tensor = torch.ops.aten.mkldnn_convolution(x, weight, bias, one, one, one, 1)
+            y: Tensor = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, one, one, one, 1, *post, "")
             return y
-        return fn.conv2d(x, weight, bias, padding=1)
+        y = fn.conv2d(x, weight, bias, padding=1)
+        return fn.leaky_relu(y, SLOPE) if activate else y
 
 
 def _zero(conv: nn.Conv2d) -> None:
@@ -82,7 +85,7 @@ class DenseSubnet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         seen = x
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            seen = torch.cat((seen, fn.leaky_relu(conv(seen), SLOPE)), 1)
+            seen = torch.cat((seen, conv(seen, activate=True)), 1)
         out: Tensor = self.conv5(seen)
         return out
 
@@ -104,9 +107,9 @@ class ResidualSubnet(nn.Module):
         _zero(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = fn.leaky_relu(self.inp(x), SLOPE)
+        seen = self.inp(x, activate=True)
         for conv in self.body:
-            seen = seen + fn.leaky_relu(conv(seen), SLOPE)
+            seen = seen + conv(seen, activate=True)
         out: Tensor = self.out(seen)
         return out
 

@@ -117,7 +117,7 @@ def test_windows_are_only_as_large_as_they_must_be() -> None:
         for subnet in half.subnets:
             subnet.register_forward_hook(lambda m, args, out: sizes.append(tuple(args[0].shape[2:])))
     encode(engine, torch.rand(1, 3, 256, 256))
-    halo = 2 * 5
+    halo = 2 * 2 * 3  # five cells, rounded up to whole sites of two
     assert max(max(size) for size in sizes) == 32 + halo
     assert len(sizes) > 2 * 16
 

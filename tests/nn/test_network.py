@@ -97,6 +97,11 @@ def test_a_subnet_reaches_exactly_its_radius(config: NetworkConfig) -> None:
         assert (columns - middle).abs().max() == half.radius
 
 
+@pytest.mark.parametrize(("scale", "work"), [(2, 0.416), (3, 0.348), (4, 0.584), (8, 0.690)])
+def test_the_papers_networks_cost_what_they_cost(scale: int, work: float) -> None:
+    assert InvertibleRescaler(paper_config(scale)).multiply_adds() / 1e6 == pytest.approx(work, abs=1e-3)
+
+
 def test_configurations_survive_json() -> None:
     for config in CONFIGS:
         assert NetworkConfig.from_json(config.to_json()) == config
