@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import overload
 
 import numpy as np
@@ -11,7 +12,9 @@ from PIL import Image
 
 import irncli
 from irncli.errors import DeviceError, InputError, ManifestError, UsageError
+from irncli.execution.device import pick
 from irncli.execution.engine import Engine
+from irncli.execution.precision import settle
 from irncli.images.colour import (
     Metadata,
     Picture,
@@ -47,12 +50,18 @@ class Rescaler:
         dtype: str = "auto",
         tile: int | str = "auto",
         threads: int | None = None,
+        on_shortage: Callable[[], None] = lambda: None,
     ) -> None:
-        """``model``: a name of the catalogue or a file. Raise ModelError, UsageError or DeviceError."""
+        """``model``: a name of the catalogue or a file. Raise ModelError, UsageError or DeviceError.
+
+        ``on_shortage`` is called whenever a tile is halved for want of memory.
+        """
         self.weights: Weights = load_weights(model)
-        precision = self.weights.dtype if dtype == "auto" else dtype
+        network = self.weights.network
+        place = pick(device)
+        precision = settle(network, self.weights.dtype, place) if dtype == "auto" else dtype
         self.engine = Engine(
-            self.weights.network, device=device, dtype=precision, tile=tile, threads=threads
+            network, device=str(place), dtype=precision, tile=tile, threads=threads, on_shortage=on_shortage
         )
 
     @property

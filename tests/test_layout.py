@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "images": {"errors", "quantise"},
     "nn": set(),
     "pretrained": {"nn", "errors"},
-    "execution": {"nn", "errors"},
+    "execution": {"nn", "errors", "quantise"},
     "rescale": {"", "errors", "execution", "images", "latent", "manifest", "pretrained", "quantise"},
     "batch": {"", "errors", "images", "manifest", "pretrained", "rescale"},
     "evaluation": {"", "errors", "images", "manifest", "rescale", "quantise"},

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import randomise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import randomise
 
 from irncli.errors import DeviceError, UsageError
 from irncli.execution import device
