@@ -1,7 +1,5 @@
 """``python -m irncli``."""
 
-import sys
+from irncli.cli.app import entry
 
-from irncli.cli.app import main
-
-sys.exit(main())
+entry()

@@ -24,6 +24,7 @@ MOST_BYTES = 4096
 MODES = ("rgb", "grey", "grey-as-rgb")
 ALPHAS = ("none", "network", "resampled")
 
+_MANIFEST_MAY_LACK = {"name", "options"}
 _REMEDY = "Add --scale 4 to restore it without its manifest."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
@@ -64,6 +65,8 @@ class Manifest:
     """Such as ``irn 0.1.0``."""
     name: str | None = None
     """The original's file name without folders, only on request."""
+    options: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Up to 16 further options that shaped the file; not written when there are none."""
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -85,6 +88,7 @@ class Manifest:
         _words("tool", self.tool, _TOOL)
         if self.name is not None:
             _file_name(self.name)
+        _check_options(self.options)
 
     @property
     def small_size(self) -> tuple[int, int]:
@@ -107,6 +111,8 @@ class RestoredRecord:
 
     small_pixels_sha256: str
     """Of the small picture's pixels, see :func:`pixels_digest`."""
+    source_sha256: str
+    """Of the small picture's file."""
     model: str
     identity: str
     tau: float
@@ -121,22 +127,14 @@ class RestoredRecord:
     def __post_init__(self) -> None:
         _check_version(self.version, "record")
         _words("small_pixels_sha256", self.small_pixels_sha256, _HEX)
+        _words("source_sha256", self.source_sha256, _HEX)
         _words("model", self.model, _MODEL)
         _words("identity", self.identity, _HEX)
         object.__setattr__(self, "tau", _real("tau", self.tau))
         _whole("seed", self.seed, 0, _LARGEST_SEED)
         _whole("width", self.width, 1, _LARGEST_SIDE)
         _whole("height", self.height, 1, _LARGEST_SIDE)
-        if not isinstance(self.options, Mapping) or len(self.options) > 16:
-            _refuse("options")
-        for key, value in self.options.items():
-            _words("options", key, _OPTION)
-            if isinstance(value, str):
-                _words(f"options.{key}", value, re.compile(r"[ -~]{0,200}"))
-            elif isinstance(value, float):
-                _finite(f"options.{key}", value)
-            else:
-                _whole(f"options.{key}", value, -_LARGEST_SEED, _LARGEST_SEED)
+        _check_options(self.options)
         _words("tool", self.tool, _TOOL)
 
     def to_json(self) -> str:
@@ -165,8 +163,8 @@ def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview) 
 
 def _write(kind: str, record: Manifest | RestoredRecord) -> str:
     values = asdict(record) | {"irn": kind}
-    if values.get("name", "") is None:
-        del values["name"]
+    if kind == "manifest":
+        values = {key: value for key, value in values.items() if value or key not in _MANIFEST_MAY_LACK}
     text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
     if len(text) > MOST_BYTES:
         raise ManifestError(f"its {kind} would take {len(text)} bytes, and {MOST_BYTES} are the most")
@@ -203,7 +201,8 @@ def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> d
     if unknown := sorted(values.keys() - known):
         # The key comes from the file: repr keeps control codes off the terminal.
         raise ManifestError(f"its {kind} has an unknown entry {unknown[0][:40]!r}", _REMEDY)
-    if missing := sorted(known - {"name"} - values.keys()):
+    may_lack = _MANIFEST_MAY_LACK if kind == "manifest" else set()
+    if missing := sorted(known - may_lack - values.keys()):
         raise ManifestError(f"its {kind} lacks the entry {missing[0]!r}", _REMEDY)
     if "name" in values and values["name"] is None:
         _refuse("name")
@@ -261,6 +260,19 @@ def _real(key: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 16:
         _refuse(key)
     return float(value)
+
+
+def _check_options(options: object) -> None:
+    if not isinstance(options, Mapping) or len(options) > 16:
+        _refuse("options")
+    for key, value in options.items():
+        _words("options", key, _OPTION)
+        if isinstance(value, str):
+            _words(f"options.{key}", value, re.compile(r"[ -~]{0,200}"))
+        elif isinstance(value, float):
+            _finite(f"options.{key}", value)
+        else:
+            _whole(f"options.{key}", value, -_LARGEST_SEED, _LARGEST_SEED)
 
 
 def _one_of(key: str, value: object, choices: tuple[str, ...]) -> None:

@@ -34,6 +34,7 @@ MANIFEST = Manifest(
 )
 RECORD = RestoredRecord(
     small_pixels_sha256=HEX,
+    source_sha256=HEX,
     model="irn-x4-1",
     identity=HEX,
     tau=0.5,
@@ -74,6 +75,13 @@ def test_the_text_is_sorted_and_leaves_out_an_unasked_name() -> None:
     keys = list(json.loads(MANIFEST.to_json()))
     assert keys == sorted(keys)
     assert "name" not in keys
+
+
+def test_options_come_back_and_none_are_not_written() -> None:
+    assert "options" not in json.loads(MANIFEST.to_json())
+    manifest = replace(MANIFEST, options={"strip": 1, "dtype": "bf16"})
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert Manifest.from_json(changed(options={})) == MANIFEST
 
 
 def test_the_longest_name_still_fits() -> None:
@@ -154,6 +162,9 @@ def test_a_changed_entry_is_accepted_whole_or_refused(key: str, value: object) -
         {"version": True},
         {"irn": "other"},
         {"surplus": 1},
+        {"options": None},
+        {"options": {"a b": 1}},
+        {"options": {"strip": True}},
     ],
     ids=str,
 )

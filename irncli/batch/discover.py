@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from irncli.errors import InputError
@@ -19,6 +19,8 @@ class Found:
     path: Path
     below: Path | None = None
     """Its path below the folder that was named; None for a file that was named itself."""
+    data: bytes | None = field(default=None, repr=False)
+    """Its bytes, when it came through standard input."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from irncli.batch.names import Template
 from irncli.batch.plan import Target
 from irncli.errors import UsageError
 from irncli.images.files import WRITABLE
@@ -24,9 +25,9 @@ class Format:
     """Pillow's name of the format: ``PNG``."""
 
 
-def small_format(target: Target, chosen: str | None) -> Format:
+def small_format(target: Target, chosen: str | None, template: Template | None = None) -> Format:
     """For a small picture: without loss, with room for the manifest. Raise UsageError for others."""
-    form = _format(target, chosen)
+    form = _format(target, chosen, template)
     if form.pillow not in HOLD_A_MANIFEST:
         why = "loses the detail that restores it" if form.pillow in LOSSY else "cannot hold the manifest"
         what = f"{form.suffix[1:]} is no format for a small picture: it {why}"
@@ -34,9 +35,11 @@ def small_format(target: Target, chosen: str | None) -> Format:
     return form
 
 
-def restored_format(target: Target, chosen: str | None, quality: int | None) -> Format:
+def restored_format(
+    target: Target, chosen: str | None, quality: int | None, template: Template | None = None
+) -> Format:
     """For a restored picture: whatever irn writes. Raise UsageError for anything else."""
-    form = _format(target, chosen)
+    form = _format(target, chosen, template)
     if quality is not None and form.pillow not in LOSSY:
         known = " or ".join(dict.fromkeys(s[1:] for s, p in WRITABLE.items() if p in LOSSY))
         remedy = f"Leave it out, or write {known}."
@@ -44,17 +47,20 @@ def restored_format(target: Target, chosen: str | None, quality: int | None) -> 
     return form
 
 
-def _format(target: Target, chosen: str | None) -> Format:
+def _format(target: Target, chosen: str | None, template: Template | None) -> Format:
+    """``--format``, else the extension of ``-o FILE`` or ``--name``, which must agree with it; else PNG."""
+    if template and (target.file or target.stdout):
+        raise UsageError("--name contradicts -o, which names the output already", "Leave one of them out.")
     known = ", ".join(suffix[1:] for suffix in WRITABLE)
-    by_name = None
+    suffix, where = template.suffix if template else None, f"--name {template.text}" if template else ""
     if target.file is not None:
-        suffix = target.file.suffix.lower()
+        suffix, where = target.file.suffix.lower(), f"-o {target.file}"
         if not suffix:
             remedy = f"Give one, as in -o {target.file}.png; for a new folder, end it in /."
-            raise UsageError(f"-o {target.file} has no extension, so its format is unknown", remedy)
+            raise UsageError(f"{where} has no extension, so its format is unknown", remedy)
         if suffix not in WRITABLE:
-            raise UsageError(f"-o {target.file}: irn writes no {suffix[1:]}", f"It writes {known}.")
-        by_name = Format(suffix, WRITABLE[suffix])
+            raise UsageError(f"{where}: irn writes no {suffix[1:]}", f"It writes {known}.")
+    by_name = Format(suffix, WRITABLE[suffix]) if suffix else None
     if chosen is None:
         return by_name or Format(".png", WRITABLE[".png"])
     suffix = "." + chosen.lower().lstrip(".")
@@ -62,5 +68,5 @@ def _format(target: Target, chosen: str | None) -> Format:
         raise UsageError(f"--format {chosen}: irn writes no such format", f"It writes {known}.")
     by_option = Format(suffix, WRITABLE[suffix])
     if by_name and by_name.pillow != by_option.pillow:
-        raise UsageError(f"--format {chosen} contradicts -o {target.file}", "Leave one of them out.")
+        raise UsageError(f"--format {chosen} contradicts {where}", "Leave one of them out.")
     return by_name or by_option

@@ -6,20 +6,19 @@ picture is opened here.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from irncli.batch.discover import Found
+from irncli.batch.words import Words
 from irncli.errors import OutputError, UsageError
-from irncli.images.files import READABLE_SUFFIXES
 
-OnExisting = Literal["error", "skip", "overwrite"]
-
-_SMALL = re.compile(r"(?P<stem>.+)\.(?:x\d+(?:\.\d+)?|\d+x\d+)")
+OnExisting = Literal["error", "skip", "overwrite", "rename", "resume"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Target:
 
     folder: Path | None = None
     file: Path | None = None
+    stdout: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,19 @@ class Job:
 
     source: Path
     outputs: tuple[Path, ...]
+    """Empty: standard output, or nothing is written."""
     seed: int = 0
     """Of the latent; differs between the samples of one picture."""
-    below: bool = False
-    """Found through a folder, not named itself."""
+    below: Path | None = None
+    """Its path below the folder that it was found in; None if it was named itself."""
+    data: bytes | None = field(default=None, repr=False)
+    """Its bytes, when it came through standard input."""
+    pixels: int = 0
+    """Of the larger of input and output, as far as it is known before the work."""
 
     @property
     def name(self) -> str:
-        return str(self.source)
+        return "-" if self.data is not None else str(self.source)
 
 
 @dataclass(frozen=True)
@@ -54,97 +59,115 @@ class Plan:
     skipped: tuple[Job, ...] = ()
 
 
-def target_of(output: str | None, words: Sequence[str], *, only_folder: bool = False) -> Target:
+def target_of(output: str | None, words: Words, *, only_folder: bool = False) -> Target:
     """What ``-o`` means for these words. Raise UsageError if one file cannot take what they give."""
     if output is None:
+        if words.piped and not only_folder:
+            raise UsageError("standard input has no folder to write beside", "Add -o -, or -o FILE.")
         return Target()
     if not output:
         raise UsageError("-o is empty", "Give a file, or a folder that ends in /.")
     separators = tuple(filter(None, (os.sep, os.altsep)))
-    if output.endswith(separators) or os.path.isdir(output):
+    if output.endswith(separators) or (output != "-" and os.path.isdir(output)):
         return Target(folder=Path(output))
     if only_folder:
         raise UsageError(f"-o {output} is not a folder", f"For a new folder, end it in /: -o {output}/")
-    if len(words) > 1 or any(os.path.isdir(word) for word in words):
-        several = f"{len(words)} inputs" if len(words) > 1 else "a folder of pictures"
-        remedy = f"For a new folder, end it in /: -o {output}/"
+    count = len(words.paths) + len(words.missed) + words.piped
+    if count > 1 or any(os.path.isdir(path) for path in words.paths):
+        several = f"{count} inputs" if count > 1 else "a folder of pictures"
+        folder = "small/" if output == "-" else f"{output}/"
+        remedy = f"For a new folder, end it in /: -o {folder}"
         raise UsageError(f"-o {output} is one file, but there are {several}", remedy)
-    return Target(file=Path(output))
-
-
-def stem_of(name: str) -> str:
-    """The name without a picture's extension; other dots belong to the name."""
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in READABLE_SUFFIXES else name
-
-
-def small_name(name: str, scale: int, suffix: str) -> str:
-    """``photo.jpg`` -> ``photo.x4.png``."""
-    return f"{stem_of(name)}.x{scale}{suffix}"
-
-
-def restored_name(name: str, suffix: str, *, beside: bool, sample: int | None = None) -> str:
-    """``photo.x4.png`` -> ``photo.restored.png`` beside it, ``photo.png`` elsewhere, or ``photo.s1.png``.
-
-    ``sample`` counts from 1. A name without ``.xN`` -> ``NAME.restored.png``.
-    """
-    stem = stem_of(name)
-    match = _SMALL.fullmatch(stem)
-    if sample is not None:
-        return f"{match['stem'] if match else stem}.s{sample}{suffix}"
-    if match and not beside:
-        return f"{match['stem']}{suffix}"
-    return f"{match['stem'] if match else stem}.restored{suffix}"
+    return Target(stdout=True) if output == "-" else Target(file=Path(output))
 
 
 def place(found: Found, target: Target, name: str) -> Path:
     """Where the output called ``name`` goes; below an output folder the tree is kept."""
     if target.folder is None:
-        return found.path.with_name(name)
+        return found.path.parent / name
     return target.folder / (found.below.parent if found.below else Path()) / name
 
 
 def beside(found: Found, target: Target) -> bool:
     """Whether the outputs land in the input's own folder."""
     if target.folder is None:
-        return target.file is None
+        return target.file is None and not target.stdout
     return _key(place(found, target, found.path.name)) == _key(found.path)
 
 
-def make_plan(jobs: Sequence[Job], on_existing: OnExisting) -> Plan:
+def outputs_of(found: Found, target: Target, name: str) -> tuple[Path, ...]:
+    """Where the one output of an input goes; nowhere on disk for standard output."""
+    if target.stdout:
+        return ()
+    return (target.file or place(found, target, name),)
+
+
+def make_plan(
+    jobs: Sequence[Job], on_existing: OnExisting, shard: tuple[int, int] | None = None
+) -> Plan:
     """Check the jobs against each other and against the disk.
 
-    A picture named twice is one job, and what this very run writes is no input of it. Raise
-    UsageError for two inputs with one output or an output that is an input, OutputError for an output
-    that exists (unless ``on_existing`` says what to do then).
+    A picture named twice is one job, and what this very run writes is no input of it. ``shard`` (K, N)
+    keeps the K-th part of N, but collisions are found among all. Raise UsageError for two inputs with one
+    output or an output that is an input, OutputError for an output that exists (unless ``on_existing``
+    says what to do then).
     """
     jobs = _without_repeats(jobs)
-    writers: dict[str, Job] = {}
-    for job in jobs:
-        for output in job.outputs:
-            other = writers.setdefault(_key(output), job)
-            if other is not job:
-                what = f"{other.source} and {job.source} would both write {output}"
-                raise UsageError(what, "Give them in two runs, with another -o for the second.")
+    writers = _writers(jobs)
     jobs = [job for job in jobs if not (job.below and _key(job.source) in writers)]
-    sources = {os.path.realpath(job.source): job for job in jobs}
+    sources = {os.path.realpath(job.source): job for job in jobs if job.data is None}
+    taken = writers.keys() | {_key(job.source) for job in jobs if job.data is None}
     skipped, todo, existing = [], [], []
     for job in jobs:
+        if shard and not in_shard(str(job.below or job.source), shard):
+            continue
         there = [output for output in job.outputs if os.path.lexists(output)]
         for output in there:
             victim = sources.get(os.path.realpath(output))
-            if victim and (victim is job or on_existing == "overwrite"):
+            if victim and (victim is job or on_existing in ("overwrite", "resume")):
                 raise UsageError(f"{output} is an input; it cannot be an output too", "Give another -o.")
         if there and on_existing == "skip" and len(there) == len(job.outputs):
             skipped.append(job)
+        elif there and on_existing == "rename":
+            todo.append(_renamed(job, taken))
+            taken |= set(map(_key, todo[-1].outputs))
         else:  # an incomplete set of outputs is done again as a whole
             todo.append(job)
             existing += there if on_existing == "error" else []
     if existing:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
-        remedy = "Add --on-existing skip or --on-existing overwrite, or give another -o."
+        remedy = "Add --on-existing skip, overwrite, rename or resume, or give another -o."
         raise OutputError(f"{existing[0]} exists already{more}", remedy)
     return Plan(tuple(todo), tuple(skipped))
+
+
+def in_shard(path: str, shard: tuple[int, int]) -> bool:
+    """Whether a path belongs to part K of N. The digest of the path alone decides, on every machine."""
+    part, parts = shard
+    digest = hashlib.sha256(os.fsencode(path)).digest()
+    return int.from_bytes(digest[:8], "big") % parts == part - 1
+
+
+def _writers(jobs: Iterable[Job]) -> dict[str, Job]:
+    """Who writes each output. Raise UsageError for an output with two writers."""
+    writers: dict[str, Job] = {}
+    for job in jobs:
+        for output in job.outputs:
+            other = writers.setdefault(_key(output), job)
+            if other is not job:
+                what = f"{other.name} and {job.name} would both write {output}"
+                remedy = "Tell them apart: --name '{stem}.{ext}.x{scale}', or '{parent}/{stem}'."
+                raise UsageError(what, remedy)
+    return writers
+
+
+def _renamed(job: Job, taken: Set[str]) -> Job:
+    """The job with -2, -3 ... behind its outputs' names, the first that is free for all of them."""
+    for n in itertools.count(2):
+        outputs = tuple(path.with_name(f"{path.stem}-{n}{path.suffix}") for path in job.outputs)
+        if not any(os.path.lexists(path) or _key(path) in taken for path in outputs):
+            return replace(job, outputs=outputs)
+    raise AssertionError
 
 
 def _without_repeats(jobs: Sequence[Job]) -> list[Job]:
@@ -153,7 +176,7 @@ def _without_repeats(jobs: Sequence[Job]) -> list[Job]:
     kept = []
     for job in jobs:
         # The folder is resolved, the last name is not: a link is a picture of its own.
-        key = (_key(job.source), tuple(map(_key, job.outputs)), job.seed)
+        key = (job.name if job.data else _key(job.source), tuple(map(_key, job.outputs)), job.seed)
         if key not in seen:
             seen.add(key)
             kept.append(job)

@@ -1,9 +1,12 @@
-"""Do the jobs one after the other, collect how each ended, and never let one stop the rest."""
+"""Do the jobs, collect how each ended, and never let one stop the rest."""
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -23,6 +26,8 @@ class Result:
     """JSON-ready facts: sizes, model, bytes."""
     notes: tuple[str, ...] = ()
     """Whole sentences for the user: what was converted, what a format could not hold."""
+    skipped: bool = False
+    """There was nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -87,47 +92,58 @@ class Observer(Protocol):
 
     def end(self, outcome: Outcome) -> None: ...
 
+    def stopping(self) -> None:
+        """Ctrl-C: what is under way will still be finished."""
+
     def close(self) -> None: ...
 
 
 Work = Callable[[Job], Result]
+Begin = Callable[[Job], None]
+Stop = Callable[[], bool]
+
+
+class Way(Protocol):
+    """How jobs are done: one after the other, or with stages that overlap."""
+
+    def __call__(self, jobs: Sequence[Job], *, begin: Begin, stop: Stop) -> Generator[Outcome]: ...
 
 
 def run(
-    plan: Plan,
-    work: Work,
-    observer: Observer,
-    *,
-    missed: Sequence[Missed] = (),
-    fail_fast: bool = False,
-    success: Literal["done", "planned"] = "done",
+    plan: Plan, way: Way, observer: Observer, *, missed: Sequence[Missed] = (), fail_fast: bool = False
 ) -> Report:
-    """Call ``work`` for every job. What gave no job at all (``missed``, skipped) is reported first.
+    """Do every job in its way. What gave no job at all (``missed``, skipped) is reported first.
 
-    ``success`` is what to call a job that ended well: a dry run does nothing, so it only plans.
-    ``fail_fast`` ends the run at the first failure. An interruption ends it too, and is in the report.
+    ``fail_fast`` ends the run at the first failure. The first Ctrl-C lets the pictures that are under way
+    be finished, the second ends the run at once; both are in the report.
     """
     outcomes: list[Outcome] = []
     interrupted, stopped = False, None
 
+    failed = threading.Event()
+
     def end(outcome: Outcome) -> None:
         outcomes.append(outcome)
+        if outcome.error:
+            failed.set()
         observer.end(outcome)
 
     total = len(missed) + len(plan.skipped) + len(plan.jobs)
     try:
-        observer.begin(total)
-        for miss in missed:
-            end(Outcome(miss.name, "failed", error=miss.error))
-        for job in plan.skipped:
-            end(Outcome(job.name, "skipped", job.outputs))
-        if not (fail_fast and missed):
-            for job in plan.jobs:
-                observer.start(job)
-                outcome = _do(job, work, success)
-                end(outcome)
-                if fail_fast and outcome.error:
-                    break
+        with first_interrupt_waits(observer.stopping) as asked:
+
+            def stop() -> bool:
+                return asked.is_set() or (fail_fast and failed.is_set())
+
+            observer.begin(total)
+            for miss in missed:
+                end(Outcome(miss.name, "failed", error=miss.error))
+            for job in plan.skipped:
+                end(Outcome(job.name, "skipped", job.outputs))
+            with closing(way(plan.jobs, begin=observer.start, stop=stop)) as ways:
+                for outcome in ways:
+                    end(outcome)
+            interrupted = asked.is_set()
     except KeyboardInterrupt:
         interrupted = True
     except RunError as end_of_run:
@@ -137,16 +153,55 @@ def run(
     return Report(tuple(outcomes), total - len(outcomes), interrupted, stopped)
 
 
+def in_turn(work: Work, success: Literal["done", "planned"] = "done") -> Way:
+    """One job after the other. ``success`` is what to call a job that ended well: a dry run only plans."""
+
+    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop) -> Generator[Outcome]:
+        for job in jobs:
+            if stop():
+                return
+            begin(job)
+            yield _do(job, work, success)
+
+    return way
+
+
+@contextmanager
+def first_interrupt_waits(tell: Callable[[], None]) -> Generator[threading.Event]:
+    """While inside, the first Ctrl-C only sets the event; from the second on it is what it was before."""
+    asked = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
+        yield asked
+        return
+
+    def wait(number: int, frame: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+        tell()
+
+    signal.signal(signal.SIGINT, wait)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def named(error: Exception) -> Exception:
+    """The error as irn names it; a bug stays what it is, and the other pictures still get their turn."""
+    if isinstance(error, MemoryError):
+        return DeviceError("not enough memory for this picture", "Give a smaller tile: --tile 256.")
+    return error
+
+
 def _do(job: Job, work: Work, success: Literal["done", "planned"]) -> Outcome:
     begun = time.perf_counter()
-    error: Exception
     try:
         result = work(job)
-        return Outcome(job.name, success, job.outputs, time.perf_counter() - begun, result)
+        status = "skipped" if result.skipped else success
+        return Outcome(job.name, status, job.outputs, time.perf_counter() - begun, result)
     except RunError:
         raise
-    except MemoryError:
-        error = DeviceError("not enough memory for this picture", "Give a smaller tile: --tile 256.")
-    except Exception as caught:  # a bug: reported as one, and the other pictures still get their turn
-        error = caught
-    return Outcome(job.name, "failed", job.outputs, time.perf_counter() - begun, error=error)
+    except Exception as error:
+        seconds = time.perf_counter() - begun
+        return Outcome(job.name, "failed", job.outputs, seconds, error=named(error))

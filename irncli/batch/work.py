@@ -1,22 +1,24 @@
-"""What is done to one picture: read, rescale, encode, write whole. The jobs of the two commands."""
+"""What is done to one picture: read, rescale, encode, write whole. The stages of the two commands."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import irncli
-from irncli.batch.formats import Format
-from irncli.batch.plan import Job, OnExisting
-from irncli.batch.run import Result, RunError
-from irncli.errors import InputError, IrnError, ManifestError, ModelError, OutputError, UsageError
-from irncli.images.files import Loaded, encode, read_picture, sweep_leftovers, write_whole
+from irncli.batch.formats import LOSSY, Format
+from irncli.batch.models import Models, Stated, stated
+from irncli.batch.outputs import Outputs
+from irncli.batch.plan import Job
+from irncli.batch.resume import is_restored_of, is_small_of
+from irncli.batch.run import Result
+from irncli.batch.survey import Headers, read_input
+from irncli.errors import InputError, ManifestError, ModelError, UsageError
+from irncli.images.files import Loaded, encode
 from irncli.manifest import Manifest, RestoredRecord
-from irncli.pretrained.catalogue import name_of_identity, resolve
-from irncli.pretrained.identity import read_header
+from irncli.pretrained.catalogue import name_of_identity
 
 if TYPE_CHECKING:
     from irncli.images.colour import Picture
@@ -24,67 +26,52 @@ if TYPE_CHECKING:
 
 JPEG_LOSS = "JPEG changes the pixels that hide the detail, which costs 4 dB at x4 and 7 dB at x2"
 """Measured: quality 90 at 4:4:4, mean PSNR-Y over 256 x 256 of astronaut, coffee and chelsea."""
+QUALITY = 95
 
-
-@dataclass
-class Models:
-    """Loaded models: each is loaded once, when the first picture needs it."""
-
-    device: str = "auto"
-    dtype: str = "auto"
-    tile: int | str = "auto"
-    threads: int | None = None
-    _loaded: dict[str, Rescaler | IrnError] = field(default_factory=dict)
-
-    @property
-    def options(self) -> dict[str, str | int | float]:
-        """What of this changes the pixels, for the record."""
-        return {} if self.dtype == "auto" else {"dtype": self.dtype}
-
-    def get(self, name: str) -> Rescaler:
-        """The model of this name or file. What failed once fails again without another try."""
-        if name not in self._loaded:
-            # Late, so that a picture that cannot be read is refused before torch has started.
-            from irncli.rescale import Rescaler
-
-            try:
-                self._loaded[name] = Rescaler(
-                    name, device=self.device, dtype=self.dtype, tile=self.tile, threads=self.threads
-                )
-            except IrnError as error:
-                self._loaded[name] = error
-        found = self._loaded[name]
-        if isinstance(found, IrnError):
-            raise found
-        return found
-
-    def the_one(self, name: str) -> Rescaler:
-        """The model that every picture of the run needs: without it the run ends (:class:`RunError`)."""
-        try:
-            return self.get(name)
-        except IrnError as error:
-            raise RunError(error) from error
+Options = Mapping[str, str | int | float]
 
 
 @dataclass(frozen=True)
 class Downscale:
-    """Job: a picture -> its small picture with the manifest inside."""
+    """A picture -> its small picture with the manifest inside."""
 
     models: Models
     model: str
     format: Format
-    on_existing: OnExisting = "error"
+    outputs: Outputs
     strip: bool = False
     keep_name: bool = False
     max_pixels: int = 500_000_000
 
-    def __call__(self, job: Job) -> Result:
-        loaded = read_picture(job.source, max_pixels=self.max_pixels)
+    @cached_property
+    def _stated(self) -> Stated:
+        return stated(self.model)
+
+    @property
+    def options(self) -> Options:
+        """What else of the options shapes the small pictures."""
+        return self.models.options | ({"strip": 1} if self.strip else {})
+
+    def _name(self, job: Job) -> str | None:
+        return job.source.name if self.keep_name and job.data is None else None
+
+    def current(self, job: Job) -> bool:
+        return self.outputs.on_existing == "resume" and is_small_of(
+            job, self.format, self._stated.identity, self.options, self._name(job), self.max_pixels
+        )
+
+    def read(self, job: Job) -> Loaded:
+        return read_input(job, self.max_pixels)
+
+    def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
         rescaler = self.models.the_one(self.model)
-        keep = job.source.name if self.keep_name else None
-        small, manifest = rescaler.downscale_picture(loaded, keep_name=keep)
-        data, notes = encode(small, self.format.pillow, text=manifest.to_json(), strip=self.strip)
-        put(job.outputs[0], data, self.on_existing)
+        small, manifest = rescaler.downscale_picture(loaded, keep_name=self._name(job))
+        return small, replace(manifest, options=self.options), loaded.picture.notes
+
+    def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:
+        small, manifest, notes = computed
+        data, more = encode(small, self.format.pillow, text=manifest.to_json(), strip=self.strip)
+        self.outputs.put(job, data)
         details = {
             "width": manifest.width,
             "height": manifest.height,
@@ -95,7 +82,10 @@ class Downscale:
             "identity": manifest.identity,
             "bytes": len(data),
         }
-        return Result(details, (*loaded.picture.notes, *notes))
+        return Result(details, (*notes, *more))
+
+    def abandon(self) -> None:
+        self.outputs.abandon()
 
 
 @dataclass(frozen=True)
@@ -109,26 +99,69 @@ class Assumed:
 
 @dataclass(frozen=True)
 class Upscale:
-    """Job: a small picture -> the restored picture, by the manifest inside."""
+    """A small picture -> the restored picture, by the manifest inside."""
 
     models: Models
     format: Format
+    outputs: Outputs
     model: str | None = None
     """Given on the command line; its identity must be the manifest's."""
     assumed: Assumed | None = None
     tau: float | None = None
-    on_existing: OnExisting = "error"
     strip: bool = False
     quality: int | None = None
     accept_modified: bool = False
     lossy_lr: bool = False
     max_pixels: int = 500_000_000
+    headers: Headers = field(default_factory=Headers)
 
-    def __call__(self, job: Job) -> Result:
-        loaded = read_picture(job.source, max_pixels=self.max_pixels)
+    @property
+    def options(self) -> Options:
+        """What else of the options shapes the restored pictures."""
+        options = dict(self.models.options)
+        if self.format.pillow in LOSSY:
+            options["quality"] = self._quality
+        if self.strip:
+            options["strip"] = 1
+        return options
+
+    @property
+    def _assumed_options(self) -> Options:
+        """The same for a picture without a manifest."""
+        size = self.assumed.size if self.assumed else None
+        return {**self.options, "size": f"{size[0]}x{size[1]}"} if size else self.options
+
+    @cached_property
+    def _assumed(self) -> Stated:
+        assert self.assumed
+        return stated(self.assumed.model)
+
+    @property
+    def _quality(self) -> int:
+        return QUALITY if self.quality is None else self.quality
+
+    def current(self, job: Job) -> bool:
+        if self.outputs.on_existing != "resume":
+            return False
+        header = self.headers.known(job)
+        if header and header.manifest:
+            origin: Manifest | Stated = header.manifest
+            options = self.options
+        elif header and self.assumed:
+            origin, options = self._assumed, self._assumed_options
+        else:
+            return False
+        tau = origin.tau if self.tau is None else self.tau
+        return is_restored_of(job, self.format, origin.identity, tau, options, self.max_pixels)
+
+    def read(self, job: Job) -> Loaded:
+        loaded = read_input(job, self.max_pixels)
         if loaded.format == "JPEG" and not self.lossy_lr:
             remedy = "Use the file as irn made it, or add --lossy-lr --scale 4."
             raise InputError(f"is a JPEG: {JPEG_LOSS}", remedy)
+        return loaded
+
+    def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, RestoredRecord, int, tuple[str, ...]]:
         rescaler, manifest, notes = self._manifest(loaded)
         if manifest.width * manifest.height > self.max_pixels:
             size = f"{manifest.width} x {manifest.height}"
@@ -136,28 +169,35 @@ class Upscale:
             raise InputError(what, "Raise --max-pixels if you trust the file.")
         tau = manifest.tau if self.tau is None else self.tau
         restored = rescaler.upscale_picture(loaded.picture, manifest, tau=tau, seed=job.seed)
-        options = self.models.options | ({} if self.quality is None else {"quality": self.quality})
-        record = record_of(loaded.picture, rescaler, manifest, tau, job.seed, options)
-        data, encoded_notes = encode(
+        options = self.options if has_manifest(loaded.text) else self._assumed_options
+        record = record_of(loaded, rescaler, manifest, tau, job.seed, options)
+        return restored, record, manifest.scale, (*notes, *loaded.picture.notes)
+
+    def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
+        restored, record, scale, notes = computed
+        data, more = encode(
             restored,
             self.format.pillow,
             text=record.to_json(),
             text_kind="record",
             strip=self.strip,
-            quality=95 if self.quality is None else self.quality,
+            quality=self._quality,
         )
-        put(job.outputs[0], data, self.on_existing)
+        self.outputs.put(job, data)
         details = {
-            "width": manifest.width,
-            "height": manifest.height,
-            "scale": manifest.scale,
-            "model": rescaler.name,
-            "identity": rescaler.identity,
-            "tau": tau,
-            "seed": job.seed,
+            "width": record.width,
+            "height": record.height,
+            "scale": scale,
+            "model": record.model,
+            "identity": record.identity,
+            "tau": record.tau,
+            "seed": record.seed,
             "bytes": len(data),
         }
-        return Result(details, (*notes, *loaded.picture.notes, *encoded_notes))
+        return Result(details, (*notes, *more))
+
+    def abandon(self) -> None:
+        self.outputs.abandon()
 
     def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, tuple[str, ...]]:
         if self.assumed and not has_manifest(loaded.text):
@@ -181,18 +221,14 @@ class Upscale:
 
 
 def record_of(
-    small: Picture,
-    rescaler: Rescaler,
-    manifest: Manifest,
-    tau: float,
-    seed: int,
-    options: Mapping[str, str | int | float],
+    small: Loaded, rescaler: Rescaler, manifest: Manifest, tau: float, seed: int, options: Options
 ) -> RestoredRecord:
     """What a restored picture says about how it was made."""
     from irncli.rescale import picture_digest
 
     return RestoredRecord(
-        small_pixels_sha256=picture_digest(small),
+        small_pixels_sha256=picture_digest(small.picture),
+        source_sha256=small.sha256,
         model=rescaler.name,
         identity=rescaler.identity,
         tau=tau,
@@ -211,37 +247,6 @@ def has_manifest(text: str | None) -> bool:
     except ManifestError:
         return False
     return True
-
-
-def identity_of_model(name: str) -> str | None:
-    """The identity that a model states, without torch; None for a file in the authors' layout."""
-    path = resolve(name)
-    return read_header(path).get("identity") if path.suffix == ".safetensors" else None
-
-
-def put(output: Path, data: bytes, on_existing: OnExisting) -> None:
-    """Write an output whole, into a folder that is made if need be. Raise OutputError."""
-    make_folder(output.parent)
-    if on_existing == "error" and os.path.lexists(output):
-        # The plan has looked already; this is about files that came since.
-        raise OutputError(f"{output} exists already", "Add --on-existing skip or --on-existing overwrite.")
-    write_whole(output, data)
-
-
-def make_folder(folder: Path) -> None:
-    """The folder with its parents. Raise OutputError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        what = f"the folder {folder} cannot be made ({error.strerror or error})"
-        raise OutputError(what, "Give another -o.") from error
-
-
-def tidy(jobs: Iterable[Job]) -> None:
-    """Remove what a killed run left behind in the folders that will be written to."""
-    for folder in sorted({output.parent for job in jobs for output in job.outputs}):
-        if folder.is_dir():
-            sweep_leftovers(folder)
 
 
 def _as_stored(loaded: Loaded, size: tuple[int, int] | None) -> tuple[int, int] | None:

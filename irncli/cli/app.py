@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -53,6 +55,18 @@ def top(
     ] = False,
 ) -> None:
     ctx.obj.configure(quiet=quiet, verbose=verbose, debug=debug, log_file=log_file, json=False)
+
+
+def entry() -> NoReturn:
+    """The process ``irn``."""
+    status = main()
+    if status == INTERRUPTED:
+        # At once: not after the threads that still read or encode, nor through their wreckage.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,7 +27,9 @@ def downscale(
     scale: o.Scale = None,
     model: o.Model = None,
     format: Form = None,
+    name: o.Name = None,
     recursive: o.Recursive = False,
+    nul: o.Nul = False,
     on_existing: o.OnExisting = "error",
     strip: o.Strip = False,
     keep_name: KeepName = False,
@@ -36,6 +38,8 @@ def downscale(
     dtype: o.Dtype = "auto",
     tile: o.Tile = "auto",
     threads: o.Threads = None,
+    jobs: o.Jobs = None,
+    shard: o.Shard = None,
     fail_fast: o.FailFast = False,
     dry_run: o.DryRun = False,
 ) -> int:
@@ -48,38 +52,57 @@ def downscale(
     Examples:
       irn downscale photo.jpg
       irn downscale -r photos/ -o small/ --scale 2
+      irn downscale - -o - < photo.jpg > small.png
+      find . -name '*.jpg' -print0 | irn downscale -0 @- -o small/ --name '{parent}/{stem}.x{scale}'
     """
     o.check_device(device, threads)
     side = o.tile_from(tile)
     most = o.pixels_from(max_pixels)
     wanted = o.scale_from(scale)
+    workers = o.jobs_from(jobs)
+    part = o.shard_from(shard)
 
-    from irncli.batch.discover import discover
     from irncli.batch.formats import small_format
-    from irncli.batch.plan import Job, make_plan, place, small_name, target_of
+    from irncli.batch.models import Models, stated
+    from irncli.batch.names import Template, small_name, stem_of
+    from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.pipeline import overlapped
+    from irncli.batch.plan import Job, make_plan, outputs_of
     from irncli.batch.run import run
-    from irncli.batch.work import Downscale, Models, tidy
+    from irncli.batch.work import Downscale
+    from irncli.cli.inputs import given, write_stdout
     from irncli.cli.planning import show_plan
     from irncli.cli.telling import Teller, conclude
     from irncli.pretrained.catalogue import scale_of
 
-    target = target_of(output, inputs)
-    form = small_format(target, format)
-    name = o.model_from(wanted, model)
-    factor = scale_of(name)
-    found, missed = discover(inputs, recursive=recursive)
-    jobs = [
-        Job(
-            item.path,
-            (target.file or place(item, target, small_name(item.path.name, factor, form.suffix)),),
-            below=item.below is not None,
+    template = None if name is None else Template(name)
+    start = given(inputs, output, nul=nul, json=out.json)
+    form = small_format(start.target, format, template)
+    weights = o.model_from(wanted, model)
+    factor = scale_of(weights)
+    versioned = stated(weights).name if template and template.uses("model") else weights
+    found, missed = start.discover(recursive=recursive)
+    todo = []
+    for item in found:
+        called = small_name(item.path.name, factor, form.suffix)
+        if template:
+            stem = stem_of(item.path.name)
+            called = template.fill(item.path, stem, scale=factor, model=versioned, suffix=form.suffix)
+        todo.append(
+            Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data)
         )
-        for item in found
-    ]
-    plan = make_plan(jobs, on_existing)
+    plan = make_plan(todo, on_existing, part)
     if dry_run:
-        return show_plan(out, plan, missed, model=name, scale=factor)
-    tidy(plan.jobs)
-    models = Models(device, dtype, side, threads)
-    work = Downscale(models, name, form, on_existing, strip, keep_name, most)
-    return conclude(out, run(plan, work, Teller(out), missed=missed, fail_fast=fail_fast))
+        return show_plan(out, plan, missed, model=weights, scale=factor)
+    tidy(plan)
+    work = Downscale(
+        Models(device, dtype, side, threads),
+        weights,
+        form,
+        Outputs(on_existing, write_stdout),
+        strip=strip,
+        keep_name=keep_name,
+        max_pixels=most,
+    )
+    report = run(plan, overlapped(work, workers), Teller(out), missed=missed, fail_fast=fail_fast)
+    return conclude(out, report)

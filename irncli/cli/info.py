@@ -39,12 +39,12 @@ def info(out: Output, files: Files = None) -> int:
         return 0
 
     from irncli.batch.plan import Job, Plan
-    from irncli.batch.run import Result, run
+    from irncli.batch.run import Result, in_turn, run
     from irncli.cli.telling import Teller, conclude
 
     plan = Plan(tuple(Job(Path(file), ()) for file in files))
     teller = Teller(out, _show_outcome, planned=True)
-    report = run(plan, lambda job: Result(describe(job.source)), teller)
+    report = run(plan, in_turn(lambda job: Result(describe(job.source))), teller)
     return conclude(out, report, summary=False)
 
 

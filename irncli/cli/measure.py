@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from irncli.batch.plan import Job, OnExisting
+from irncli.batch.models import Models
+from irncli.batch.outputs import Outputs
+from irncli.batch.plan import Job
 from irncli.batch.run import Result
-from irncli.batch.work import Models, put, record_of
+from irncli.batch.survey import read_input
+from irncli.batch.work import record_of
 from irncli.cli.sheet import Panel, crop_sheet, most_detailed
 from irncli.evaluation.metrics import psnr
 from irncli.evaluation.peers import bicubic_resize
 from irncli.evaluation.protocol import colour, quality
 from irncli.images.colour import Metadata, Picture, extend_under_transparency
-from irncli.images.files import encode, read_picture, read_stream
+from irncli.images.files import encode, read_stream
 
 Samples = NDArray[np.uint8]
 """H W 3."""
@@ -49,14 +52,14 @@ class RoundTrip:
 
     models: Models
     model: str
+    outputs: Outputs
     tau: float | None = None
     seed: int = 0
-    on_existing: OnExisting = "error"
     max_pixels: int = 500_000_000
 
     def __call__(self, job: Job) -> Result:
         begun = time.perf_counter()
-        loaded = read_picture(job.source, max_pixels=self.max_pixels)
+        loaded = read_input(job, self.max_pixels)
         rescaler = self.models.the_one(self.model)
         started = time.perf_counter()
         small, manifest = rescaler.downscale_picture(loaded)
@@ -65,7 +68,7 @@ class RoundTrip:
         manifest = rescaler.read_manifest(again.picture, again.text)
         tau = manifest.tau if self.tau is None else self.tau
         restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed)
-        record = record_of(again.picture, rescaler, manifest, tau, self.seed, self.models.options)
+        record = record_of(again, rescaler, manifest, tau, self.seed, self.models.options)
         restored_data, _ = encode(restored, "PNG", text=record.to_json(), text_kind="record")
         seconds = time.perf_counter() - started
 
@@ -77,8 +80,7 @@ class RoundTrip:
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.icc)
             drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (lanczos, crops))
-            for path, content in zip(job.outputs, (data, restored_data, *drawn), strict=True):
-                put(path, content, self.on_existing)
+            self.outputs.put(job, data, restored_data, *drawn)
         facts: dict[str, Any] = {
             "width": manifest.width,
             "height": manifest.height,

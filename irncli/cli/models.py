@@ -70,7 +70,7 @@ def import_(
     out: Output,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The authors' file: .pth or .safetensors.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The new weight file.")],
-    on_existing: o.OnExisting = "error",
+    on_existing: o.OnExistingFile = "error",
 ) -> int:
     """Import a checkpoint of the paper's authors."""
     target = Path(output)

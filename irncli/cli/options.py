@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import secrets
 from typing import Annotated, Literal
@@ -15,7 +16,14 @@ from irncli.errors import ModelError, UsageError
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT", help="Pictures, or folders of pictures.", show_default=False),
+    typer.Argument(
+        metavar="INPUT",
+        help="Pictures, folders of pictures, 'patterns*', lists of paths (@list.txt), - for standard input.",
+        show_default=False,
+    ),
+]
+Nul = Annotated[
+    bool, typer.Option("-0", help="In lists, paths end in NUL (find -print0); otherwise one is on each line.")
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Look in the folders below, too.")]
 To = Annotated[
@@ -24,12 +32,52 @@ To = Annotated[
         "--output",
         "-o",
         metavar="FILE|FOLDER/",
-        help="A file for one input, or a folder (ends in / or exists). Without it: beside each input.",
+        help="A file for one input, or a folder (ends in / or exists), or - for standard output. "
+        "Without it: beside each input.",
     ),
 ]
-OnExistingMode = Literal["error", "skip", "overwrite"]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="TEMPLATE",
+        help="What outputs are called, from {stem} {scale} {model} {ext} {parent}; {ext} and {parent} are "
+        "the input's extension and folder.",
+    ),
+]
 OnExisting = Annotated[
-    OnExistingMode, typer.Option("--on-existing", help="What to do about an output that exists.")
+    Literal["error", "skip", "overwrite", "rename", "resume"],
+    typer.Option(
+        "--on-existing",
+        help="What to do about an output that exists. rename appends -2, -3 ...; resume skips an output that "
+        "is whole and made of this very input by these weights and options, and makes any other again.",
+    ),
+]
+# Several outputs belong together, or none tells of its source: nothing to resume by.
+OnExistingSet = Annotated[
+    Literal["error", "skip", "overwrite", "rename"],
+    typer.Option("--on-existing", help="What to do about outputs that exist. rename appends -2, -3 ..."),
+]
+OnExistingFile = Annotated[
+    Literal["error", "skip", "overwrite"],
+    typer.Option("--on-existing", help="What to do about an output that exists."),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        help="Threads that read and write pictures while the network works. [default: up to 4]",
+    ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N",
+        help="Do only the K-th part of N, chosen by the digest of each path as it is given or found.",
+    ),
 ]
 Strip = Annotated[
     bool,
@@ -82,6 +130,7 @@ Seed = Annotated[
 
 LEAST_TILE = 32
 MOST_TAU = 10.0
+MOST_JOBS = 256
 MOST_SEED = 2**63 - 1
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 _PIXELS = re.compile(r"(\d+(?:\.\d+)?)\s*(mp|m|k|g)?", re.IGNORECASE)
@@ -135,6 +184,25 @@ def check_device(word: str, threads: int | None) -> None:
         raise UsageError(f"--device {word} is no device", "Use auto, cpu, cuda, cuda:N or mps.")
     if threads is not None and threads < 1:
         raise UsageError(f"--threads {threads} is too few", "The least is 1.")
+
+
+def jobs_from(number: int | None) -> int:
+    """``--jobs``. Raise UsageError."""
+    if number is None:
+        return min(4, os.cpu_count() or 1)
+    if not 1 <= number <= MOST_JOBS:
+        raise UsageError(f"--jobs {number} is out of range", f"Use 1 to {MOST_JOBS}.")
+    return number
+
+
+def shard_from(word: str | None) -> tuple[int, int] | None:
+    """``--shard K/N``, K from 1. Raise UsageError."""
+    if word is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", word)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard {word} is no part", "Give K/N, such as 1/8 to 8/8.")
+    return int(match[1]), int(match[2])
 
 
 def check_tau(tau: float | None) -> None:

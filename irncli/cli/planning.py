@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from irncli.batch.discover import Missed
 from irncli.batch.plan import Job, Plan
-from irncli.batch.run import Outcome, Result, run
+from irncli.batch.run import Outcome, Result, in_turn, run
 from irncli.cli.output import Output
 from irncli.cli.telling import Teller, conclude
 from irncli.errors import ManifestError
@@ -34,7 +34,7 @@ def show_plan(
         return Result(_facts(width, height, *size, manifest.model, manifest.scale))
 
     teller = Teller(out, _show, planned=True)
-    return conclude(out, run(plan, look, teller, missed=missed, success="planned"))
+    return conclude(out, run(plan, in_turn(look, "planned"), teller, missed=missed))
 
 
 def _facts(

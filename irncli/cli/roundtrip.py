@@ -46,7 +46,8 @@ def roundtrip(
     tau: o.Tau = None,
     seed: o.Seed = "0",
     recursive: o.Recursive = False,
-    on_existing: o.OnExisting = "error",
+    nul: o.Nul = False,
+    on_existing: o.OnExistingSet = "error",
     max_pixels: o.MaxPixels = "500MP",
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
@@ -71,32 +72,34 @@ def roundtrip(
     number = o.seed_from(seed)
     wanted = o.scale_from(scale)
 
-    from irncli.batch.discover import discover
-    from irncli.batch.plan import Job, make_plan, place, stem_of, target_of
-    from irncli.batch.run import run
-    from irncli.batch.work import Models, tidy
+    from irncli.batch.models import Models
+    from irncli.batch.names import stem_of
+    from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.plan import Job, make_plan, place
+    from irncli.batch.run import in_turn, run
+    from irncli.cli.inputs import given
     from irncli.cli.telling import Teller, conclude
     from irncli.pretrained.catalogue import scale_of
 
-    target = target_of(output, inputs, only_folder=True)
+    start = given(inputs, output, nul=nul, only_folder=True)
     name = o.model_from(wanted, model)
     kinds = (f"x{scale_of(name)}", "restored", "lanczos", "crops") if output is not None else ()
-    found, missed = discover(inputs, recursive=recursive)
+    found, missed = start.discover(recursive=recursive)
     jobs = []
     for item in found:
         stem = stem_of(item.path.name)
-        paths = tuple(place(item, target, f"{stem}.{kind}.png") for kind in kinds)
-        jobs.append(Job(item.path, paths, number, item.below is not None))
+        paths = tuple(place(item, start.target, f"{stem}.{kind}.png") for kind in kinds)
+        jobs.append(Job(item.path, paths, number, item.below, item.data))
     plan = make_plan(jobs, on_existing)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
-    tidy(plan.jobs)
+    tidy(plan)
 
     from irncli.cli.measure import RoundTrip
 
     models = Models(device, dtype, side, threads)
-    work = RoundTrip(models, name, tau, number, on_existing, most)
-    report = run(plan, work, Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
+    work = RoundTrip(models, name, Outputs(on_existing), tau, number, most)
+    report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)
     means = _means(report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from irncli.batch.plan import Job
@@ -55,6 +56,11 @@ class Teller:
             self.out.say(f"[{self.ended}/{self.total}] {outcome.name} {outcome.status}{took}")
         elif outcome.status == "skipped" and self.total == 1:
             self.out.note(f"skipped, {outcome.outputs[0]} exists already", outcome.name)
+
+    def stopping(self) -> None:
+        # Said from a signal handler: the stream may be in the middle of another line.
+        with suppress(RuntimeError):
+            self.out.say("finishing what is under way; press Ctrl-C again to stop at once")
 
     def close(self) -> None:
         if self.bars:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +11,14 @@ import typer
 from irncli.cli import options as o
 from irncli.cli.command import command
 from irncli.cli.output import Output
-from irncli.errors import InputError, ManifestError, UsageError
+from irncli.errors import UsageError
 
 if TYPE_CHECKING:
-    from irncli.batch.plan import Job
+    from irncli.batch.discover import Found
+    from irncli.batch.names import Template
+    from irncli.batch.plan import Job, Target
+    from irncli.batch.survey import Headers
+    from irncli.batch.work import Assumed
 
 Form = Annotated[
     str | None,
@@ -59,7 +64,9 @@ def upscale(
     samples: Samples = None,
     format: Form = None,
     quality: Quality = None,
+    name: o.Name = None,
     recursive: o.Recursive = False,
+    nul: o.Nul = False,
     on_existing: o.OnExisting = "error",
     strip: o.Strip = False,
     scale: LostScale = None,
@@ -72,6 +79,8 @@ def upscale(
     dtype: o.Dtype = "auto",
     tile: o.Tile = "auto",
     threads: o.Threads = None,
+    jobs: o.Jobs = None,
+    shard: o.Shard = None,
     fail_fast: o.FailFast = False,
     dry_run: o.DryRun = False,
 ) -> int:
@@ -93,6 +102,8 @@ def upscale(
     number = o.seed_from(seed)
     wanted = o.scale_from(scale)
     lost_size = o.size_from(size)
+    workers = o.jobs_from(jobs)
+    part = o.shard_from(shard)
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"--quality {quality} is out of range", "Use 1 to 100.")
     if samples is not None:
@@ -100,85 +111,133 @@ def upscale(
             raise UsageError("--samples needs a number above 0 and no --seed", "It takes seeds 0 to N-1.")
         if tau == 0 and samples > 1:
             raise UsageError("with --tau 0 all samples are the same", "Add --tau 1.")
-    for option, given in (("--size", lost_size), ("--lossy-lr", lossy_lr)):
-        if given and wanted is None:
+    for option, value in (("--size", lost_size), ("--lossy-lr", lossy_lr)):
+        if value and wanted is None:
             raise UsageError(f"{option} needs --scale", "Add --scale 4, or whatever made the picture.")
 
-    from irncli.batch.discover import discover
     from irncli.batch.formats import restored_format
-    from irncli.batch.plan import Job, beside, make_plan, place, restored_name, target_of
+    from irncli.batch.models import Models
+    from irncli.batch.names import Template
+    from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.pipeline import overlapped
+    from irncli.batch.plan import make_plan
     from irncli.batch.run import run
-    from irncli.batch.work import Assumed, Models, Upscale, tidy
+    from irncli.batch.survey import Headers
+    from irncli.batch.work import Assumed, Upscale
+    from irncli.cli.inputs import given, write_stdout
     from irncli.cli.planning import show_plan
     from irncli.cli.telling import Teller, conclude
 
-    target = target_of(output, inputs)
-    form = restored_format(target, format, quality)
+    template = None if name is None else Template(name)
+    start = given(inputs, output, nul=nul, json=out.json)
+    if start.target.stdout and (samples or 1) > 1:
+        raise UsageError("-o - takes one picture, and --samples makes several", "Give a folder: -o samples/")
+    form = restored_format(start.target, format, quality, template)
     assumed = None if wanted is None else Assumed(o.model_from(wanted, model), lost_size)
-    found, missed = discover(inputs, recursive=recursive)
-    jobs = []
-    for item in found:
-        in_own = beside(item, target)
-        for draw in range(samples or 1):
-            sample = None if samples is None else draw + 1
-            name = restored_name(item.path.name, form.suffix, beside=in_own, sample=sample)
-            path = target.file or place(item, target, name)
-            if target.file and sample is not None:
-                path = path.with_suffix(f".s{sample}{path.suffix}")
-            jobs.append(Job(item.path, (path,), number if sample is None else draw, item.below is not None))
-    plan = make_plan(jobs, on_existing)
+    found, missed = start.discover(recursive=recursive)
+    headers = Headers()
+    naming = Naming(start.target, form.suffix, template, headers, assumed)
+    draws = [(number, None)] if samples is None else [(draw, draw + 1) for draw in range(samples)]
+    todo = [naming.job(item, drawn, sample) for item in found for drawn, sample in draws]
+    plan = make_plan(todo, on_existing, part)
     needs_tau = samples is not None and samples > 1 and tau is None
-    _check_against_manifests(plan.jobs, wanted, model, form.pillow, needs_tau=needs_tau)
+    _check_against_manifests(plan.jobs, headers, wanted, model, form.pillow, needs_tau=needs_tau)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
     if dry_run:
         return show_plan(out, plan, missed, model=assumed.model if assumed else None, scale=None)
-    tidy(plan.jobs)
+    tidy(plan)
     work = Upscale(
         Models(device, dtype, side, threads),
         form,
+        Outputs(on_existing, write_stdout),
         model=model,
         assumed=assumed,
         tau=tau,
-        on_existing=on_existing,
         strip=strip,
         quality=quality,
         accept_modified=accept_modified,
         lossy_lr=lossy_lr,
         max_pixels=most,
+        headers=headers,
     )
-    return conclude(out, run(plan, work, Teller(out), missed=missed, fail_fast=fail_fast))
+    report = run(plan, overlapped(work, workers), Teller(out), missed=missed, fail_fast=fail_fast)
+    return conclude(out, report)
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Found pictures -> jobs with the names of the restored pictures."""
+
+    target: Target
+    suffix: str
+    template: Template | None
+    headers: Headers
+    assumed: Assumed | None
+
+    def job(self, item: Found, seed: int, sample: int | None) -> Job:
+        from irncli.batch.plan import Job, outputs_of
+
+        paths = outputs_of(item, self.target, self._name(item, sample))
+        if self.target.file and sample is not None:
+            paths = tuple(path.with_suffix(f".s{sample}{path.suffix}") for path in paths)
+        return Job(item.path, paths, seed, item.below, item.data)
+
+    def _name(self, item: Found, sample: int | None) -> str:
+        from irncli.batch.names import original_stem, restored_name
+        from irncli.batch.plan import beside
+
+        if self.template is None:
+            in_own = beside(item, self.target)
+            return restored_name(item.path.name, self.suffix, beside=in_own, sample=sample)
+        scale, model = "unknown", "unknown"  # of a picture that the run will refuse
+        if self.template.uses("scale", "model"):
+            header = self.headers.known(item)
+            if header and header.manifest:
+                scale, model = str(header.manifest.scale), header.manifest.model
+            elif self.assumed:
+                from irncli.batch.models import stated
+                from irncli.pretrained.catalogue import scale_of
+
+                scale, model = str(scale_of(self.assumed.model)), stated(self.assumed.model).name
+        stem = original_stem(item.path.name)
+        return self.template.fill(
+            item.path, stem, scale=scale, model=model, suffix=self.suffix, sample=sample
+        )
 
 
 def _check_against_manifests(
-    jobs: Sequence[Job], scale: int | None, model: str | None, form: str, *, needs_tau: bool
+    jobs: Sequence[Job],
+    headers: Headers,
+    scale: int | None,
+    model: str | None,
+    form: str,
+    *,
+    needs_tau: bool,
 ) -> None:
     """Raise UsageError for options that a manifest contradicts, before any work.
 
     A picture without a readable manifest is left to the run, which refuses it in its turn.
     """
     from irncli.batch.formats import NO_ALPHA
-    from irncli.batch.work import identity_of_model
-    from irncli.images.files import peek_text
-    from irncli.manifest import Manifest
+    from irncli.batch.models import stated
 
     if scale is None and model is None and not needs_tau and form not in NO_ALPHA:
         return
-    identity = identity_of_model(model) if model else None
-    for source in dict.fromkeys(job.source for job in jobs):
-        try:
-            text, _, _ = peek_text(source)
-            manifest = Manifest.from_json(text or "")
-        except (InputError, ManifestError):
+    identity = stated(model).identity if model else None
+    for job in jobs:
+        header = headers.known(job)
+        manifest = header.manifest if header else None
+        if manifest is None:
             continue
         if scale is not None and scale != manifest.scale:
-            what = f"{source}: --scale {scale} contradicts its manifest, which says {manifest.scale}"
+            what = f"{job.name}: --scale {scale} contradicts its manifest, which says {manifest.scale}"
             raise UsageError(what, "Leave --scale out.")
         if identity is not None and identity != manifest.identity:
-            what = f"{source}: --model {model} is not the {manifest.model} that made it"
+            what = f"{job.name}: --model {model} is not the {manifest.model} that made it"
             raise UsageError(what, "Leave --model out, or give that one.")
         if needs_tau and manifest.tau == 0:
-            what = f"{source}: by its manifest tau is 0, so all samples are the same"
+            what = f"{job.name}: by its manifest tau is 0, so all samples are the same"
             raise UsageError(what, "Add --tau 1.")
         if form in NO_ALPHA and manifest.alpha != "none":
-            raise UsageError(f"{source}: {form} cannot hold its transparency", "Use png, webp or tiff.")
+            raise UsageError(f"{job.name}: {form} cannot hold its transparency", "Use png, webp or tiff.")

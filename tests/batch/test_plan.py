@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from irncli.batch.discover import Found
 from irncli.batch.formats import restored_format, small_format
-from irncli.batch.plan import Job, Target, beside, make_plan, place, restored_name, small_name, target_of
+from irncli.batch.names import restored_name, small_name
+from irncli.batch.plan import Job, Target, beside, in_shard, make_plan, place, target_of
+from irncli.batch.words import Words
 from irncli.errors import OutputError, UsageError
 
 
@@ -47,20 +50,20 @@ def test_restored_names(name: str, own_folder: str, other_folder: str, sample: s
 
 
 def test_a_slash_or_an_existing_folder_makes_a_folder(tmp_path: Path) -> None:
-    assert target_of(None, ["a"]) == Target()
-    assert target_of("out/", ["a"]) == Target(folder=Path("out"))
-    assert target_of(str(tmp_path), ["a", "b"]) == Target(folder=tmp_path)
-    assert target_of("out.png", ["a"]) == Target(file=Path("out.png"))
+    assert target_of(None, Words(("a",))) == Target()
+    assert target_of("out/", Words(("a",))) == Target(folder=Path("out"))
+    assert target_of(str(tmp_path), Words(("a", "b"))) == Target(folder=tmp_path)
+    assert target_of("out.png", Words(("a",))) == Target(file=Path("out.png"))
 
 
 def test_one_file_cannot_take_several_inputs_or_a_folder(tmp_path: Path) -> None:
-    for words in (["a", "b"], [str(tmp_path)]):
+    for words in (Words(("a", "b")), Words((str(tmp_path),)), Words(("a",), piped=True)):
         with pytest.raises(UsageError, match="one file"):
             target_of("out.png", words)
     with pytest.raises(UsageError, match="not a folder"):
-        target_of("out", ["a"], only_folder=True)
+        target_of("out", Words(("a",)), only_folder=True)
     with pytest.raises(UsageError):
-        target_of("", ["a"])
+        target_of("", Words(("a",)))
 
 
 def test_below_an_output_folder_the_tree_is_kept(tmp_path: Path) -> None:
@@ -78,8 +81,8 @@ def test_beside_is_where_the_input_lies_however_it_is_spelt(tmp_path: Path) -> N
     assert not beside(found, Target(file=tmp_path / "b.png"))
 
 
-def job(source: Path, output: Path, **more: bool) -> Job:
-    return Job(source, (output,), **more)
+def job(source: Path, output: Path, *, below: Path | None = None) -> Job:
+    return Job(source, (output,), below=below)
 
 
 def test_two_inputs_with_one_output_are_both_named(tmp_path: Path) -> None:
@@ -129,8 +132,8 @@ def test_an_input_is_never_an_output(tmp_path: Path) -> None:
 
 
 def test_what_a_run_writes_beside_its_inputs_is_no_input_of_the_next_run(tmp_path: Path) -> None:
-    first = job(tmp_path / "a.png", tmp_path / "a.x4.png", below=True)
-    again = job(tmp_path / "a.x4.png", tmp_path / "a.x4.x4.png", below=True)
+    first = job(tmp_path / "a.png", tmp_path / "a.x4.png", below=Path("a.png"))
+    again = job(tmp_path / "a.x4.png", tmp_path / "a.x4.x4.png", below=Path("a.x4.png"))
     (tmp_path / "a.x4.png").touch()
     plan = make_plan([first, again], "skip")
     assert plan.skipped == (first,) and plan.jobs == ()
@@ -161,3 +164,56 @@ def test_formats_of_restored_pictures() -> None:
     assert restored_format(Target(file=Path("b.jpg")), "jpeg", None).suffix == ".jpg"
     with pytest.raises(UsageError, match="--quality has no effect"):
         restored_format(Target(), "png", 80)
+
+
+def test_rename_takes_the_first_free_number_for_all_outputs(tmp_path: Path) -> None:
+    for name in ("a.x4.png", "b.x4.png", "b.x4-2.png"):
+        (tmp_path / name).touch()
+    jobs = [job(tmp_path / f"{n}.png", tmp_path / f"{n}.x4.png") for n in "abc"]
+    names = [j.outputs[0].name for j in make_plan(jobs, "rename").jobs]
+    assert names == ["a.x4-2.png", "b.x4-3.png", "c.x4.png"]
+    both = Job(tmp_path / "d.png", (tmp_path / "a.x4.png", tmp_path / "c.x4.png"))
+    assert [p.name for p in make_plan([both], "rename").jobs[0].outputs] == ["a.x4-2.png", "c.x4-2.png"]
+
+
+def test_rename_never_takes_the_name_of_another_output_or_input(tmp_path: Path) -> None:
+    (tmp_path / "a.x4.png").touch()
+    jobs = [
+        job(tmp_path / "a.png", tmp_path / "a.x4.png"),
+        job(tmp_path / "b.png", tmp_path / "a.x4-2.png"),
+        job(tmp_path / "a.x4-3.png", tmp_path / "c.png"),
+    ]
+    assert make_plan(jobs, "rename").jobs[0].outputs == (tmp_path / "a.x4-4.png",)
+
+
+def test_resume_looks_at_existing_outputs_later_but_never_writes_over_an_input(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "a.x4.png").touch()
+    one = job(tmp_path / "a.png", tmp_path / "a.x4.png")
+    assert make_plan([one], "resume").jobs == (one,)
+    with pytest.raises(UsageError, match="is an input"):
+        make_plan([one, job(tmp_path / "a.x4.png", tmp_path / "b.png")], "resume")
+
+
+def test_the_shards_are_disjoint_complete_and_stable(tmp_path: Path) -> None:
+    jobs = [job(tmp_path / f"{n}.png", tmp_path / f"{n}.x4.png", below=Path(f"{n}.png")) for n in range(60)]
+    parts = [make_plan(jobs, "error", (k, 4)).jobs for k in (1, 2, 3, 4)]
+    assert sorted(j.name for part in parts for j in part) == sorted(j.name for j in jobs)
+    assert all(len(part) > 5 for part in parts)
+    # Of the path's own digest: neither the other paths nor the folder that holds the tree matter.
+    assert [j.below for j in make_plan(jobs[::3], "error", (2, 4)).jobs] == [
+        j.below for j in parts[1] if j in jobs[::3]
+    ]
+    moved = [replace(j, source=Path("/elsewhere") / j.source.name) for j in jobs]
+    assert [j.below for j in make_plan(moved, "error", (2, 4)).jobs] == [j.below for j in parts[1]]
+    assert [n for n in range(20) if in_shard(f"{n}.png", (1, 3))] == [3, 9, 11, 14]
+
+
+def test_a_shard_minds_its_own_outputs_and_everybodys_collisions(tmp_path: Path) -> None:
+    jobs = [job(tmp_path / f"{n}.png", tmp_path / f"{n}.x4.png") for n in range(8)]
+    for j in make_plan(jobs, "error", (1, 2)).jobs:
+        j.outputs[0].touch()
+    assert make_plan(jobs, "error", (2, 2)).jobs
+    clash = [job(tmp_path / f"{n}.png", tmp_path / "same.png") for n in range(8)]
+    with pytest.raises(UsageError, match="both write"):
+        make_plan(clash, "error", (1, 9))

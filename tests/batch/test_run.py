@@ -9,7 +9,7 @@ import pytest
 
 from irncli.batch.discover import Missed
 from irncli.batch.plan import Job, Plan
-from irncli.batch.run import Outcome, Report, Result, RunError, run
+from irncli.batch.run import Outcome, Report, Result, RunError, in_turn, run
 from irncli.errors import DeviceError, InputError, IrnError, ModelError, OutputError, UsageError
 
 
@@ -25,6 +25,9 @@ class Watcher:
 
     def end(self, outcome: Outcome) -> None:
         self.told.append(f"{outcome.status} {outcome.name}")
+
+    def stopping(self) -> None:
+        self.told.append("stopping")
 
     def close(self) -> None:
         self.told.append("close")
@@ -44,7 +47,7 @@ def failing(errors: dict[str, BaseException]) -> Callable[[Job], Result]:
 
 
 def go(errors: dict[str, BaseException], *names: str, **more: bool) -> Report:
-    return run(plan_of(*names), failing(errors), Watcher(), **more)
+    return run(plan_of(*names), in_turn(failing(errors)), Watcher(), **more)
 
 
 def test_a_failure_never_stops_the_rest() -> None:
@@ -88,7 +91,7 @@ def test_an_interruption_and_an_unusable_model_end_the_run() -> None:
 def test_what_gave_no_job_is_told_first_and_counts() -> None:
     watcher = Watcher()
     plan = Plan(plan_of("a").jobs, plan_of("old").jobs)
-    report = run(plan, failing({}), watcher, missed=[Missed("gone", InputError("no such file"))])
+    report = run(plan, in_turn(failing({})), watcher, missed=[Missed("gone", InputError("no such file"))])
     assert watcher.told == ["begin 3", "failed gone", "skipped old", "start a", "done a", "close"]
     assert report.status == 3
     assert [report.count(s) for s in ("done", "skipped", "failed")] == [1, 1, 1]

@@ -1,4 +1,4 @@
-"""Cutting the process leaves no partial output (cli.md, points 6 and 9)."""
+"""Cutting the process leaves no partial output (cli.md, points 6, 8 and 9)."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from running import environment, save
 
 SLOW = """
 import sys, time
-from irncli.batch import work
-from irncli.cli.app import main
+from irncli.batch import outputs, work
+from irncli.cli.app import entry
 encode = work.encode
-def slow(*words, **options):
+def wait():
     print("working", file=sys.stderr, flush=True)
-    time.sleep(30)
+    time.sleep(SECONDS)
+def slow(*words, **options):
+    wait()
     return encode(*words, **options)
 def slow_write(path, data):
     import irncli.images.whole as whole
     rename = whole._rename
     def waiting(*words):
-        print("working", file=sys.stderr, flush=True)
-        time.sleep(30)
+        wait()
         rename(*words)
     whole._rename = waiting
     whole.write_whole(path, data)
 if WRITING:
-    work.write_whole = slow_write
+    outputs.write_whole = slow_write
 else:
     work.encode = slow
-sys.exit(main(sys.argv[1:]))
+entry()
 """
 
 
-def begin(tmp_path: Path, model: Path, writing: bool) -> subprocess.Popen[str]:
+def begin(tmp_path: Path, model: Path, writing: bool, seconds: float = 30) -> subprocess.Popen[str]:
     """A run that has reached its first picture's encoding, or the moment before its rename."""
-    for name in ("a.png", "b.png"):
+    names = [f"{name}.png" for name in "abcdefgh"]
+    for name in names:
         save(tmp_path / name)
-    script = SLOW.replace("WRITING", str(writing))
-    argv = [sys.executable, "-c", script, "downscale", "a.png", "b.png", "-o", "o/", "--model", str(model)]
+    script = SLOW.replace("WRITING", str(writing)).replace("SECONDS", str(seconds))
+    argv = [sys.executable, "-c", script, "downscale", *names, "-j", "1", "-o", "o/", "--model", str(model)]
     process = subprocess.Popen(
         argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -54,17 +56,36 @@ def begin(tmp_path: Path, model: Path, writing: bool) -> subprocess.Popen[str]:
     raise AssertionError("it never began")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("writing", [False, True])
-def test_a_signal_is_status_130_and_leaves_nothing(
-    number: signal.Signals, writing: bool, tmp_path: Path, tiny_model: Path
+@pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]], ids=["INT2", "TERM"])
+def test_a_second_ctrl_c_or_a_sigterm_stops_at_once_and_leaves_nothing(
+    signals: list[signal.Signals], writing: bool, tmp_path: Path, tiny_model: Path
 ) -> None:
     process = begin(tmp_path, tiny_model, writing)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    begun = time.monotonic()
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.3)
+    out, err = process.communicate(timeout=25)
+    assert time.monotonic() - begun < 20
     assert process.returncode == 130, err
     assert out == "" and "interrupted" in err and "Traceback" not in err
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
+
+
+def test_the_first_ctrl_c_finishes_the_current_pictures(tmp_path: Path, tiny_model: Path) -> None:
+    process = begin(tmp_path, tiny_model, False, seconds=1.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Ctrl-C again" in err and "interrupted" in err
+    assert "Traceback" not in err and "not tried" in err
+    written = out.splitlines()
+    assert 1 <= len(written) < 8
+    assert sorted(f"o/{path.name}" for path in (tmp_path / "o").iterdir()) == written
+    for name in written:
+        with Image.open(tmp_path / name) as image:
+            image.load()
 
 
 def test_what_a_killed_run_left_is_swept_by_the_next(tmp_path: Path, tiny_model: Path) -> None:
@@ -103,7 +124,7 @@ def test_a_full_disk_is_status_4_and_leaves_nothing(tmp_path: Path, tiny_model: 
     script = (
         "import resource, signal, sys\n"
         "from irncli.cli.app import main\n"
-        "import irncli.batch.work, irncli.rescale\n"
+        "import irncli.batch.pipeline, irncli.batch.work, irncli.rescale\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "sys.exit(main(sys.argv[1:]))\n"

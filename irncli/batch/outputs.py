@@ -1,0 +1,62 @@
+"""Where the bytes of outputs go: whole files, or standard output."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from irncli.batch.plan import Job, OnExisting, Plan
+from irncli.errors import OutputError
+from irncli.images.files import abandon_temporaries, sweep_leftovers, write_whole
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Writes the outputs of a run, from any thread."""
+
+    on_existing: OnExisting = "error"
+    stdout: Callable[[bytes], None] | None = None
+    """Takes the picture of a job that has no file to write."""
+    _abandoned: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def put(self, job: Job, *contents: bytes) -> None:
+        """The contents of a job's outputs, in their order. Raise OutputError."""
+        if not job.outputs and self.stdout:
+            self.stdout(*contents)
+            return
+        for output, data in zip(job.outputs, contents, strict=True):
+            _make_folder(output.parent)
+            if self.on_existing in ("error", "rename") and os.path.lexists(output):
+                # The plan has looked already; this is about files that came since.
+                raise OutputError(f"{output} exists already", "Add --on-existing skip, overwrite or resume.")
+            if self._abandoned.is_set():
+                raise OutputError(f"{output}: not written, the run was stopped", "Run it again.")
+            write_whole(output, data)
+
+    def abandon(self) -> None:
+        """The process ends at once: write nothing more, and leave nothing half written."""
+        self._abandoned.set()
+        abandon_temporaries()
+
+
+def tidy(plan: Plan) -> None:
+    """Remove what a killed run left behind in the folders of the outputs."""
+    for folder in sorted(_folders((*plan.jobs, *plan.skipped))):
+        if folder.is_dir():
+            sweep_leftovers(folder)
+
+
+def _folders(jobs: Iterable[Job]) -> set[Path]:
+    return {output.parent for job in jobs for output in job.outputs}
+
+
+def _make_folder(folder: Path) -> None:
+    """The folder with its parents. Raise OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder {folder} cannot be made ({error.strerror or error})"
+        raise OutputError(what, "Give another -o.") from error

@@ -1,0 +1,184 @@
+"""Jobs in three stages that overlap: reading and writing in threads, computing in this one.
+
+    readers    a  b  c  d ..          at most ``workers`` pictures wait before the network
+    network       a  b  c  ..         and at most ``workers`` behind it, so the memory stays flat
+    writers          a  b  ..
+
+Outcomes come in the order of the plan, whatever ends first.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from irncli.batch.plan import Job
+from irncli.batch.run import Begin, Outcome, Result, RunError, Stop, Way, named
+
+AHEAD_PIXELS = 128_000_000
+"""No further picture is read while those under way have more pixels than this."""
+
+
+class Stages(Protocol):
+    """What is done to each job. Only ``compute`` runs in the thread that called :func:`overlapped`."""
+
+    def current(self, job: Job) -> bool:
+        """Whether the job's outputs are there already and as this run would make them."""
+
+    def read(self, job: Job) -> Any: ...
+
+    def compute(self, job: Job, read: Any) -> Any: ...
+
+    def write(self, job: Job, computed: Any) -> Result: ...
+
+    def abandon(self) -> None:
+        """The run ends at once: leave nothing half written."""
+
+
+@dataclass
+class _Timed:
+    """What a stage gave, and its seconds; ``skip``: there is nothing to do."""
+
+    value: Any
+    seconds: float
+    skip: bool = False
+
+
+Pending = Future[_Timed]
+
+
+def overlapped(stages: Stages, workers: int) -> Way:
+    """All jobs through the stages, with ``workers`` threads to read and to write.
+
+    ``stop`` is asked before each picture is computed. Raises RunError when no job could go on, after the
+    outcomes of those under way.
+    """
+
+    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop) -> Generator[Outcome]:
+        return _flow(jobs, stages, workers, begin, stop)
+
+    return way
+
+
+def _flow(
+    jobs: Sequence[Job], stages: Stages, workers: int, begin: Begin, stop: Stop
+) -> Generator[Outcome]:
+    pool = _Pool(workers)
+    reading: deque[tuple[Job, Pending]] = deque()
+    writing: deque[tuple[Job, Pending, float]] = deque()
+    todo = deque(jobs)
+    ended: RunError | None = None
+
+    def ahead(computing: int = 0) -> None:
+        while todo and len(reading) < workers:
+            held = computing + sum(job.pixels for job, _ in reading) + sum(job.pixels for job, *_ in writing)
+            if held and held + todo[0].pixels > AHEAD_PIXELS:
+                return
+            job = todo.popleft()
+            reading.append((job, pool.submit(partial(_read, job, stages))))
+
+    try:
+        while (todo or reading) and not stop() and not ended:
+            ahead()
+            if not reading:  # all that is held waits to be written
+                yield _outcome(*writing.popleft())
+                continue
+            job, future = reading.popleft()
+            begin(job)
+            seconds = 0.0
+            try:
+                read = future.result()
+                if not read.skip:
+                    ahead(job.pixels)
+                    timed = _timed(stages.compute, job, read.value)
+                    seconds = read.seconds + timed.seconds
+                    future = pool.submit(partial(_timed, stages.write, job, timed.value))
+                    del timed
+                del read  # so that no more pictures are held than are counted
+            except RunError as error:
+                ended = error
+                break
+            except Exception as error:
+                future = Future()
+                future.set_exception(error)
+            writing.append((job, future, seconds))
+            del future
+            while writing and (writing[0][1].done() or len(writing) > workers):
+                yield _outcome(*writing.popleft())
+        while writing:
+            yield _outcome(*writing.popleft())
+        pool.close()
+        pool.join()
+        if ended:
+            raise ended
+    except (KeyboardInterrupt, GeneratorExit):
+        pool.close()
+        stages.abandon()
+        raise
+
+
+def _read(job: Job, stages: Stages) -> _Timed:
+    if stages.current(job):
+        return _Timed(None, 0.0, skip=True)
+    return _timed(stages.read, job)
+
+
+def _timed(stage: Callable[..., Any], *words: Any) -> _Timed:
+    begun = time.perf_counter()
+    return _Timed(stage(*words), time.perf_counter() - begun)
+
+
+def _outcome(job: Job, future: Pending, seconds: float) -> Outcome:
+    try:
+        timed = future.result()
+    except Exception as error:
+        return Outcome(job.name, "failed", job.outputs, seconds, error=named(error))
+    if timed.skip:
+        return Outcome(job.name, "skipped", job.outputs)
+    return Outcome(job.name, "done", job.outputs, seconds + timed.seconds, timed.value)
+
+
+class _Pool:
+    """Daemon threads: unlike an executor's, they do not hold up a process that is told to stop at once."""
+
+    def __init__(self, workers: int) -> None:
+        self._tasks: queue.SimpleQueue[tuple[Pending, Callable[[], _Timed]] | None] = queue.SimpleQueue()
+        self._closed = False
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, task: Callable[[], _Timed]) -> Pending:
+        future: Pending = Future()
+        self._tasks.put((future, task))
+        return future
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._closed = True
+        for _ in self._threads:
+            self._tasks.put(None)
+
+    def join(self) -> None:
+        """Wait for what was begun."""
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        while (entry := self._tasks.get()) is not None:
+            future, task = entry
+            del entry
+            if self._closed:
+                continue
+            try:
+                future.set_result(task())
+            except BaseException as error:
+                future.set_exception(error)
+            del future, task  # or the last picture would stay in memory while the thread waits

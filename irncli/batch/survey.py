@@ -1,0 +1,66 @@
+"""What the headers of the inputs tell before any work: sizes and manifests. Decodes no pixels."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from irncli.batch.discover import Found
+from irncli.batch.plan import Job
+from irncli.errors import InputError, ManifestError
+from irncli.images.files import Loaded, peek_stream, peek_text, read_picture, read_stream
+from irncli.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Header:
+    """The head of one picture file."""
+
+    width: int
+    height: int
+    manifest: Manifest | None
+
+
+class Headers:
+    """Headers of inputs, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Header | InputError] = {}
+
+    def of(self, item: Found | Job) -> Header:
+        """Raise InputError, again each time, for what cannot be read."""
+        path = item.path if isinstance(item, Found) else item.source
+        # Standard input has no path; it comes at most once in a run.
+        key = "-" if item.data is not None else f"./{path}"
+        if key not in self._known:
+            self._known[key] = _look(path, item.data)
+        found = self._known[key]
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    def known(self, item: Found | Job) -> Header | None:
+        """The same, but None for what cannot be read: the run refuses it in its turn."""
+        try:
+            return self.of(item)
+        except InputError:
+            return None
+
+
+def read_input(job: Job, max_pixels: int) -> Loaded:
+    """The picture of a job, from its file or from standard input, decoded. Raise InputError."""
+    if job.data is not None:
+        return read_stream(io.BytesIO(job.data), job.name, max_pixels=max_pixels)
+    return read_picture(job.source, max_pixels=max_pixels)
+
+
+def _look(path: Path, data: bytes | None) -> Header | InputError:
+    try:
+        text, size, _ = peek_text(path) if data is None else peek_stream(io.BytesIO(data), "-")
+    except InputError as error:
+        return error
+    try:
+        return Header(*size, Manifest.from_json(text) if text is not None else None)
+    except ManifestError:
+        return Header(*size, None)
