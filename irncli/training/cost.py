@@ -1,0 +1,48 @@
+"""What a network costs: multiply-adds per pixel of the large picture, counted layer by layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from irncli.nn.coupling import LOW
+from irncli.nn.mixing import MixingStep
+from irncli.nn.network import InvertibleRescaler, NetworkConfig
+
+CELLS = 16
+"""Cells a side of the picture that is counted on: no subnet needs more to be whole."""
+
+
+def multiply_adds(config: NetworkConfig) -> float:
+    """Per pixel and direction. A bias counts as one, as in the published figures (network.md, 5).
+
+    The network runs on torch's meta device, where shapes are real and nothing is computed, so a layer of
+    any stride or grouping counts as what it is. The few elementwise operations of Haar steps and couplings
+    are left out, as everywhere.
+    """
+    with torch.device("meta"):
+        network = InvertibleRescaler(config)
+    total = 0
+
+    def count(module: nn.Module, _: Any, output: Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv2d):
+            taps = module.weight[0].numel() + (module.bias is not None)
+            total += output.numel() * taps
+        elif isinstance(module, MixingStep):
+            total += output.numel() * module.weight.shape[0]
+
+    for module in network.modules():
+        module.register_forward_hook(count)
+    side = CELLS * config.scale
+    with torch.no_grad():
+        network(torch.empty(1, LOW, side, side, device="meta"))
+    return total / (side * side)
+
+
+def parameters(config: NetworkConfig) -> int:
+    """Trained numbers, biases included."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in InvertibleRescaler(config).parameters())
