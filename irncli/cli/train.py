@@ -13,7 +13,10 @@ from irncli.cli.output import Output
 from irncli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from irncli.training.loop import Trainer
+    from irncli.training.data import Pool
+    from irncli.training.ranks import Ranks
+    from irncli.training.recipe import Recipe
+    from irncli.training.trainer import Trainer
 
 INTERRUPTED = 130
 
@@ -41,6 +44,13 @@ Steps = Annotated[
 Minutes = Annotated[
     float | None, typer.Option("--minutes", metavar="M", help="Stop after so long, to be resumed later.")
 ]
+Finish = Annotated[
+    bool, typer.Option("--finish", help="With --minutes: fit the whole rest of the schedule into them.")
+]
+Cache = Annotated[
+    str | None,
+    typer.Option("--cache", metavar="FILE", help="Keep the decoded pictures here. [default: inside -o]"),
+]
 Resume = Annotated[
     str | None,
     typer.Option("--resume", metavar="FILE", help="Go on from a checkpoint, or begin anew at given weights."),
@@ -62,6 +72,8 @@ def train(
     valid: Valid = None,
     steps: Steps = None,
     minutes: Minutes = None,
+    finish: Finish = False,
+    cache: Cache = None,
     resume: Resume = None,
     seed: Seed = None,
     device: o.Device = "auto",
@@ -71,7 +83,7 @@ def train(
     """Train a network, and write weights that every other command can use.
 
     SIGTERM and Ctrl-C end it cleanly, with everything saved; --resume FOLDER/NAME.checkpoint.safetensors
-    goes on as if nothing had happened.
+    goes on as if nothing had happened. Several GPUs: torchrun --nproc-per-node N -m irncli train ...
 
     Examples: irn train irn-x4 --data photos/ --valid other/ -o x4/ · irn train my.toml --data a/ b/ -o my/
     """
@@ -79,59 +91,85 @@ def train(
     for option, value in (("--steps", steps), ("--minutes", minutes)):
         if value is not None and not value > 0:
             raise UsageError(f"{option} {value:g} is too few", "Give a number above 0, or leave it out.")
+    if finish and minutes is None:
+        raise UsageError("--finish needs --minutes", "Say in how many minutes the run is to end.")
     if seed is not None and not 0 <= seed < 1 << 31:
         raise UsageError(f"--seed {seed} is no seed", "Give a whole number from 0 to 2147483647.")
 
     import torch
 
     from irncli.execution.device import pick
-    from irncli.training.data import read_pool
+    from irncli.training import ranks
     from irncli.training.export import write_results
-    from irncli.training.loop import RunConfig, Trainer
-    from irncli.training.objective import guide_margin
+    from irncli.training.loop import train as learn
+    from irncli.training.options import RunConfig
     from irncli.training.recipe import load_recipe
-    from irncli.training.validation import smallest_side
+    from irncli.training.trainer import Trainer
 
     chosen = load_recipe(recipe)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    _refuse_to_overwrite(Path(output) / f"{chosen.name}.checkpoint.safetensors", resume)
+    if resume:
+        _is_checkpoint(Path(resume))  # before anything is decoded
+    together, place = ranks.join(str(pick(device)))
+    if not together.first:
+        out.configure(quiet=True, verbose=False, debug=False, log_file=None, json=False)
     run = RunConfig(
         out=Path(output),
         steps=steps,
         minutes=minutes,
-        device=str(pick(device)),
+        finish=finish,
+        device=place,
         seed=seed,
         compile=not no_compile,
     )
-    _refuse_to_overwrite(run.out / f"{chosen.name}.checkpoint.safetensors", resume)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    patch = chosen.patch + 2 * guide_margin(chosen.network.scale)
     folders = [Path(word) for word in (*data, *(more or ()))]
-    pictures = read_pool(folders, patch, out.say, at_least=chosen.pixels_per_step)
-    judged = None
-    if valid:
-        judged = read_pool([Path(word) for word in valid], smallest_side(chosen.network.scale), out.say)
-    trainer = Trainer(chosen, run, pictures, judged)
-    size = f"{len(pictures.sizes)} pictures, {pictures.pixels / 1e6:.1f} megapixels"
-    out.say(f"{chosen.name}: {size}, on {run.device}")
-    if resume:
-        take_up(out, trainer, Path(resume))
-    finished = trainer.run(out.say)
-    paths = write_results(trainer)
-    _tell(out, trainer, paths, finished)
+    kept = Path(cache) if cache else run.out / "pictures.cache"
+    try:
+        pictures, judged = _pictures(
+            out, chosen, folders, [Path(word) for word in valid or ()], kept, together
+        )
+        trainer = Trainer(chosen, run, pictures, judged, together)
+        if resume:
+            take_up(out, trainer, Path(resume))
+        finished = learn(trainer, out.say)
+        if together.first:
+            _tell(out, trainer, write_results(trainer), finished)
+    finally:
+        ranks.leave()
     return INTERRUPTED if trainer.interrupted else 0
+
+
+def _pictures(
+    out: Output, recipe: Recipe, folders: list[Path], valid: list[Path], cache: Path, together: Ranks
+) -> tuple[Pool, Pool | None]:
+    """What is learnt from and what is judged. Of several processes the first one decodes for all."""
+    from irncli.training.data import read_pool
+    from irncli.training.objective import guide_margin
+    from irncli.training.validation import smallest_side
+
+    scale = recipe.network.scale
+    side = recipe.largest_patch + 2 * guide_margin(scale)
+    if not together.first:
+        together.wait()
+    pictures = read_pool(folders, side, out.say, at_least=recipe.largest_step, cache=cache)
+    if together.first:
+        together.wait()
+    judged = read_pool(valid, smallest_side(scale), out.say) if valid else None
+    out.say(f"{recipe.name}: {len(pictures.sizes)} pictures, {pictures.pixels / 1e6:.1f} megapixels")
+    if recipe.data_digest and recipe.data_digest != pictures.digest:
+        out.say("these are not the pictures that the recipe was made with: another result is to be expected")
+    return pictures, judged
 
 
 def take_up(out: Output, trainer: Trainer, path: Path) -> None:
     """Resume from a full checkpoint, or begin at weights of any kind; the file's header tells which."""
-    from irncli.errors import TrainingError
     from irncli.pretrained.identity import is_ours, read_header
     from irncli.pretrained.load import load_weights
     from irncli.pretrained.public import read_tensors
-    from irncli.training.checkpoint import kind_of
 
-    if not path.is_file():
-        raise TrainingError(f"{path}: no such file", "Give a checkpoint or weights with --resume.")
-    if path.suffix == ".safetensors" and kind_of(path) == "checkpoint":
+    if _is_checkpoint(path):
         for difference in trainer.resume(path):
             out.say(f"{path}: {difference}: not the same as an unbroken run")
         out.say(f"resumed at step {trainer.step} of {trainer.total}")
@@ -144,6 +182,16 @@ def take_up(out: Output, trainer: Trainer, path: Path) -> None:
     out.say(f"begins at the weights of {path}, with a new schedule")
 
 
+def _is_checkpoint(path: Path) -> bool:
+    """Whether it is a full checkpoint. Raise TrainingError if there is nothing to resume from."""
+    from irncli.errors import TrainingError
+    from irncli.training.checkpoint import kind_of
+
+    if not path.is_file():
+        raise TrainingError(f"{path}: no such file", "Give a checkpoint or weights with --resume.")
+    return path.suffix == ".safetensors" and kind_of(path) == "checkpoint"
+
+
 def _refuse_to_overwrite(checkpoint: Path, resume: str | None) -> None:
     if resume is None and checkpoint.exists():
         raise OutputError(
@@ -152,7 +200,7 @@ def _refuse_to_overwrite(checkpoint: Path, resume: str | None) -> None:
 
 
 def _tell(out: Output, trainer: Trainer, paths: list[Path], finished: bool) -> None:
-    pixels = trainer.step * trainer.recipe.pixels_per_step / 1e6
+    pixels = trainer.pixels / 1e6
     speed = pixels / trainer.seconds if trainer.seconds else 0.0
     state = "finished" if finished else "stopped"
     where = f"{state} at step {trainer.step} of {trainer.total}"

@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from irncli.training.data import Pool, draw_batch
-from irncli.training.objective import bicubic_guide, guide_margin, to_grey
+from irncli.training.crops import cut_crops, plan_crops, to_device
+from irncli.training.data import Pool
+from irncli.training.objective import Batch, bicubic_guide, guide_margin, to_grey
+from irncli.training.precision import exact
+from irncli.training.ranks import ALONE, Ranks
 from irncli.training.recipe import Recipe
 
-
-@dataclass(frozen=True)
-class Batch:
-    """All on the training device, float32."""
-
-    hr: Tensor
-    """N 3 H W in [0, 1]."""
-    guide: Tensor
-    """N 3 H/s W/s, bicubic of the whole picture, neither rounded nor clipped."""
-    grey: Tensor
-    """N bool: patches whose small picture has one channel."""
-    noise: Tensor
-    """Like the guide, standard normal."""
-    latent: Tensor | None
-    """N 3(s^2-1) H/s W/s standard normal, or None where the recipe restores from z = 0."""
+__all__ = ["Batch", "draw"]
 
 
-def draw(pool: Pool, recipe: Recipe, seed: int, step: int, device: str) -> Batch:
-    """The batch of a step: depends on (pool, recipe, seed, step) alone, so a resumed run sees the same."""
-    scale = recipe.network.scale
-    margin = guide_margin(scale)
-    padded = draw_batch(pool, recipe.batch, recipe.patch + 2 * margin, seed, step)
+def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, ranks: Ranks = ALONE) -> Batch:
+    """The batch of a step, or a rank's part of it, on the device of the pool's samples.
+
+    It depends on (pool, recipe, seed, step, share) alone, so a resumed run sees the same. What is drawn
+    as real numbers differs between kinds of device.
+    """
+    scale, phase, device = recipe.network.scale, recipe.phase_at(share), pool.samples.device
+    margin, mine = guide_margin(scale), ranks.part_of(phase.batch)
+    size = phase.patch + 2 * margin
+    plan = plan_crops(pool, phase.batch, size, seed, step)
     rng = np.random.Generator(np.random.Philox(key=[seed + (1 << 32), step]))
-    grey = torch.from_numpy(rng.random(recipe.batch) < recipe.grey_share)
-    padded = torch.where(grey.view(-1, 1, 1, 1), to_grey(padded), padded).to(device)
-    guide = bicubic_guide(padded, scale)
-    hr = padded[..., margin:-margin, margin:-margin]
-    noise = torch.from_numpy(rng.standard_normal(guide.shape, np.float32)).to(device)
-    latent = None
-    if recipe.loss.z == "sampled":
-        shape = (recipe.batch, recipe.network.latent_channels, *guide.shape[2:])
-        latent = torch.from_numpy(rng.standard_normal(shape, np.float32)).to(device)
-    return Batch(hr, guide, grey.to(device), noise, latent)
+    turned_grey = rng.random(phase.batch) < recipe.grey_share
+    # One small transfer a step: the crops and which of them are grey.
+    numbers = to_device(np.column_stack((plan, turned_grey)).astype(np.int64)[mine], device)
+    grey = numbers[:, 3].bool()
+    padded = cut_crops(pool.samples, numbers[:, :3], size)
+    padded = torch.where(grey.view(-1, 1, 1, 1), to_grey(padded), padded)
+    with exact():
+        guide = bicubic_guide(padded, scale)
+
+    generator = torch.Generator(device)
+    generator.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
+
+    def normal(channels: int) -> Tensor:
+        shape = (phase.batch, channels, *guide.shape[2:])
+        return torch.randn(shape, generator=generator, device=device)[mine]
+
+    noise = normal(guide.shape[1]) if phase.loss.lr_noise else None
+    latent = normal(recipe.network.latent_channels) if phase.loss.z == "sampled" else None
+    return Batch(padded[..., margin:-margin, margin:-margin], guide, grey, noise, latent)

@@ -1,10 +1,12 @@
-"""Training pictures: decoded once into memory, cropped and turned from there."""
+"""Training pictures: found, decoded once into memory, and kept there as one tensor."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +16,29 @@ from torch import Tensor
 from irncli.errors import InputError, TrainingError
 from irncli.images.files import READABLE_SUFFIXES, read_picture
 
+MANIFEST = "MANIFEST.tsv"
+"""Beside the pictures: a table with the columns ``file`` and ``licence``."""
+UNSTATED = "not stated"
+
+Report = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Pool:
     """All pictures as one flat uint8 tensor, H W 3 each, one after the other."""
 
     samples: Tensor
+    """On the device that trains; everything else stays on the CPU."""
     starts: Tensor
     """First sample of each picture, int64."""
     sizes: Tensor
     """Height and width of each picture, int64, K 2."""
     digest: str
     """SHA-256 over the files' names and bytes."""
+    licences: dict[str, int] = field(default_factory=dict)
+    """How many pictures stand under which."""
+    notes: list[str] = field(default_factory=list)
+    """What was passed over, in words."""
 
     @property
     def pixels(self) -> int:
@@ -36,6 +49,10 @@ class Pool:
         h, w = self.sizes[index].tolist()
         start = int(self.starts[index])
         return self.samples[start : start + h * w * 3].view(h, w, 3)
+
+    def to(self, device: str) -> Pool:
+        """The same pictures, on a device."""
+        return replace(self, samples=self.samples.to(device))
 
 
 def find_pictures(folders: Sequence[Path]) -> list[Path]:
@@ -55,24 +72,58 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
 def read_pool(
     folders: Sequence[Path],
     minimum: int,
-    report: Callable[[str], None],
+    report: Report,
     limit: int | None = None,
     at_least: int = 0,
+    cache: Path | None = None,
 ) -> Pool:
-    """Decode all pictures with both sides of at least ``minimum`` pixels.
+    """All pictures with both sides of at least ``minimum`` pixels, decoded, or from a cache of them.
 
     What cannot be read is reported and passed over. Raise TrainingError when nothing is left, or less
     than ``at_least`` pixels.
     """
+    from irncli.training.cache import load_cached, save_cached
+
+    paths = find_pictures(folders)[:limit]
+    key = _key(paths, minimum)
+    pool = load_cached(cache, key, report) if cache else None
+    if pool is None:
+        pool = _decode(paths, minimum, report)
+        if cache:
+            save_cached(cache, key, pool, report)
+    if pool.pixels < at_least:
+        raise TrainingError(
+            f"too few pictures: {pool.pixels} pixels in all, and one step alone takes {at_least}",
+            "Give more or larger pictures with --data, or a smaller batch or patch in the recipe.",
+        )
+    return pool
+
+
+def _key(paths: Sequence[Path], minimum: int) -> str:
+    """Of all that decides what a pool holds; no file is decoded for it."""
+    digest = hashlib.sha256(str(minimum).encode())
+    for path in paths:
+        try:
+            content = hashlib.sha256(path.read_bytes()).digest()
+        except OSError:
+            content = b"unreadable"
+        digest.update(path.name.encode() + b"\0" + content)
+    return digest.hexdigest()
+
+
+def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Pool:
     parts: list[Tensor] = []
     sizes: list[tuple[int, int]] = []
+    notes: list[str] = []
+    licences: Counter[str] = Counter()
+    tables: dict[Path, dict[str, str]] = {}
     digest = hashlib.sha256()
     small = 0
-    for path in find_pictures(folders)[:limit]:
+    for path in paths:
         try:
             loaded = read_picture(path)
         except InputError as error:
-            report(f"passed over: {error.what}")
+            notes.append(f"passed over: {error.what}")
             continue
         colour = loaded.picture.colour
         array = np.array(np.broadcast_to(colour, (*colour.shape[:2], 3)))
@@ -82,18 +133,17 @@ def read_pool(
         digest.update(path.name.encode() + b"\0" + bytes.fromhex(loaded.sha256))
         parts.append(torch.from_numpy(array).reshape(-1))
         sizes.append((array.shape[0], array.shape[1]))
+        if path.parent not in tables:
+            tables[path.parent] = _licences_in(path.parent)
+        licences[tables[path.parent].get(path.name, UNSTATED)] += 1
     if small:
-        report(f"{small} pictures have a side under {minimum} pixels, passed over")
+        notes.append(f"{small} pictures have a side under {minimum} pixels, passed over")
+    for note in notes:
+        report(note)
     if not parts:
         raise TrainingError(
             f"no picture of at least {minimum} x {minimum} pixels that can be read",
             "Give more or larger pictures, or a smaller patch in the recipe.",
-        )
-    pixels = sum(part.numel() for part in parts) // 3
-    if pixels < at_least:
-        raise TrainingError(
-            f"too few pictures: {pixels} pixels in all, and one step alone takes {at_least}",
-            "Give more or larger pictures with --data, or a smaller batch or patch in the recipe.",
         )
     lengths = torch.tensor([part.numel() for part in parts])
     return Pool(
@@ -101,28 +151,16 @@ def read_pool(
         starts=torch.cumsum(lengths, 0) - lengths,
         sizes=torch.tensor(sizes),
         digest=digest.hexdigest(),
+        licences=dict(sorted(licences.items())),
+        notes=notes,
     )
 
 
-def draw_batch(pool: Pool, batch: int, size: int, seed: int, step: int) -> Tensor:
-    """``batch`` random crops, flipped and transposed, N 3 size size float32 in [0, 1].
-
-    Depends on (seed, step) alone, so a resumed run sees what an unbroken one would have. Pictures are
-    drawn by their area.
-    """
-    rng = np.random.Generator(np.random.Philox(key=[seed, step]))
-    room = (pool.sizes - size + 1).numpy()
-    area = room.prod(1).astype(np.float64)
-    crops = []
-    for index in rng.choice(len(area), batch, p=area / area.sum()):
-        y, x = (int(rng.integers(room[index, axis])) for axis in (0, 1))
-        crop = pool.picture(int(index))[y : y + size, x : x + size]
-        turn = int(rng.integers(8))
-        if turn & 1:
-            crop = crop.flip(0)
-        if turn & 2:
-            crop = crop.flip(1)
-        if turn & 4:
-            crop = crop.transpose(0, 1)
-        crops.append(crop)
-    return torch.stack(crops).permute(0, 3, 1, 2).float().div_(255.0)
+def _licences_in(folder: Path) -> dict[str, str]:
+    """File name -> licence, by the folder's own table, if it has one."""
+    try:
+        with (folder / MANIFEST).open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t")
+            return {row["file"]: row["licence"] or UNSTATED for row in rows}
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error):
+        return {}

@@ -15,7 +15,7 @@ from irncli.pretrained.load import Latent, save_weights
 from irncli.training.curve import draw_curve
 from irncli.training.data import Pool
 from irncli.training.latent import measure_latent
-from irncli.training.loop import Trainer
+from irncli.training.trainer import Trainer
 
 
 def latent_for(trainer: Trainer, measured_on: Pool) -> tuple[Latent, float]:
@@ -41,7 +41,7 @@ def header_of(trainer: Trainer, tau: float) -> dict[str, str]:
         "data": recipe.data,
         "data_digest": trainer.train_pool.digest,
         "licence": "Apache-2.0",
-        "pixels": str(trainer.step * recipe.pixels_per_step),
+        "pixels": str(trainer.pixels),
         "steps": str(trainer.step),
         "seed": str(trainer.seed),
         "started_from": trainer.started_from,

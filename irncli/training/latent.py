@@ -8,6 +8,7 @@ import torch
 from irncli.nn.network import InvertibleRescaler
 from irncli.pretrained.load import Latent
 from irncli.training.data import Pool
+from irncli.training.precision import exact
 
 SIDE = 768
 """Pixels a side of the centre that is measured of each picture: bounds the memory, not the result."""
@@ -28,7 +29,8 @@ def measure_latent(network: InvertibleRescaler, pool: Pool, device: str = "cpu")
         top, left = ((side - cut) // 2 for side, cut in zip(pool.sizes[index].tolist(), (h, w), strict=True))
         crop = pool.picture(index)[top : top + h, left : left + w]
         hr = crop.permute(2, 0, 1)[None].to(device).float().div(255)
-        z = network(hr.contiguous(memory_format=torch.channels_last))[1].double()
+        with exact():
+            z = network(hr.contiguous(memory_format=torch.channels_last))[1].double()
         total += z.sum((0, 2, 3)).cpu().numpy()
         squares += z.square().sum((0, 2, 3)).cpu().numpy()
         count += z.shape[2] * z.shape[3]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from irncli.evaluation.bicubic import weights
@@ -15,6 +16,28 @@ from irncli.quantise import straight_through
 from irncli.training.recipe import LossConfig
 
 CHARBONNIER = 1e-3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from. All on the training device, float32."""
+
+    hr: Tensor
+    """N 3 H W in [0, 1]."""
+    guide: Tensor
+    """N 3 H/s W/s, bicubic of the whole picture, neither rounded nor clipped."""
+    grey: Tensor
+    """N bool: patches whose small picture has one channel."""
+    noise: Tensor | None
+    """Like the guide, standard normal; None where the recipe adds none."""
+    latent: Tensor | None
+    """N 3(s^2-1) H/s W/s standard normal, or None where the recipe restores from z = 0."""
+
+    def laid_out(self, layout: torch.memory_format) -> Batch:
+        """The same with the picture's samples in another order in memory."""
+        return replace(self, hr=self.hr.contiguous(memory_format=layout))
+
+
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -77,14 +100,15 @@ def objective(
     hr: Tensor,
     guide: Tensor,
     grey: Tensor,
-    noise: Tensor,
+    noise: Tensor | None,
     loss: LossConfig,
     latent: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loss, its HR term and the mean squared distance of the small picture to the guide.
 
     ``hr`` N 3 H W; ``guide`` N 3 H/s W/s; ``grey`` N bool; ``noise`` like the guide and ``latent``
-    N 3(s^2-1) H/s W/s standard normal. Without a latent the picture is restored from z = 0.
+    N 3(s^2-1) H/s W/s standard normal. Without a latent the picture is restored from z = 0. The HR term
+    is given without its weight.
     """
     lr, z = network(hr)
     lr = torch.where(grey.view(-1, 1, 1, 1), lr.mean(1, keepdim=True), lr)
@@ -99,8 +123,19 @@ def objective(
     if loss.z_weight:
         total = total + loss.z_weight * distance(z, "l2", loss.sums)
     small = straight_through(lr)
-    if loss.lr_noise:
+    if noise is not None:
         small = small + loss.lr_noise * noise
     restored = network.inverse(small, torch.zeros_like(z) if latent is None else latent)
     hr_term = distance(restored - hr, loss.hr, loss.sums)
-    return total + hr_term, hr_term.detach(), error.detach().square().mean()
+    return total + loss.hr_weight * hr_term, hr_term.detach(), error.detach().square().mean()
+
+
+class Objective(nn.Module):
+    """The same as a module over its network: what DistributedDataParallel wants to see."""
+
+    def __init__(self, network: InvertibleRescaler) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Batch, loss: LossConfig) -> tuple[Tensor, Tensor, Tensor]:
+        return objective(self.network, batch.hr, batch.guide, batch.grey, batch.noise, loss, batch.latent)

@@ -41,6 +41,11 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """A step; nothing changes where the attribute ``found_inf`` (a tensor, as GradScaler sets it) is 1.
+
+        So a gradient that is not finite is skipped on the device, without asking it.
+        """
+        found_inf: Tensor | None = getattr(self, "found_inf", None)
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for p in group["params"]:
@@ -48,19 +53,25 @@ class Muon(torch.optim.Optimizer):
                     by_shape[p.shape].append(p)
             for shape, params in by_shape.items():
                 grads = torch.stack([p.grad.reshape(shape[0], -1) for p in params])  # type: ignore[union-attr]
-                buffers = []
-                for p in params:
-                    state = self.state[p]
-                    if "momentum" not in state:
-                        state["momentum"] = torch.zeros(shape[0], p.numel() // shape[0]).to(p)
-                    buffers.append(state["momentum"])
-                momentum = torch.stack(buffers).lerp_(grads, 1 - group["momentum"])
+                buffers = [self._momentum(p) for p in params]
+                before = torch.stack(buffers)
+                momentum = before.lerp(grads, 1 - group["momentum"])
                 nesterov = grads.lerp(momentum, group["momentum"])
                 rows, columns = nesterov.shape[1:]
                 update = orthogonalise(nesterov) * (0.2 * max(rows, columns) ** 0.5)
-                for p, buffer, new, change in zip(params, buffers, momentum, update, strict=True):
-                    buffer.copy_(new)
-                    p.add_(change.reshape(shape), alpha=-group["lr"])
+                if found_inf is not None:
+                    momentum = torch.where(found_inf > 0, before, momentum)
+                    update = torch.where(found_inf > 0, 0, update)
+                torch._foreach_copy_(buffers, list(momentum.unbind()))
+                changes = [change.reshape(shape) for change in update.unbind()]
+                torch._foreach_add_(params, changes, alpha=-group["lr"])
+
+    def _momentum(self, p: Tensor) -> Tensor:
+        state = self.state[p]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros(p.shape[0], p.numel() // p.shape[0]).to(p)
+        momentum: Tensor = state["momentum"]
+        return momentum
 
 
 def make_optimisers(network: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
@@ -68,24 +79,30 @@ def make_optimisers(network: nn.Module, config: OptimiserConfig) -> list[torch.o
     if config.kind == "adam":
         return [
             torch.optim.Adam(
-                network.parameters(), config.rate, betas=(0.9, 0.999), weight_decay=config.weight_decay
+                network.parameters(),
+                config.rate,
+                betas=(0.9, 0.999),
+                weight_decay=config.weight_decay,
+                fused=True,  # the fused ones know ``found_inf`` (see Muon.step)
             )
         ]
     weights = [p for p in network.parameters() if p.dim() >= 2]
     vectors = [p for p in network.parameters() if p.dim() < 2]
     return [
         Muon(weights, config.rate),
-        torch.optim.AdamW(vectors, config.rate, betas=(0.9, 0.99), weight_decay=0.0),
+        torch.optim.AdamW(vectors, config.rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True),
     ]
 
 
-def rate_at(step: int, total: int, config: OptimiserConfig) -> float:
-    """Learning rate: linear warm-up, constant or halved in stairs, linear decay to ``final``."""
+def rate_at(step: int, share: float, config: OptimiserConfig) -> float:
+    """Learning rate: linear warm-up, constant or halved in stairs, linear decay to ``final``.
+
+    ``share`` of the run is done, 0..1; the warm-up alone counts steps.
+    """
     if step < config.warmup:
         return config.rate * (step + 1) / config.warmup
-    rate = config.rate * 0.5 ** sum(step >= share * total for share in config.halve_at)
-    begin = config.decay_from * total
-    if step < begin:
+    rate = config.rate * 0.5 ** sum(share >= each for each in config.halve_at)
+    if share < config.decay_from:
         return rate
-    left = (total - step) / max(total - begin, 1)
-    return rate * (config.final + (1 - config.final) * left)
+    left = (1 - share) / max(1 - config.decay_from, 1e-9)
+    return rate * (config.final + (1 - config.final) * max(left, 0.0))

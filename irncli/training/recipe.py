@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ FORMS = ("l1", "charbonnier", "l2")
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Means over all elements (or ``sums``), pictures in [0, 1]; the HR term has weight 1."""
+    """Means over all elements (or ``sums``), pictures in [0, 1]."""
 
     hr: str = "l1"
     """``l1``, ``charbonnier`` (epsilon 1e-3) or ``l2``."""
+    hr_weight: float = 1.0
+    """Near the end an ``l2`` is 30 times smaller than an ``l1``: this keeps it beside the other terms."""
     guide: str = "l2"
     """Form of the term that holds the small picture to bicubic: ``l2``, ``l1`` or ``charbonnier``."""
     guide_weight: float = 1.0
@@ -73,6 +75,32 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """What changes in a later part of a run: a larger patch, an HR loss for the last fifth."""
+
+    begin: float
+    """Share of the run, 0..1."""
+    patch: int | None = None
+    batch: int | None = None
+    loss: dict[str, Any] = field(default_factory=dict)
+    """Settings of the loss that change, by name."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What holds at one moment of a run."""
+
+    patch: int
+    batch: int
+    loss: LossConfig
+
+    @property
+    def pixels(self) -> int:
+        """Of one step."""
+        return self.batch * self.patch * self.patch
+
+
+@dataclass(frozen=True)
 class Recipe:
     name: str
     network: NetworkConfig
@@ -86,20 +114,45 @@ class Recipe:
     """Share of the run after which the subnets leave bfloat16."""
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    stages: tuple[Stage, ...] = ()
+    """In their order; each changes what it names and leaves the rest as it was."""
     data: str = ""
     """Where the pictures come from and under which licences."""
+    data_digest: str = ""
+    """Of the pictures that the recipe was made with; a run on others says so."""
 
     def __post_init__(self) -> None:
-        if self.patch % self.network.scale or self.patch < 8 * self.network.scale:
-            raise ValueError(
-                f"patch must be a multiple of {self.network.scale}, at least {8 * self.network.scale}"
-            )
-        if self.steps < 1 or self.batch < 1:
-            raise ValueError("steps and batch must be at least 1")
+        begins = [stage.begin for stage in self.stages]
+        if begins != sorted(set(begins)) or any(not 0 < begin < 1 for begin in begins):
+            raise ValueError("stages must begin one after the other, above 0 and below 1")
+        scale = self.network.scale
+        for phase in self.phases():
+            if phase.patch % scale or phase.patch < 8 * scale:
+                raise ValueError(f"patch must be a multiple of {scale}, at least {8 * scale}")
+            if self.steps < 1 or phase.batch < 1:
+                raise ValueError("steps and batch must be at least 1")
+
+    def phases(self) -> list[Phase]:
+        """The start, and what each stage makes of it. Raise TypeError for an unknown setting of a loss."""
+        found = [Phase(self.patch, self.batch, self.loss)]
+        for stage in self.stages:
+            now = found[-1]
+            loss = replace(now.loss, **stage.loss)
+            found.append(Phase(stage.patch or now.patch, stage.batch or now.batch, loss))
+        return found
+
+    def phase_at(self, share: float) -> Phase:
+        """What holds after a share of the run."""
+        return self.phases()[sum(stage.begin <= share for stage in self.stages)]
 
     @property
-    def pixels_per_step(self) -> int:
-        return self.batch * self.patch * self.patch
+    def largest_patch(self) -> int:
+        return max(phase.patch for phase in self.phases())
+
+    @property
+    def largest_step(self) -> int:
+        """Pixels."""
+        return max(phase.pixels for phase in self.phases())
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -131,6 +184,10 @@ def recipe_from(record: dict[str, Any]) -> Recipe:
     for key, cls in (("network", NetworkConfig), ("loss", LossConfig), ("optimiser", OptimiserConfig)):
         if isinstance(record.get(key), dict):
             record[key] = _table(cls, record[key], f"{key}.")
+    stages = record.get("stages", ())
+    if not isinstance(stages, list | tuple) or not all(isinstance(stage, dict) for stage in stages):
+        raise TrainingError("recipe: stages must be tables", "Write [[stages]] above each.")
+    record["stages"] = tuple(_table(Stage, stage, "stages.") for stage in stages)
     recipe: Recipe = _table(Recipe, record, "")
     return recipe
 

@@ -28,9 +28,12 @@ from irncli.training.batches import draw
 from irncli.training.checkpoint import kind_of
 from irncli.training.data import Pool, read_pool
 from irncli.training.export import write_results
-from irncli.training.loop import COLUMNS, RunConfig, Trainer
+from irncli.training.log import COLUMNS
+from irncli.training.loop import train
 from irncli.training.objective import guide_margin, objective
+from irncli.training.options import RunConfig
 from irncli.training.recipe import OptimiserConfig, Recipe, load_recipe, parse_recipe, shipped_recipes
+from irncli.training.trainer import Trainer
 from irncli.training.watch import BROKEN, RETREATS, WINDOW, Watch
 
 TINY = Path(__file__).with_name("tiny.toml")
@@ -65,12 +68,12 @@ def test_six_steps_lower_the_loss_and_leave_a_loadable_file(pictures, tmp_path):
     run = trainer(pictures, tmp_path)
 
     def loss() -> float:
-        batch = draw(run.train_pool, RECIPE, 99, 0, "cpu")
+        batch = draw(run.train_pool, RECIPE, 99, 0)
         given = (batch.hr, batch.guide, batch.grey, batch.noise, RECIPE.loss)
         return objective(run.network, *given)[0].item()
 
     before = loss()
-    assert run.run(silent) is True and run.step == 6
+    assert train(run, silent) is True and run.step == 6
     assert loss() < 0.9 * before
     weights, record, curve, checkpoint = write_results(run)
 
@@ -92,17 +95,17 @@ def test_six_steps_lower_the_loss_and_leave_a_loadable_file(pictures, tmp_path):
 
 def test_resumed_in_the_middle_it_ends_with_the_same_bits(pictures, tmp_path):
     whole = trainer(pictures, tmp_path / "whole")
-    whole.run(silent)
+    train(whole, silent)
 
     first = trainer(pictures, tmp_path / "parts")
     one_step = first.one_step
     first.one_step = lambda: (one_step(), first.step == 3 and os.kill(os.getpid(), signal.SIGTERM))[0]
-    assert first.run(silent) is False and first.step == 3 and first.interrupted
+    assert train(first, silent) is False and first.step == 3 and first.interrupted
 
     second = trainer(pictures, tmp_path / "parts")
     assert second.resume(first.checkpoint) == []
     assert second.step == 3 and same(first, second)
-    assert second.run(silent) is True and second.step == 6
+    assert train(second, silent) is True and second.step == 6
     assert same(whole, second)
     with (tmp_path / "parts" / "tiny.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["3", "6"]
@@ -123,13 +126,13 @@ def test_length_and_seed_are_the_resumed_runs_unless_given(pictures, tmp_path):
 def test_the_seed_decides_what_is_learnt(pictures, tmp_path):
     runs = [trainer(pictures, tmp_path / str(i), seed=seed) for i, seed in enumerate((1, 1, 2))]
     for run in runs:
-        run.run(silent)
+        train(run, silent)
     assert same(runs[0], runs[1]) and not same(runs[0], runs[2])
 
 
 def test_a_run_starts_from_weights_alone(pictures, tmp_path):
     first = trainer(pictures, tmp_path)
-    first.run(silent)
+    train(first, silent)
     weights = write_results(first)[0]
     second = trainer(pictures, tmp_path)
     second.start_from(load_weights(str(weights)).network.state_dict(), weights.name)
@@ -143,7 +146,7 @@ def test_a_run_starts_from_weights_alone(pictures, tmp_path):
 
 def test_minutes_end_a_run_early(pictures, tmp_path):
     run = trainer(pictures, tmp_path, minutes=1e-9)
-    assert run.run(silent) is False and run.step == 1 and not run.interrupted
+    assert train(run, silent) is False and run.step == 1 and not run.interrupted
     assert run.checkpoint.exists()
 
 
@@ -152,8 +155,10 @@ import sys
 from pathlib import Path
 import torch
 from irncli.training.data import read_pool
-from irncli.training.loop import RunConfig, Trainer
+from irncli.training.loop import train
+from irncli.training.options import RunConfig
 from irncli.training.recipe import load_recipe
+from irncli.training.trainer import Trainer
 torch.set_num_threads(1)
 pool = read_pool([Path(sys.argv[2])], 40, print)
 options = {"steps": int(sys.argv[4]), "save_every": float(sys.argv[5]), "compile": False}
@@ -164,7 +169,7 @@ step = run.one_step
 
 ENDLESS = SCRIPT + """
 run.one_step = lambda: (step(), run.step == 2 and print("going", flush=True))[0]
-print("ended", run.run(lambda line: None), run.step, flush=True)
+print("ended", train(run, lambda line: None), run.step, flush=True)
 """
 
 NO_ROOM = SCRIPT + """
@@ -174,7 +179,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 said = []
 try:
-    run.run(said.append)
+    train(run, said.append)
 except OutputError as error:
     print(run.step, sum("cannot be written" in line for line in said), error)
 """
@@ -209,7 +214,7 @@ def test_a_step_that_is_not_finite_is_skipped(pictures, tmp_path):
     run = trainer(pictures, tmp_path, replace(RECIPE, steps=4))
     poisoned(run, range(1, 3))
     said = []
-    run.run(said.append)
+    train(run, said.append)
     assert run.skipped == 2 and run.step == 4
     assert all(torch.isfinite(p).all() for p in run.network.parameters())
     assert math.isfinite(run.history[-1]["loss"]) and any("2 steps were not finite" in s for s in said)
@@ -220,7 +225,7 @@ def test_a_diverged_run_goes_back_to_its_last_good_state(pictures, tmp_path):
     before = {k: v.clone() for k, v in run.network.state_dict().items()}
     poisoned(run, range(3, 3 + BROKEN))
     said = []
-    run.run(said.append)
+    train(run, said.append)
     assert any("goes back to its last good weights" in s for s in said)
     for key, value in run.network.state_dict().items():
         assert torch.equal(value, before[key])  # none was kept yet but the start
@@ -230,7 +235,7 @@ def test_one_that_diverges_again_and_again_is_given_up(pictures, tmp_path):
     run = trainer(pictures, tmp_path, replace(RECIPE, steps=10**6))
     poisoned(run, range(10**6))
     with pytest.raises(TrainingError, match="diverged again"):
-        run.run(silent)
+        train(run, silent)
     assert run.step == BROKEN * (RETREATS + 1)
 
 
@@ -307,7 +312,7 @@ def test_too_few_or_too_small_pictures_are_a_clear_error(pictures, tmp_path):
 def test_an_output_folder_that_cannot_be_is_an_output_error(pictures, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
-        trainer(pictures, tmp_path / "file").run(silent)
+        train(trainer(pictures, tmp_path / "file"), silent)
 
 
 def test_without_a_working_compiler_it_goes_on_and_says_so(pictures, tmp_path, monkeypatch):
@@ -322,12 +327,13 @@ def test_without_a_working_compiler_it_goes_on_and_says_so(pictures, tmp_path, m
     pool = pool_of(pictures)
     said = []
     run = Trainer(RECIPE, RunConfig(tmp_path, steps=2), pool, None)
-    assert run.run(said.append) and any("torch.compile does not work here" in line for line in said)
-    assert same(run, reference := trainer(pictures, tmp_path, steps=2)) or reference.run(silent)
+    assert train(run, said.append) and any("torch.compile does not work here" in line for line in said)
+    reference = trainer(pictures, tmp_path, steps=2)
+    train(reference, silent)
     assert same(run, reference)
     monkeypatch.setattr(loop, "compiler_missing", lambda: "no C++ compiler found")
     again = Trainer(RECIPE, RunConfig(tmp_path, steps=2), pool, None)
-    assert again.run(said.append) and "no C++ compiler found" in said and same(run, again)
+    assert train(again, said.append) and "no C++ compiler found" in said and same(run, again)
 
 
 @pytest.mark.parametrize("options", [{"steps": 0}, {"minutes": 0.0}, {"seed": -1}])

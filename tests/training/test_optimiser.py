@@ -94,7 +94,7 @@ def test_vectors_go_to_adamw_and_everything_goes_to_the_papers_adam():
 
 def test_the_rate_warms_up_stays_and_decays():
     config = OptimiserConfig(rate=1.0, warmup=10, decay_from=0.5, final=0.1)
-    rates = [rate_at(step, 100, config) for step in range(101)]
+    rates = [rate_at(step, step / 100, config) for step in range(101)]
     assert rates[0] == 0.1 and rates[9] == 1 and set(rates[10:51]) == {1.0}
     assert rates[75] == pytest.approx(0.55) and rates[100] == pytest.approx(0.1)
     assert all(a >= b for a, b in zip(rates[50:], rates[51:], strict=False))

@@ -14,7 +14,7 @@ from irncli.cli.output import Output
 from irncli.cli.train import INTERRUPTED, train
 from irncli.errors import DeviceError, OutputError, TrainingError, UsageError
 from irncli.pretrained.load import load_weights
-from irncli.training.loop import Trainer
+from irncli.training.trainer import Trainer
 
 TINY = Path(__file__).with_name("tiny.toml")
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -45,7 +45,9 @@ def test_a_run_leaves_weights_record_curve_log_and_checkpoint(pictures, tmp_path
     names = ["tiny.safetensors", "tiny.json", "tiny.png", "tiny.checkpoint.safetensors"]
     assert said.out.splitlines() == [str(tmp_path / "new/deep" / name) for name in names]
     assert "6 pictures" in said.err and "valid_psnr_y" in said.err and "finished at step 6 of 6" in said.err
-    assert sorted(p.name for p in (tmp_path / "new/deep").iterdir()) == sorted([*names, "tiny.csv"])
+    assert sorted(p.name for p in (tmp_path / "new/deep").iterdir()) == sorted(
+        [*names, "tiny.csv", "pictures.cache"]
+    )
     assert load_weights(str(tmp_path / "new/deep/tiny.safetensors")).network.scale == 2
 
 
@@ -124,8 +126,32 @@ def test_refusals(pictures, done, tmp_path):
         ((*good, "--device", "cuda:9"), DeviceError),
         ((*good, "--resume", tmp_path / "none.safetensors"), TrainingError),
         ((*good, "--resume", cut), TrainingError),
-        ((*good, "--resume", FIXTURES / "public-x2-weights.safetensors"), TrainingError),
+        ((*good, "--finish"), UsageError),
     ):
         with pytest.raises(error):
             irn(*words)
     assert not (tmp_path / "x").exists()
+    with pytest.raises(TrainingError, match="another network"):
+        irn(*good, "--resume", FIXTURES / "public-x2-weights.safetensors")
+    assert [p.name for p in (tmp_path / "x").iterdir()] == ["pictures.cache"]
+
+
+def test_a_second_start_reads_the_cache_and_other_pictures_are_named(pictures, tmp_path, monkeypatch, capsys):
+    recipe = tmp_path / "named.toml"
+    recipe.write_text('data_digest = "0000"\n' + TINY.read_text())
+    words = (recipe, "--data", pictures, "--no-compile", "--steps", 1, "--cache", tmp_path / "c", "-o")
+    assert irn(*words, tmp_path / "one") == 0
+    assert "not the pictures that the recipe was made with" in capsys.readouterr().err
+    monkeypatch.setattr("irncli.training.data.read_picture", None)  # nothing is decoded again
+    assert irn(*words, tmp_path / "two") == 0
+    one, two = (load_weights(str(tmp_path / k / "tiny.safetensors")).identity for k in ("one", "two"))
+    assert one == two
+
+
+def test_minutes_with_finish_run_the_schedule_to_its_end(pictures, tmp_path, capsys):
+    words = (TINY, "--data", pictures, "-o", tmp_path, "--no-compile", "--steps", 10**6)
+    assert irn(*words, "--minutes", 0.02, "--finish") == 0
+    record = json.loads((tmp_path / "tiny.json").read_text())
+    assert record["total_steps"] == record["step"] < 10**6
+    assert record["history"][-1]["rate"] == pytest.approx(0.02 * 1e-2)  # the recipe's ``final`` of its rate
+    assert "finished at step" in capsys.readouterr().err

@@ -1,0 +1,43 @@
+"""How fast a run is, and how much of the machine that is."""
+
+from __future__ import annotations
+
+import functools
+import time
+
+import torch
+
+FLOP_PER_MULTIPLY_ADD = 12
+"""Of a training step: two directions, forward and twice as much backward, two operations each."""
+
+
+@functools.cache
+def matrix_peak(device: str, dtype: torch.dtype) -> float:
+    """Operations a second of a large square matrix product, random data, measured here."""
+    on_gpu = device.startswith("cuda")
+    side, runs = (8192, 10) if on_gpu else (768, 2)
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+
+    def seconds(count: int) -> float:
+        if on_gpu:
+            torch.cuda.synchronize(device)
+        begun = time.perf_counter()
+        for _ in range(count):
+            a @ b
+        if on_gpu:
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - begun
+
+    seconds(3 if on_gpu else 1)
+    return 2 * side**3 * runs / seconds(runs)
+
+
+def peak_share(pixels_per_second: float, multiply_adds: float, device: str, dtype: torch.dtype) -> float:
+    """Of one device's matrix peak that training needs at this speed."""
+    return FLOP_PER_MULTIPLY_ADD * multiply_adds * pixels_per_second / matrix_peak(device, dtype)
+
+
+def in_words(device: str, dtype: torch.dtype) -> str:
+    """The peak as a line for the log."""
+    kind = str(dtype).removeprefix("torch.")
+    return f"matrix peak of {device} in {kind}, measured: {matrix_peak(device, dtype) / 1e12:.3g} TFLOP/s"

@@ -1,0 +1,191 @@
+"""A run's state and its one step: what is learnt, how, and from where it goes on."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from irncli.errors import TrainingError
+from irncli.nn.network import InvertibleRescaler
+from irncli.training.batches import Batch, draw
+from irncli.training.checkpoint import load_checkpoint, save_checkpoint
+from irncli.training.data import Pool
+from irncli.training.objective import Objective
+from irncli.training.optimiser import make_optimisers, rate_at
+from irncli.training.options import RunConfig
+from irncli.training.precision import fast
+from irncli.training.ranks import ALONE, Ranks
+from irncli.training.recipe import Phase, Recipe, recipe_from
+from irncli.training.record import git_state, machine, versions
+
+
+class Trainer:
+    """One run: a network, its average, its optimisers and where they stand."""
+
+    def __init__(
+        self, recipe: Recipe, run: RunConfig, train: Pool, valid: Pool | None, ranks: Ranks = ALONE
+    ) -> None:
+        self.recipe, self.run_config, self.ranks = recipe, run, ranks
+        self.train_pool = train.to(run.device)
+        self.valid_pool = valid.to(run.device) if valid else None
+        self.seed = run.seed or 0
+        torch.manual_seed(self.seed)
+        self.network = InvertibleRescaler(recipe.network).to(run.device)
+        # channels_last is what makes bfloat16 fast; in float32 its CPU kernels are the less exact ones
+        # (2e-5 in a gradient), so a recipe that is float32 throughout, the paper's, goes without.
+        self.layout = torch.channels_last if recipe.fp32_from > 0 else torch.contiguous_format
+        self.network.to(memory_format=self.layout)  # type: ignore[call-overload]
+        if recipe.fp32_from > 0:
+            fast(run.device)
+        self.ema = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimisers = make_optimisers(self.network, recipe.optimiser)
+        self.objective: torch.nn.Module = Objective(self.network)
+        if ranks.world > 1:
+            self.objective = DistributedDataParallel(self.objective, broadcast_buffers=False)
+        self.total = run.steps or recipe.steps
+        self.step = 0
+        self.share = 0.0
+        """Of the schedule that is done: by steps, or by the clock of a run that is to finish in time."""
+        self.pixels = 0
+        self.skipped = 0
+        self.interrupted = False
+        """A signal ended the run."""
+        self.seconds = 0.0
+        self.started_from = "scratch"
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.run_config.out / f"{self.recipe.name}.checkpoint.safetensors"
+
+    @property
+    def phase(self) -> Phase:
+        """Patch, batch and loss of the next step."""
+        return self.recipe.phase_at(self.share)
+
+    @property
+    def rate(self) -> float:
+        """Of the next step."""
+        return rate_at(self.step, self.share, self.recipe.optimiser)
+
+    @property
+    def subnet_dtype(self) -> torch.dtype | None:
+        return None if self.share >= self.recipe.fp32_from else torch.bfloat16
+
+    def record(self) -> dict[str, Any]:
+        """What a reader needs to know about the run, JSON-ready."""
+        pool = self.train_pool
+        return {
+            "step": self.step,
+            "skipped_steps": self.skipped,
+            "seconds": round(self.seconds, 1),
+            "pixels": self.pixels,
+            "total_steps": self.total,
+            "seed": self.seed,
+            "started_from": self.started_from,
+            "options": asdict(self.run_config) | {"out": str(self.run_config.out)},
+            "recipe": asdict(self.recipe),
+            "data": pool.digest,
+            "data_facts": {
+                "source": self.recipe.data,
+                "pictures": len(pool.sizes),
+                "pixels": pool.pixels,
+                "licences": pool.licences,
+            },
+            "code": git_state(),
+            "versions": versions(),
+            "machine": machine(self.run_config.device),
+            "processes": self.ranks.world,
+            "history": self.history,
+        }
+
+    def save(self) -> None:
+        """Write the checkpoint whole. Raise OutputError; the one before it stays."""
+        save_checkpoint(self.checkpoint, self.network, self.ema.state_dict(), self.optimisers, self.record())
+
+    def resume(self, path: Path) -> list[str]:
+        """Go on from a full checkpoint: the same steps as an unbroken run.
+
+        Length and seed are the checkpoint's unless the run names its own. Returns what makes it differ
+        from an unbroken run, in words.
+        """
+        record = load_checkpoint(path, self.network, self.ema.state_dict(), self.optimisers)
+        try:
+            self.step, self.seconds = int(record["step"]), float(record["seconds"])
+            self.pixels, self.history = int(record["pixels"]), list(record["history"])
+            total, seed = int(record["total_steps"]), int(record["seed"])
+            data, recipe = record["data"], recipe_from(record["recipe"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise TrainingError(f"{path}: incomplete record", "Resume from weights instead.") from error
+        if recipe.optimiser.kind != self.recipe.optimiser.kind:
+            kind = recipe.optimiser.kind
+            raise TrainingError(f"{path}: trained with {kind}", "Resume from weights instead.")
+        self.skipped = int(record.get("skipped_steps", 0))
+        self.started_from = str(record.get("started_from", "scratch"))
+        run, differs = self.run_config, []
+        if run.steps is None:
+            self.total = total
+        elif run.steps != total:
+            differs.append(f"the run was to have {total} steps, now {run.steps}")
+        self.share = self.step / self.total
+        if run.seed is None:
+            self.seed = seed
+        elif run.seed != seed:
+            differs.append(f"the seed was {seed}, now {run.seed}")
+        if recipe != self.recipe:
+            differs.append("the recipe is not the one that it began with")
+        if data != self.train_pool.digest:
+            differs.append("the pictures are not those that it began with")
+        return differs
+
+    def start_from(self, state: dict[str, Tensor], source: str = "weights") -> None:
+        """Begin a new schedule at given weights. Raise TrainingError if they are another network's."""
+        try:
+            self.network.load_state_dict(state)
+            self.ema.load_state_dict(state)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"{source}: made for another network than recipe {self.recipe.name}", "Use its own recipe."
+            ) from error
+        self.started_from = source
+
+    def one_step(self) -> Tensor:
+        """Draw the step's batch and learn from it."""
+        return self.learn(draw(self.train_pool, self.recipe, self.seed, self.step, self.share, self.ranks))
+
+    def learn(self, batch: Batch) -> Tensor:
+        """One optimiser step. Loss, HR term and the small picture's mean squared error, on the device.
+
+        If the loss or a gradient is not finite on any rank, nothing changes on all of them and the three
+        are NaN. Nobody waits for the device: whether to change is decided there.
+        """
+        recipe, rate = self.recipe, self.rate
+        self.network.set_subnet_dtype(self.subnet_dtype)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        batch = batch.laid_out(self.layout)
+        loss, hr_term, lr_error = self.objective(batch, self.phase.loss)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.optimiser.clip_norm)
+        ok = self.ranks.all_agree(torch.isfinite(norm) & torch.isfinite(loss.detach()))
+        for optimiser in self.optimisers:
+            optimiser.found_inf = (~ok).float()  # type: ignore[attr-defined]
+            optimiser.step()
+        decay = min(recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
+        moved = torch.where(ok, 1 - decay, 0.0)
+        with torch.no_grad():
+            for average, value in zip(self.ema.parameters(), self.network.parameters(), strict=True):
+                average.lerp_(value, moved)
+        self.pixels += self.phase.pixels
+        self.step += 1
+        losses = self.ranks.mean(torch.stack((loss.detach(), hr_term, lr_error)))
+        return torch.where(ok, losses, math.nan)

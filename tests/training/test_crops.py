@@ -1,0 +1,96 @@
+"""Crops by one gather are plain slices, and depend on seed and step alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from irncli.errors import TrainingError
+from irncli.training.batches import draw
+from irncli.training.crops import cut_crops, plan_crops
+from irncli.training.data import Pool, read_pool
+from irncli.training.precision import exact, fast
+from irncli.training.ranks import Ranks
+from irncli.training.recipe import load_recipe
+
+RECIPE = load_recipe(str(Path(__file__).with_name("tiny.toml")))
+
+
+@pytest.fixture(scope="module")
+def pool() -> Pool:
+    """Three pictures of different sizes, every sample of its own."""
+    shapes = [(20, 30), (41, 25), (24, 24)]
+    samples = torch.randint(0, 256, (sum(h * w * 3 for h, w in shapes),), dtype=torch.uint8,
+                            generator=torch.Generator().manual_seed(0))  # fmt: skip
+    lengths = torch.tensor([h * w * 3 for h, w in shapes])
+    return Pool(samples, torch.cumsum(lengths, 0) - lengths, torch.tensor(shapes), "digest")
+
+
+def test_every_crop_is_a_turned_slice_of_a_picture(pool):
+    plan = plan_crops(pool, 60, 9, seed=3, step=1)
+    crops = cut_crops(pool.samples, torch.from_numpy(plan), 9)
+    assert crops.shape == (60, 3, 9, 9) and crops.dtype == torch.float32
+    turns = set()
+    for crop in crops.mul(255).round().byte().permute(0, 2, 3, 1):
+        found = [
+            (k, f, t)
+            for k in range(3)
+            for f in ((), (0,), (1,), (0, 1))
+            for t in (False, True)
+            if _lies_in(pool.picture(k), (crop.transpose(0, 1) if t else crop).flip(f))
+        ]
+        assert len(found) == 1
+        turns.add(found[0][1:])
+    assert len(turns) == 8  # all of them happen
+
+
+def _lies_in(picture: torch.Tensor, crop: torch.Tensor) -> bool:
+    windows = picture.unfold(0, 9, 1).unfold(1, 9, 1)  # y x 3 9 9
+    return bool((windows == crop.permute(2, 0, 1)).flatten(2).all(2).any())
+
+
+def test_a_batch_is_the_same_again_and_another_at_each_step(pictures):
+    pool = read_pool([pictures], 64, print)
+    one, again, other = (draw(pool, RECIPE, 5, step) for step in (2, 2, 3))
+    for name in ("hr", "guide", "noise"):
+        assert torch.equal(getattr(one, name), getattr(again, name))
+        assert not torch.equal(getattr(one, name), getattr(other, name))
+    assert draw(pool, replace(RECIPE, loss=replace(RECIPE.loss, lr_noise=0.0)), 5, 2).noise is None
+
+
+def test_ranks_share_a_batch_out(pictures):
+    pool = read_pool([pictures], 64, print)
+    recipe = replace(RECIPE, batch=4, grey_share=0.5, loss=replace(RECIPE.loss, z="sampled"))
+    whole = draw(pool, recipe, 1, 1)
+    parts = [draw(pool, recipe, 1, 1, ranks=Ranks(rank, 2)) for rank in (0, 1)]
+    for name in ("hr", "guide", "grey", "noise", "latent"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
+    with pytest.raises(TrainingError, match="batch of 4"):
+        draw(pool, recipe, 1, 1, ranks=Ranks(0, 3))
+
+
+def test_float32_is_exact_where_it_must_be(monkeypatch):
+    seen = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [each.allow_tf32 for each in seen] + [torch.backends.cudnn.benchmark]
+    try:
+        fast("cpu")
+        assert [each.allow_tf32 for each in seen] == before[:2]
+        fast("cuda")
+        assert all(each.allow_tf32 for each in seen)
+        with exact():
+            assert not any(each.allow_tf32 for each in seen)
+        assert all(each.allow_tf32 for each in seen)
+    finally:
+        for each, value in zip(seen, before, strict=False):
+            each.allow_tf32 = value
+        torch.backends.cudnn.benchmark = before[2]
+
+
+def test_the_plan_is_a_handful_of_numbers(pool):
+    """All that goes to the GPU in a step."""
+    assert plan_crops(pool, 8, 9, 0, 0).nbytes == 8 * 3 * 8
+    assert np.array_equal(plan_crops(pool, 8, 9, 0, 0), plan_crops(pool, 8, 9, 0, 0))

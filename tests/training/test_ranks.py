@@ -1,0 +1,88 @@
+"""Two processes by torchrun's protocol, gloo between them: as one process with the whole batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORKER = """
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from irncli.training import ranks
+from irncli.training.data import read_pool
+from irncli.training.loop import train
+from irncli.training.options import RunConfig
+from irncli.training.recipe import load_recipe
+from irncli.training.trainer import Trainer
+torch.set_num_threads(1)
+together, device = ranks.join("cpu")
+recipe, out = load_recipe(sys.argv[1]), Path(sys.argv[3])
+recipe = replace(recipe, steps=4, batch=4, fp32_from=0.0, grey_share=0.5)
+pool = read_pool([Path(sys.argv[2])], 40, print)
+run = Trainer(recipe, RunConfig(out, compile=False, device=device), pool, pool, together)
+losses, learn = [], run.learn
+def spy(batch):
+    if run.step == 2 and together.rank == together.world - 1:  # one rank alone is sick
+        batch = replace(batch, hr=batch.hr * float("inf"))
+    losses.append(learn(batch).tolist())
+    return torch.tensor(losses[-1])
+run.learn = spy
+said = []
+train(run, said.append)
+weights = torch.cat([p.detach().flatten() for p in run.network.parameters()]).double()
+print(json.dumps({"losses": losses, "sum": weights.sum().item(), "norm": weights.norm().item(),
+                  "skipped": run.skipped, "said": len(said), "rows": len(run.history)}))
+ranks.leave()
+"""
+
+
+def start(pictures: Path, out: Path, rank: int, world: int, port: int) -> subprocess.Popen[str]:
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": port}
+    place["MASTER_ADDR"] = "127.0.0.1"
+    environment = os.environ | {key: str(value) for key, value in place.items()}
+    words = [sys.executable, "-c", WORKER, Path(__file__).with_name("tiny.toml"), pictures, out]
+    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_two_processes_learn_what_one_does(pictures, tmp_path):
+    port = free_port()
+    started = [start(pictures, tmp_path / "one", 0, 1, port)]
+    started += [start(pictures, tmp_path / "two", rank, 2, port) for rank in (0, 1)]
+    found = []
+    for process in started:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        found.append(json.loads(out.splitlines()[-1]))
+    alone, first, second = found
+    for step in range(4):
+        for rank in (first, second):
+            if step == 2:
+                assert all(x != x for x in rank["losses"][step])  # both skip what one could not do
+            else:
+                assert rank["losses"][step] == pytest.approx(alone["losses"][step], rel=1e-5)
+    assert first["skipped"] == second["skipped"] == alone["skipped"] == 1
+    assert first["sum"] == second["sum"] == pytest.approx(alone["sum"], rel=1e-4)
+    assert first["norm"] == second["norm"] == pytest.approx(alone["norm"], rel=1e-5)
+    # The first one alone speaks and writes.
+    assert first["said"] == alone["said"] > 0 and second["said"] == 0
+    assert (first["rows"], second["rows"]) == (1, 0)
+    assert sorted(p.name for p in (tmp_path / "two").iterdir()) == sorted(
+        p.name for p in (tmp_path / "one").iterdir()
+    )
+    log = (tmp_path / "two" / "tiny.csv").read_text().splitlines()
+    assert len(log) == 2
