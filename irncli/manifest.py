@@ -147,6 +147,12 @@ class RestoredRecord:
         return cls(**_read("record", text, cls))
 
 
+def lost_manifest() -> ManifestError:
+    """What to say of a picture without any manifest."""
+    what = "not made by irn, or its manifest was lost"
+    return ManifestError(what, "Add --scale 4 to restore it all the same.")
+
+
 def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview) -> str:
     """SHA-256 over a line with the shape and the depth, then the samples: 64 hexadecimal digits.
 

@@ -25,7 +25,7 @@ from irncli.images.colour import (
 from irncli.images.files import Loaded
 from irncli.images.pixels import from_planes, pad_to_multiple, to_planes
 from irncli.latent import ALPHA_STREAM, latent_rows
-from irncli.manifest import Manifest, pixels_digest
+from irncli.manifest import Manifest, lost_manifest, pixels_digest
 from irncli.pretrained.load import Weights, load_weights
 from irncli.quantise import levels
 
@@ -217,9 +217,7 @@ class Rescaler:
     def read_manifest(small: Picture, text: str | None, accept_modified: bool = False) -> Manifest:
         """The manifest of a small picture, believed only after it was checked. Raise ManifestError."""
         if text is None:
-            raise ManifestError(
-                "not made by irn, or its manifest was lost", "Add --scale 4 to restore it all the same."
-            )
+            raise lost_manifest()
         manifest = Manifest.from_json(text)
         check_manifest(manifest, small)
         if manifest.pixels_sha256 != picture_digest(small) and not accept_modified:

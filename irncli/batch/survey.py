@@ -10,7 +10,7 @@ from irncli.batch.discover import Found
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
 from irncli.images.files import Loaded, peek_stream, peek_text, read_picture, read_stream
-from irncli.manifest import Manifest
+from irncli.manifest import Manifest, lost_manifest
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Header:
     width: int
     height: int
     manifest: Manifest | None
+    trouble: ManifestError | None = None
+    """Why there is no manifest."""
 
 
 class Headers:
@@ -48,6 +50,14 @@ class Headers:
             return None
 
 
+    def manifest_of(self, item: Found | Job) -> Manifest:
+        """Raise InputError or ManifestError when there is none."""
+        header = self.of(item)
+        if header.manifest is None:
+            raise header.trouble or lost_manifest()
+        return header.manifest
+
+
 def read_input(job: Job, max_pixels: int) -> Loaded:
     """The picture of a job, from its file or from standard input, decoded. Raise InputError."""
     if job.data is not None:
@@ -61,6 +71,6 @@ def _look(path: Path, data: bytes | None) -> Header | InputError:
     except InputError as error:
         return error
     try:
-        return Header(*size, Manifest.from_json(text) if text is not None else None)
-    except ManifestError:
-        return Header(*size, None)
+        return Header(*size, Manifest.from_json(text) if text is not None else None, lost_manifest())
+    except ManifestError as error:
+        return Header(*size, None, error)

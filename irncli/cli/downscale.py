@@ -62,6 +62,7 @@ def downscale(
     workers = o.jobs_from(jobs)
     part = o.shard_from(shard)
 
+    from irncli.batch.forecast import prepared, small_forecast
     from irncli.batch.formats import small_format
     from irncli.batch.models import Models, stated
     from irncli.batch.names import Template, small_name, stem_of
@@ -69,6 +70,7 @@ def downscale(
     from irncli.batch.pipeline import overlapped
     from irncli.batch.plan import Job, make_plan, outputs_of
     from irncli.batch.run import run
+    from irncli.batch.survey import Headers
     from irncli.batch.work import Downscale
     from irncli.cli.inputs import given, write_stdout
     from irncli.cli.planning import show_plan
@@ -92,9 +94,8 @@ def downscale(
             Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data)
         )
     plan = make_plan(todo, on_existing, part)
-    if dry_run:
-        return show_plan(out, plan, missed, model=weights, scale=factor)
-    tidy(plan)
+    look = small_forecast(Headers(), weights, factor)
+    plan = prepared(plan, look, form, room=not dry_run)
     work = Downscale(
         Models(device, dtype, side, threads),
         weights,
@@ -104,5 +105,8 @@ def downscale(
         keep_name=keep_name,
         max_pixels=most,
     )
+    if dry_run:
+        return show_plan(out, plan, missed, look, form=form, tile=tile, current=work.current)
+    tidy(plan)
     report = run(plan, overlapped(work, workers), Teller(out), missed=missed, fail_fast=fail_fast)
     return conclude(out, report)

@@ -2,58 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from irncli.batch.discover import Missed
+from irncli.batch.forecast import Look, bytes_text
+from irncli.batch.formats import Format
 from irncli.batch.plan import Job, Plan
 from irncli.batch.run import Outcome, Result, in_turn, run
 from irncli.cli.output import Output
 from irncli.cli.telling import Teller, conclude
-from irncli.errors import ManifestError
-from irncli.images.files import peek_text
-from irncli.manifest import Manifest
 
 
 def show_plan(
-    out: Output, plan: Plan, missed: Sequence[Missed], *, model: str | None, scale: int | None
+    out: Output,
+    plan: Plan,
+    missed: Sequence[Missed],
+    look: Look,
+    *,
+    form: Format,
+    tile: int | str,
+    current: Callable[[Job], bool],
 ) -> int:
-    """A line for each job. ``scale``: what downscale would do; None: the manifests tell."""
+    """A line for each job. ``current``: whether there is nothing to do for it."""
 
-    def look(job: Job) -> Result:
-        text, (width, height), _ = peek_text(job.source)
-        if scale is not None:
-            size = (-(-width // scale), -(-height // scale))
-            return Result(_facts(width, height, *size, model, scale))
-        try:
-            manifest = Manifest.from_json(text or "")
-        except ManifestError:
-            if model is None:
-                raise
-            return Result({"width": width, "height": height, "model": model})
-        size = (manifest.width, manifest.height)
-        return Result(_facts(width, height, *size, manifest.model, manifest.scale))
+    def tell(job: Job) -> Result:
+        forecast = look(job)
+        if current(job):
+            return Result(skipped=True)
+        needs = {"tile": tile, "memory": forecast.memory, "space": forecast.space(form)}
+        return Result(asdict(forecast) | needs)
 
     teller = Teller(out, _show, planned=True)
-    return conclude(out, run(plan, in_turn(look, "planned"), teller, missed=missed))
-
-
-def _facts(
-    width: int, height: int, new_width: int, new_height: int, model: str | None, scale: int
-) -> dict[str, object]:
-    return {
-        "width": width,
-        "height": height,
-        "output_width": new_width,
-        "output_height": new_height,
-        "model": model,
-        "scale": scale,
-    }
+    report = run(plan, in_turn(tell, "planned"), teller, missed=missed)
+    spaces = [outcome.result.details["space"] for outcome in report.outcomes if outcome.status == "planned"]
+    total = sum(space for space in spaces if isinstance(space, int))
+    if len(report.outcomes) > 1:
+        out.say(f"about {bytes_text(total)} of space will be needed")
+    return conclude(out, report, {"space": total})
 
 
 def _show(out: Output, outcome: Outcome) -> None:
     facts = outcome.result.details
-    sizes = f"{facts['width']}x{facts['height']}"
-    if "output_width" in facts:
-        sizes += f" -> {facts['output_width']}x{facts['output_height']}"
-    for path in outcome.outputs:
-        out.line(f"{outcome.name} -> {path} ({sizes}, {facts['model']})")
+    sizes = f"{facts['width']}x{facts['height']} -> {facts['output_width']}x{facts['output_height']}"
+    memory, space = (bytes_text(int(str(facts[key]))) for key in ("memory", "space"))
+    needs = f"{facts['model']}, tile {facts['tile']}, about {memory} of memory and {space} of space"
+    for path in outcome.outputs or ("-",):
+        out.line(f"{outcome.name} -> {path} ({sizes}, {needs})")

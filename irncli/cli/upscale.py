@@ -115,6 +115,7 @@ def upscale(
         if value and wanted is None:
             raise UsageError(f"{option} needs --scale", "Add --scale 4, or whatever made the picture.")
 
+    from irncli.batch.forecast import prepared, restored_forecast
     from irncli.batch.formats import restored_format
     from irncli.batch.models import Models
     from irncli.batch.names import Template
@@ -127,6 +128,7 @@ def upscale(
     from irncli.cli.inputs import given, write_stdout
     from irncli.cli.planning import show_plan
     from irncli.cli.telling import Teller, conclude
+    from irncli.pretrained.catalogue import scale_of
 
     template = None if name is None else Template(name)
     start = given(inputs, output, nul=nul, json=out.json)
@@ -144,9 +146,9 @@ def upscale(
     _check_against_manifests(plan.jobs, headers, wanted, model, form.pillow, needs_tau=needs_tau)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
-    if dry_run:
-        return show_plan(out, plan, missed, model=assumed.model if assumed else None, scale=None)
-    tidy(plan)
+    taken_for = (assumed.model, scale_of(assumed.model)) if assumed else None
+    look = restored_forecast(headers, taken_for, lost_size)
+    plan = prepared(plan, look, form, room=not dry_run)
     work = Upscale(
         Models(device, dtype, side, threads),
         form,
@@ -161,6 +163,9 @@ def upscale(
         max_pixels=most,
         headers=headers,
     )
+    if dry_run:
+        return show_plan(out, plan, missed, look, form=form, tile=tile, current=work.current)
+    tidy(plan)
     report = run(plan, overlapped(work, workers), Teller(out), missed=missed, fail_fast=fail_fast)
     return conclude(out, report)
 

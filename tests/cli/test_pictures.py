@@ -173,7 +173,10 @@ def test_dry_run_tells_and_does_nothing(small: Path, irn: Irn, tmp_path: Path, t
     before = sorted(tmp_path.iterdir())
     down = irn("downscale", "a.png", "-o", "new/", "--dry-run", "--model", tiny_model)
     assert down.status == 0 and down.err == ""
-    assert down.out == f"a.png -> new/a.x4.png (45x31 -> 12x8, {tiny_model})\n"
+    assert down.out == (
+        f"a.png -> new/a.x4.png (45x31 -> 12x8, {tiny_model}, tile auto, "
+        "about 400 MB of memory and 144 bytes of space)\n"
+    )
     up = irn("upscale", small.name, "--dry-run", "--json")
     file, summary = map(json.loads, up.lines)
     assert (file["status"], file["output_width"], summary["planned"]) == ("planned", 45, 1)
@@ -189,3 +192,45 @@ def test_a_name_that_is_not_text_survives(command: Irn, tmp_path: Path, tiny_mod
     ran = command("downscale", name, "--model", tiny_model)
     assert (ran.status, ran.lines) == (0, [os.fsdecode(b"caf\xe9 \xf0\x9f\x8c\x8a.x4.png")])
     assert (tmp_path / ran.lines[0]).exists()
+
+
+def test_dry_run_with_resume_tells_what_is_done(
+    small: Path, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "b.png")
+    words = ("downscale", "a.png", "b.png", "--on-existing", "resume", "--dry-run", "--model", tiny_model)
+    ran = irn(*words)
+    assert len(ran.lines) == 1 and ran.lines[0].startswith("b.png -> b.x4.png")
+    assert "1 planned, 1 skipped" in ran.err and "of space will be needed" in ran.err
+    *_, summary = map(json.loads, irn(*words, "--json").lines)
+    assert (summary["planned"], summary["skipped"], summary["space"]) == (1, 1, 144)
+    assert not (tmp_path / "b.x4.png").exists()
+
+
+def test_a_side_too_long_for_webp_is_found_before_any_work(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png")
+    save(tmp_path / "long.png", 4100, 1)
+    model = ("--model", tiny_model)
+    assert irn("downscale", "a.png", "long.png", "-o", "s/", "--format", "webp", *model).status == 0
+    with Image.open(tmp_path / "s/long.x4.webp") as image:
+        assert image.width == 1025
+    Image.new("RGB", (16384 * 4, 1)).save(tmp_path / "longer.png")
+    ran = irn("downscale", "a.png", "longer.png", "-o", "t/", "--format", "webp", *model)
+    assert ran.status == 2 and "longer.png" in ran.error() and "16383" in ran.err
+    assert not (tmp_path / "t").exists()
+
+
+def test_too_little_space_is_found_before_any_work(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    save(tmp_path / "a.png")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
+    ran = irn("downscale", "a.png", "-o", "o/", "--model", tiny_model)
+    assert ran.status == 4 and "144 bytes will be needed" in ran.error()
+    assert not (tmp_path / "o").exists()
+    assert irn("downscale", "a.png", "-o", "o/", "--model", tiny_model, "--dry-run").status == 0

@@ -1,0 +1,155 @@
+"""What a plan will need, told and checked before the work begins (cli.md, points 4, 5 and 9)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from irncli.batch.formats import Format
+from irncli.batch.plan import Job, Plan
+from irncli.batch.survey import Headers
+from irncli.errors import IrnError, OutputError, UsageError
+from irncli.images.encode import LONGEST_SIDE
+
+BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
+"""Of photographs at quality 95."""
+LOSSLESS_BYTES = 1.5
+"""Of photographs as PNG, on the small side: too little space is found in the run as well and loses nothing,
+while a run that would have fitted must not be refused."""
+MODEL_MEMORY = 400_000_000
+"""Resident before the first picture: Python, torch, the model."""
+PIXEL_MEMORY = 12
+"""Bytes for each pixel of the larger picture: its samples, twice, and their encoding."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one job takes and gives, as far as the headers tell."""
+
+    width: int
+    height: int
+    output_width: int
+    output_height: int
+    model: str
+    scale: int
+
+    @property
+    def pixels(self) -> int:
+        """Of the larger of both."""
+        return max(self.width * self.height, self.output_width * self.output_height)
+
+    @property
+    def memory(self) -> int:
+        """Bytes at the peak, roughly, with one picture under way."""
+        return MODEL_MEMORY + PIXEL_MEMORY * self.pixels
+
+    def space(self, form: Format) -> int:
+        """Bytes of the output, roughly."""
+        each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES)
+        return int(each * self.output_width * self.output_height)
+
+
+Look = Callable[[Job], Forecast]
+"""Raises InputError or ManifestError for a picture that the run will refuse in its turn."""
+
+
+def small_forecast(headers: Headers, model: str, scale: int) -> Look:
+    """How downscale looks at its inputs."""
+
+    def look(job: Job) -> Forecast:
+        header = headers.of(job)
+        size = (-(-header.width // scale), -(-header.height // scale))
+        return Forecast(header.width, header.height, *size, model, scale)
+
+    return look
+
+
+def restored_forecast(
+    headers: Headers, assumed: tuple[str, int] | None, size: tuple[int, int] | None
+) -> Look:
+    """How upscale looks at its inputs; ``assumed`` (model, scale) and ``size`` for lost manifests."""
+
+    def look(job: Job) -> Forecast:
+        header = headers.of(job)
+        if header.manifest is None and assumed:
+            model, scale = assumed
+            large = size or (header.width * scale, header.height * scale)
+            return Forecast(header.width, header.height, *large, model, scale)
+        made = headers.manifest_of(job)
+        return Forecast(header.width, header.height, made.width, made.height, made.model, made.scale)
+
+    return look
+
+
+def prepared(plan: Plan, look: Look, form: Format, *, room: bool = True) -> Plan:
+    """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
+
+    Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
+    picture whose header cannot be read is left to the run.
+    """
+    jobs = []
+    needed: dict[Path, int] = {}
+    for job in plan.jobs:
+        try:
+            forecast = look(job)
+        except IrnError:
+            jobs.append(job)
+            continue
+        _check_sides(job, forecast, form)
+        for output in job.outputs:
+            more = max(0, forecast.space(form) - _size(output))  # it takes the place of what is there
+            needed[output.parent] = needed.get(output.parent, 0) + more
+        jobs.append(replace(job, pixels=forecast.pixels))
+    if room:
+        check_room(needed)
+    return replace(plan, jobs=tuple(jobs))
+
+
+def _check_sides(job: Job, forecast: Forecast, form: Format) -> None:
+    side = max(forecast.output_width, forecast.output_height)
+    most = LONGEST_SIDE.get(form.pillow, side)
+    if side > most:
+        size = f"{forecast.output_width} x {forecast.output_height}"
+        what = f"{job.name}: {form.pillow} cannot hold its {size} pixels (the most a side is {most})"
+        raise UsageError(what, "Choose --format png or tiff.")
+
+
+def check_room(needed: dict[Path, int]) -> None:
+    """Raise OutputError when a file system has less room than its folders will need."""
+    disks: dict[int, tuple[Path, int]] = {}
+    for folder, size in needed.items():
+        there = _existing(folder)
+        device = os.stat(there).st_dev
+        first, before = disks.get(device, (folder, 0))
+        disks[device] = (first, before + size)
+    for folder, size in disks.values():
+        free = shutil.disk_usage(_existing(folder)).free
+        if size > free:
+            what = f"{folder}: about {bytes_text(size)} will be needed, and {bytes_text(free)} are free"
+            raise OutputError(what, "Free some space, or choose another folder with -o.")
+
+
+def bytes_text(size: int) -> str:
+    """``3.4 GB``."""
+    units = ("bytes", "kB", "MB", "GB", "TB")
+    power = min((len(str(size)) - 1) // 3, len(units) - 1)
+    value = size / 1000**power
+    return f"{value:.{1 if power and value < 100 else 0}f} {units[power]}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there already."""
+    for path in (folder, *folder.absolute().parents):
+        if path.is_dir():
+            return path
+    return Path("/")
