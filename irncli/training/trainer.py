@@ -139,7 +139,7 @@ class Trainer:
             self.seed = seed
         elif run.seed != seed:
             differs.append(f"the seed was {seed}, now {run.seed}")
-        if recipe != self.recipe:
+        if recipe.as_learnt() != self.recipe.as_learnt():
             differs.append("the recipe is not the one that it began with")
         if data != self.train_pool.digest:
             differs.append("the pictures are not those that it began with")
