@@ -14,6 +14,7 @@ import typer
 from irncli import __version__
 from irncli.cli import downscale, evaluate, info, models, roundtrip, train, upscale
 from irncli.cli.command import Debug, LogFile, Quiet, Verbose
+from irncli.cli.defaults import current_folder, read_defaults
 from irncli.cli.output import Output
 from irncli.errors import IrnError, UsageError
 
@@ -55,6 +56,11 @@ def top(
     ] = False,
 ) -> None:
     ctx.obj.configure(quiet=quiet, verbose=verbose, debug=debug, log_file=log_file, json=False)
+    try:
+        ctx.obj.defaults = read_defaults(ctx.command, os.environ, current_folder())
+        ctx.default_map = ctx.obj.defaults.values
+    except UsageError as error:
+        ctx.obj.trouble = error  # raised when a command begins: its --help must work
 
 
 def entry() -> NoReturn:
@@ -71,6 +77,7 @@ def entry() -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``irn`` and return its exit status (cli.md, points 6 and 7)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     out = Output()
     out.catch_warnings()
     asked_to_stop = _stop_on_signals()
@@ -79,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="surrogateescape")
     try:
         status = app(
-            args=None if arguments is None else list(arguments),
+            args=words,
             prog_name="irn",
             standalone_mode=False,
             obj=out,
@@ -90,6 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked_to_stop or isinstance(error, KeyboardInterrupt):
             return INTERRUPTED
         named = _usage(error) if isinstance(error, typer.TyperException) else error
+        if isinstance(named, IrnError):
+            named = out.defaults.blame(named, words)
         out.error(named)
         return named.status if isinstance(named, IrnError) else 1
 

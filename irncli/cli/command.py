@@ -8,6 +8,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
+from irncli.cli.defaults import option_of
 from irncli.cli.output import Output
 from irncli.errors import IrnError
 
@@ -37,6 +38,9 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
         speaking = {name: values.pop(name) for name in (*SPEAKING, "json")}
         out.configure(**speaking)
         try:
+            if out.trouble:
+                raise out.trouble
+            _tell_origins(ctx, out)
             return function(out, **values)  # type: ignore[call-arg]
         except IrnError as error:
             if out.json:
@@ -55,3 +59,20 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return called
+
+
+def _tell_origins(ctx: typer.Context, out: Output) -> None:
+    """For -v: the options that are not as built in, and where each came from."""
+    words = ctx.command_path.partition(" ")[2]
+    told = []
+    for parameter in ctx.command.params:
+        option, source = option_of(parameter), ctx.get_parameter_source(str(parameter.name))
+        if option is None or source is None or parameter.name in (*SPEAKING, "json"):
+            continue
+        if source.name not in ("COMMANDLINE", "DEFAULT_MAP"):
+            continue
+        typed = source.name == "COMMANDLINE"
+        origin = "command line" if typed else out.defaults.origins[words, option]
+        told.append(f"--{option} {ctx.params[str(parameter.name)]} ({origin})")
+    if told:
+        out.detail("options: " + ", ".join(told))

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from irncli.cli.defaults import Defaults
 from irncli.errors import IrnError, OutputError, UsageError
 
 BUG = "This is a bug in irn: please report it with the output of --debug"
@@ -40,6 +41,9 @@ class Output:
     def __init__(self) -> None:
         self.quiet = self.verbose = self.debug = self.json = False
         self.live: Pausable | None = None
+        self.defaults = Defaults()
+        self.trouble: UsageError | None = None
+        """Why there are no defaults, to be raised by whatever command begins."""
         self._log: TextIO | None = None
         self._said: set[str] = set()
 

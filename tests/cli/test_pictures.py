@@ -175,7 +175,7 @@ def test_dry_run_tells_and_does_nothing(small: Path, irn: Irn, tmp_path: Path, t
     assert down.status == 0 and down.err == ""
     assert down.out == (
         f"a.png -> new/a.x4.png (45x31 -> 12x8, {tiny_model}, tile auto, "
-        "about 400 MB of memory and 144 bytes of space)\n"
+        "about 470 MB of memory and 144 bytes of space)\n"
     )
     up = irn("upscale", small.name, "--dry-run", "--json")
     file, summary = map(json.loads, up.lines)

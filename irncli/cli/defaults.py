@@ -1,0 +1,179 @@
+"""Defaults of options from variables and files (cli.md, point 17).
+
+    option  >  IRN_DOWNSCALE_TILE  >  IRN_TILE  >  [downscale] tile in irn.toml  >  tile there  >  built in
+
+Keys are options without their dashes. Only the first irn.toml counts: from the working directory upwards,
+then in the user's configuration folder. Inputs bring none: a folder from elsewhere must not steer irn.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from irncli.errors import IrnError, UsageError
+
+FILE = "irn.toml"
+NEVER = frozenset({"output", "on-existing"})
+"""What decides about the user's files is said for each run."""
+NOT_IN_FILES = NEVER | {"log-file"}
+SPECIAL = {"upscale": frozenset({"scale", "model"})}
+"""Options that mean something else there (a lost manifest): only set under the command's own name."""
+
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What was found, ready for the parser, and where each came from."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    """Nested by command, as a context's ``default_map``."""
+    origins: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(command, option) -> ``IRN_TILE`` or the file's path; ``models list`` is a command here."""
+
+    def blame(self, error: IrnError, words: list[str]) -> IrnError:
+        """The error, told with where the option came from that it complains of."""
+        for (command, option), origin in self.origins.items():
+            typed = any(word.split("=")[0] == f"--{option}" for word in words)
+            named = re.search(rf"--{option}(?![\w-])", error.what)
+            if named and not typed and command.split()[0] in words:
+                return type(error)(error.what, f"{error.remedy} It is set by {origin}.".lstrip())
+        return error
+
+
+def read_defaults(command: Any, environ: Mapping[str, str], folder: Path) -> Defaults:
+    """``command``: the whole command tree. Raise UsageError for a file or a variable that cannot be used."""
+    found: dict[tuple[str, str], tuple[Any, str]] = {}
+    options = {path: _options(each) for path, each in _commands(command)}
+    file = _find(folder)
+    if file is not None:
+        found |= _from_file(file, options)
+    found |= _from_variables(environ, options)
+    defaults = Defaults()
+    for (path, option), (value, origin) in found.items():
+        table = defaults.values
+        for name in path.split():
+            table = table.setdefault(name, {})
+        table[options[path][option]] = value
+        defaults.origins[path, option] = origin
+    return defaults
+
+
+def option_of(parameter: Any) -> str | None:
+    """The option's long name without dashes; None for arguments and for short options alone."""
+    names = [name[2:] for name in parameter.opts if name.startswith("--")]
+    return names[0] if names and parameter.param_type_name == "option" else None
+
+
+def _commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command that does something, with its words."""
+    for name, each in getattr(command, "commands", {}).items():
+        words = f"{path} {name}".strip()
+        if hasattr(each, "commands"):
+            yield from _commands(each, words)
+        else:
+            yield words, each
+
+
+def _options(command: Any) -> dict[str, str]:
+    """Long names -> names of parameters."""
+    return {name: each.name for each in command.params if (name := option_of(each)) and name != "help"}
+
+
+def _find(folder: Path) -> Path | None:
+    own = Path(typer.get_app_dir("irn")) / FILE
+    for path in (*(place / FILE for place in (folder, *folder.parents)), own):
+        if path.is_file():
+            return path
+    return None
+
+
+def _from_file(
+    path: Path, options: Mapping[str, Mapping[str, str]]
+) -> dict[tuple[str, str], tuple[Any, str]]:
+    import tomllib
+
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read ({error})", "Mend it, or move it away.") from error
+    found: dict[tuple[str, str], tuple[Any, str]] = {}
+    tables = {name: value for name, value in tree.items() if isinstance(value, dict)}
+    for key, value in tree.items():
+        if key not in tables:
+            for command in _all_with(key, options, path):
+                found[command, key] = _scalar(key, value, path), str(path)
+    for command, table in _tables(tables):
+        if command not in options:
+            raise UsageError(f"{path}: there is no command {command}", "See irn --help.")
+        for key, value in table.items():
+            _check_key(key, options[command], path)
+            found[command, key] = _scalar(key, value, path), str(path)
+    return found
+
+
+def _tables(tables: Tree, above: str = "") -> Iterator[tuple[str, Tree]]:
+    """Tables of options with the words of their commands: ``[models.list]`` is ``models list``."""
+    for name, table in tables.items():
+        command = f"{above} {name}".strip()
+        inner = {key: value for key, value in table.items() if isinstance(value, dict)}
+        yield from _tables(inner, command)
+        if len(inner) < len(table) or not table:
+            yield command, {key: value for key, value in table.items() if key not in inner}
+
+
+def _all_with(key: str, options: Mapping[str, Mapping[str, str]], path: Path) -> list[str]:
+    """The commands that a key at the top of a file is for."""
+    _check_key(key, {name for each in options.values() for name in each}, path)
+    return [c for c, own in options.items() if key in own and key not in SPECIAL.get(c, ())]
+
+
+def _check_key(key: str, known: Mapping[str, str] | set[str], path: Path) -> None:
+    if key in NOT_IN_FILES:
+        raise UsageError(f"{path} may not set {key}", f"Give --{key} on the command line.")
+    if key not in known:
+        raise UsageError(f"{path}: there is no option {key!r}", "Write options without dashes: max-pixels.")
+
+
+def _scalar(key: str, value: object, path: Path) -> object:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise UsageError(f"{path}: {key} is neither a word nor a number", "Write it as on the command line.")
+
+
+def _from_variables(
+    environ: Mapping[str, str], options: Mapping[str, Mapping[str, str]]
+) -> dict[tuple[str, str], tuple[Any, str]]:
+    for option in NEVER:
+        if (name := _variable(option)) in environ:
+            raise UsageError(f"{name} cannot be set", f"Give --{option} on the command line.")
+    found: dict[tuple[str, str], tuple[Any, str]] = {}
+    for command, own in options.items():
+        for option in own.keys() - NEVER:
+            shared = [] if option in SPECIAL.get(command, ()) else [_variable(option)]
+            for name in (_variable(f"{command} {option}"), *shared):
+                if name in environ:
+                    found[command, option] = environ[name], name
+                    break
+    return found
+
+
+def _variable(words: str) -> str:
+    return "IRN_" + words.replace(" ", "_").replace("-", "_").upper()
+
+
+def current_folder() -> Path:
+    """The working directory; the root when it was removed under us."""
+    try:
+        return Path(os.getcwd())
+    except OSError:
+        return Path("/")

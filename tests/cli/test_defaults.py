@@ -1,0 +1,135 @@
+"""irn.toml and IRN_* variables: order, places, refusals (cli.md, point 17)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from running import Irn, save
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    save(tmp_path / "a.png")
+
+
+def form(irn: Irn, tiny_model: Path, *words: object) -> str:
+    """The format of the small picture that comes out."""
+    ran = irn("downscale", "a.png", "--model", tiny_model, "--on-existing", "overwrite", *words)
+    assert ran.status == 0, ran
+    return ran.lines[0].rpartition(".")[2]
+
+
+def test_the_order_is_option_variable_file_default(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert form(irn, tiny_model) == "png"
+    (tmp_path / "irn.toml").write_text('format = "webp"\n')
+    assert form(irn, tiny_model) == "webp"
+    (tmp_path / "irn.toml").write_text('format = "webp"\n[downscale]\nformat = "tiff"\n')
+    assert form(irn, tiny_model) == "tiff"
+    monkeypatch.setenv("IRN_FORMAT", "webp")
+    assert form(irn, tiny_model) == "webp"
+    monkeypatch.setenv("IRN_DOWNSCALE_FORMAT", "png")
+    assert form(irn, tiny_model) == "png"
+    assert form(irn, tiny_model, "--format", "tiff") == "tiff"
+
+
+def test_v_tells_where_each_came_from(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "irn.toml").write_text("tile = 64\nstrip = true\n[upscale]\ntau = 1\n")
+    monkeypatch.setenv("IRN_DEVICE", "cpu")
+    ran = irn("downscale", "a.png", "-v", "--model", tiny_model)
+    line = next(line for line in ran.err.splitlines() if "options:" in line)
+    for told in (f"--tile 64 ({tmp_path}/irn.toml)", "--device cpu (IRN_DEVICE)", "--strip True ("):
+        assert told in line
+    assert f"--model {tiny_model} (command line)" in line and "tau" not in line
+    assert "options:" not in irn("downscale", "a.png", "-o", "b.png", "--model", tiny_model).err
+
+
+def test_the_nearest_file_counts_and_an_inputs_folder_never(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config/irn").mkdir(parents=True)
+    (tmp_path / "config/irn/irn.toml").write_text('format = "tiff"')
+    assert form(irn, tiny_model) == "tiff"
+    deep = tmp_path / "work/deep"
+    deep.mkdir(parents=True)
+    save(deep / "a.png")
+    save(tmp_path / "in/a.png")
+    (tmp_path / "work/irn.toml").write_text('format = "webp"')
+    (tmp_path / "in/irn.toml").write_text('format = "png"')
+    monkeypatch.chdir(deep)
+    assert form(irn, tiny_model) == "webp"
+    ran = irn("downscale", "../../in/a.png", "-o", "o/", "--model", tiny_model)
+    assert ran.lines == ["o/a.x4.webp"]
+    monkeypatch.chdir(tmp_path)
+    assert irn("downscale", "in", "-o", "o/", "--model", tiny_model).lines == ["o/a.x4.tiff"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'output = "x/"',
+        'on-existing = "overwrite"',
+        'log-file = "x"',
+        '[downscale]\noutput = "x/"',
+        "nonsense = 1",
+        "[nonsense]\ntile = 64",
+        "[downscale]\ntau = 1",
+        "[models.list]\ntau = 1",
+        "tile = [1]",
+        "tile =",
+        "tile = 31",
+        'dtype = "nonsense"',
+        'threads = "many"',
+        '[downscale]\nstrip = "perhaps"',
+    ],
+)
+def test_a_file_that_cannot_be_used_is_status_2_and_named(text: str, irn: Irn, tmp_path: Path) -> None:
+    (tmp_path / "irn.toml").write_text(text)
+    ran = irn("downscale", "a.png")
+    assert (ran.status, ran.out) == (2, "") and str(tmp_path / "irn.toml") in ran.error()
+    assert irn("downscale", "--help").status == irn("--help").status == irn("--version").status == 0
+
+
+def test_a_file_that_is_no_text(irn: Irn, tmp_path: Path) -> None:
+    (tmp_path / "irn.toml").write_bytes(b"\xff\xfe")
+    assert irn("downscale", "a.png").status == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("IRN_OUTPUT", "x/"), ("IRN_ON_EXISTING", "overwrite"), ("IRN_TILE", "31"), ("IRN_DTYPE", "x")],
+)
+def test_variables_that_cannot_be_used(
+    name: str, value: str, irn: Irn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    ran = irn("downscale", "a.png")
+    assert ran.status == 2 and name in ran.error()
+
+
+def test_what_is_overridden_is_not_blamed(irn: Irn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRN_TILE", "64")
+    assert "IRN_TILE" not in irn("downscale", "a.png", "--tile", 31).error()
+
+
+def test_scale_and_model_do_not_change_what_upscale_assumes(
+    irn: Irn, tmp_path: Path, tiny_model: Path, tiny_x2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "irn.toml").write_text(f'model = "{tiny_x2}"\n[upscale]\nmodel = "{tiny_model}"\n')
+    assert irn("downscale", "a.png").lines == ["a.x2.png"]
+    irn("downscale", "a.png", "--model", tiny_model)
+    monkeypatch.setenv("IRN_SCALE", "2")
+    assert irn("upscale", "a.x4.png").status == 0
+
+
+def test_flags_come_from_variables(irn: Irn, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRN_KEEP_NAME", "1")
+    irn("downscale", "a.png", "--model", tiny_model)
+    with Image.open("a.x4.png") as image:
+        assert '"name": "a.png"' in image.info["irn"]
