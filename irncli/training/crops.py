@@ -21,7 +21,7 @@ def plan_crops(pool: Pool, batch: int, size: int, seed: int, step: int) -> NDArr
     exchanges the strides.
     """
     rng = np.random.Generator(np.random.Philox(key=[seed, step]))
-    sizes = pool.sizes.numpy()
+    sizes, starts = pool.sizes.numpy(), pool.starts.numpy()
     room = sizes - size + 1
     area = room.prod(1).astype(np.float64)
     plan = np.empty((batch, 3), np.int64)
@@ -29,7 +29,7 @@ def plan_crops(pool: Pool, batch: int, size: int, seed: int, step: int) -> NDArr
         y, x = (int(rng.integers(room[index, axis])) for axis in (0, 1))
         turn = int(rng.integers(8))
         down, right = 3 * int(sizes[index, 1]), 3
-        first = int(pool.starts[index]) + y * down + x * right
+        first = int(starts[index]) + y * down + x * right
         if turn & 1:
             first, down = first + (size - 1) * down, -down
         if turn & 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -46,8 +47,12 @@ def guide_margin(scale: int) -> int:
     return 2 * scale
 
 
-def guide_kernel(scale: int) -> Tensor:
-    """The bicubic weights of one inner small pixel over its cell and the margin on both sides."""
+@functools.cache
+def guide_kernel(scale: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The bicubic weights of one inner small pixel over its cell and the margin on both sides.
+
+    Kept on the device: to bring it there in every step would be to wait for it in every step.
+    """
     cells = 16
     index, weight = weights(cells * scale, Fraction(1, scale))
     margin = guide_margin(scale)
@@ -56,12 +61,12 @@ def guide_kernel(scale: int) -> Tensor:
     for i, w in zip(index[8], weight[8], strict=True):
         if w:
             kernel[int(i) - first] += w
-    return kernel.float()
+    return kernel.to(device, dtype)
 
 
 def bicubic_guide(padded: Tensor, scale: int) -> Tensor:
     """N 3 H+2m W+2m with margin m = :func:`guide_margin` -> N 3 H/s W/s, as of the whole picture."""
-    kernel = guide_kernel(scale).to(padded)
+    kernel = guide_kernel(scale, padded.device, padded.dtype)
     rows = kernel.reshape(1, 1, -1, 1).expand(LOW, 1, -1, 1)
     columns = kernel.reshape(1, 1, 1, -1).expand(LOW, 1, 1, -1)
     x = fn.conv2d(padded, rows, stride=(scale, 1), groups=LOW)
@@ -70,7 +75,8 @@ def bicubic_guide(padded: Tensor, scale: int) -> Tensor:
 
 def to_grey(x: Tensor) -> Tensor:
     """N 3 H W -> three equal channels of BT.601 luma."""
-    return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True).expand_as(x)
+    red, green, blue = x.chunk(3, 1)
+    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).expand_as(x)
 
 
 def total_of(x: Tensor, sums: bool) -> Tensor:

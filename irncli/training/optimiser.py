@@ -69,7 +69,7 @@ class Muon(torch.optim.Optimizer):
     def _momentum(self, p: Tensor) -> Tensor:
         state = self.state[p]
         if "momentum" not in state:
-            state["momentum"] = torch.zeros(p.shape[0], p.numel() // p.shape[0]).to(p)
+            state["momentum"] = torch.zeros_like(p.reshape(p.shape[0], -1))
         momentum: Tensor = state["momentum"]
         return momentum
 

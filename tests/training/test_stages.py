@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from irncli.errors import TrainingError
 from irncli.training import compiling, loop
@@ -145,6 +146,24 @@ def test_a_skipped_step_changes_nothing_at_all(pictures, tmp_path, kind):
     run.learn = learn
     run.one_step()
     assert not all(torch.equal(a, b) for a, b in zip(before, everything(), strict=True))
+
+
+class NothingComesBack(TorchDispatchMode):
+    """Fails where a tensor's value is asked for: on a GPU each such place waits for the whole step."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func is not torch.ops.aten._local_scalar_dense.default, "a value is fetched from the device"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", ["muon", "adam"])
+def test_a_step_asks_the_device_for_nothing(pictures, tmp_path, kind):
+    run = trainer(pictures, tmp_path, replace(RECIPE, optimiser=replace(RECIPE.optimiser, kind=kind)))
+    with NothingComesBack():
+        losses = run.one_step()
+        with pytest.raises(AssertionError, match="fetched"):
+            float(losses[0])
+    assert losses.isfinite().all()
 
 
 def test_blocks_of_a_level_share_one_graph(monkeypatch):
