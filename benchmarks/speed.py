@@ -23,6 +23,7 @@ from plain import PlainNetwork
 from irncli.execution.engine import Engine
 from irncli.nn.network import InvertibleRescaler, paper_config
 from irncli.pretrained.load import load_weights
+from irncli.training.cost import multiply_adds
 
 
 def randomised(network: torch.nn.Module) -> torch.nn.Module:
@@ -35,7 +36,7 @@ def randomised(network: torch.nn.Module) -> torch.nn.Module:
 class Subject:
     def __init__(self, name: str, network: InvertibleRescaler, dtype: str, threads: int | None) -> None:
         self.name, self.dtype = name, dtype
-        self.work = network.multiply_adds()
+        self.work = multiply_adds(network.config)
         self.engine = Engine(network, device="cpu", dtype=dtype, threads=threads)
 
     def encode(self, x: torch.Tensor) -> np.ndarray:

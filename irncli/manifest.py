@@ -29,6 +29,8 @@ _REMEDY = "Add --scale 4 to restore it without its manifest."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
 _HEX = re.compile(r"[0-9a-f]{64}")
+MAX_TAU = 10.0
+"""The highest temperature of a latent: beyond it there is noise alone."""
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOOL = re.compile(r"[ -~]{1,64}")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -262,8 +264,8 @@ def _finite(key: str, value: float) -> float:
 
 
 def _real(key: str, value: object) -> float:
-    """A number in [0, 16] as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 16:
+    """A temperature as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TAU:
         _refuse(key)
     return float(value)
 

@@ -25,21 +25,20 @@ from irncli.images.colour import (
 from irncli.images.files import Loaded
 from irncli.images.pixels import from_planes, pad_to_multiple, to_planes
 from irncli.latent import ALPHA_STREAM, latent_rows
-from irncli.manifest import Manifest, lost_manifest, pixels_digest
+from irncli.manifest import MAX_TAU, Manifest, lost_manifest, pixels_digest
 from irncli.pretrained.load import Weights, load_weights
 from irncli.quantise import levels
 
 Samples = NDArray[np.uint8]
 """H W C, C 1 or 3."""
 
-MAX_TAU = 10.0
-
 
 class Rescaler:
     """A loaded model that makes pictures small and brings them back.
 
-    ``downscale`` and ``upscale`` take and give Pillow images or uint8 arrays (H W, H W 3 or H W 4). A
-    small picture is restored by the manifest that was made with it.
+    ``downscale`` and ``upscale`` take and give Pillow images or uint8 arrays (H W, H W 3 or H W 4): pixels
+    alone, what else a file carries is the commands' business. A small picture is restored by the manifest
+    that was made with it.
     """
 
     def __init__(
@@ -177,6 +176,12 @@ class Rescaler:
             raise UsageError(
                 f"made by {manifest.model}, not by {self.name}", "Leave --model out to use its own weights."
             )
+        check_manifest(manifest, small)
+        if manifest.scale != self.scale:
+            raise ManifestError(
+                f"its manifest says scale {manifest.scale}, and its weights are for {self.scale}",
+                "Use the file as it was made.",
+            )
         size = (manifest.height, manifest.width)
         colour = self._up(small.colour, size, manifest.mode != "rgb", tau, seed)
         alpha = None
@@ -220,11 +225,7 @@ class Rescaler:
             raise lost_manifest()
         manifest = Manifest.from_json(text)
         check_manifest(manifest, small)
-        if manifest.pixels_sha256 != picture_digest(small) and not accept_modified:
-            raise ManifestError(
-                "its pixels were changed after irn made it, and the hidden detail with them",
-                "Use the file as it was made, or add --accept-modified.",
-            )
+        check_pixels(manifest, small, accept_modified)
         return manifest
 
     def assumed_manifest(self, small: Picture, size: tuple[int, int] | None = None) -> Manifest:
@@ -268,11 +269,23 @@ class Rescaler:
 
     @overload
     def upscale(
-        self, small: Image.Image, manifest: Manifest | None = None, *, tau: float | None = None, seed: int = 0
+        self,
+        small: Image.Image,
+        manifest: Manifest | None = None,
+        *,
+        tau: float | None = None,
+        seed: int = 0,
+        accept_modified: bool = False,
     ) -> Image.Image: ...
     @overload
     def upscale(
-        self, small: Samples, manifest: Manifest | None = None, *, tau: float | None = None, seed: int = 0
+        self,
+        small: Samples,
+        manifest: Manifest | None = None,
+        *,
+        tau: float | None = None,
+        seed: int = 0,
+        accept_modified: bool = False,
     ) -> Samples: ...
     def upscale(
         self,
@@ -281,12 +294,18 @@ class Rescaler:
         *,
         tau: float | None = None,
         seed: int = 0,
+        accept_modified: bool = False,
     ) -> Image.Image | Samples:
-        """The restored picture, of the same kind as ``small``; without a manifest scale x as large."""
+        """The restored picture, of the same kind as ``small``; without a manifest scale x as large.
+
+        Raise ManifestError if the pixels are not those that the manifest was made with, unless
+        ``accept_modified``.
+        """
         picture = _as_picture(small)
         if manifest is None:
             manifest = self.assumed_manifest(picture)
         check_manifest(manifest, picture)
+        check_pixels(manifest, picture, accept_modified)
         return _like(small, self.upscale_picture(picture, manifest, tau=tau, seed=seed))
 
 
@@ -310,6 +329,15 @@ def check_manifest(manifest: Manifest, small: Picture) -> None:
         raise ManifestError(f"a small picture of {manifest.depth} bits", "It needs a newer irn.")
     if (manifest.mode == "grey") != small.grey or (manifest.alpha == "none") != (small.alpha is None):
         raise ManifestError("its channels are not those of its manifest", "Use the file as it was made.")
+
+
+def check_pixels(manifest: Manifest, small: Picture, accept_modified: bool) -> None:
+    """Raise ManifestError if the picture was changed after it was made."""
+    if not accept_modified and manifest.pixels_sha256 != picture_digest(small):
+        raise ManifestError(
+            "its pixels were changed after irn made it, and the hidden detail with them",
+            "Use the file as it was made, or add --accept-modified.",
+        )
 
 
 def _around(low: Samples, high: Samples) -> tuple[Samples, Samples]:
@@ -338,6 +366,8 @@ def _not_finite() -> DeviceError:
 def _as_picture(image: Image.Image | Samples) -> Picture:
     if isinstance(image, Image.Image):
         return from_pillow(image)
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"a {type(image).__name__} is no picture", "Give a Pillow image or a uint8 array.")
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
         raise InputError(f"an array of {image.dtype} {image.shape}", "Use uint8, H W, H W 3 or H W 4.")
     samples = np.ascontiguousarray(image if image.ndim == 3 else image[..., None])
@@ -355,4 +385,5 @@ def _like(example: Image.Image | Samples, picture: Picture) -> Image.Image | Sam
     samples = picture.colour
     if picture.alpha is not None:
         samples = np.concatenate((samples, picture.alpha[..., None]), 2)
-    return samples[..., 0] if samples.shape[2] == 1 and example.ndim == 2 else samples
+    one_plane = example.ndim == 3 and example.shape[2] == 1
+    return samples[..., 0] if samples.shape[2] == 1 and not one_plane else samples

@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "manifest": {"errors"},
     "images": {"errors", "quantise"},
     "nn": set(),
-    "pretrained": {"nn", "errors"},
+    "pretrained": {"nn", "errors", "images", "manifest"},
     "execution": {"nn", "errors", "quantise"},
     "rescale": {"", "errors", "execution", "images", "latent", "manifest", "pretrained", "quantise"},
     "batch": {"", "errors", "images", "manifest", "pretrained", "rescale"},

@@ -59,7 +59,7 @@ names = st.text(
 @given(
     width=st.integers(1, 2**31 - 1),
     scale=st.integers(2, 64),
-    tau=st.floats(0, 16),
+    tau=st.floats(0, 10),
     mode=st.sampled_from(["rgb", "grey", "grey-as-rgb"]),
     palette=st.booleans(),
     name=st.none() | names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,11 @@ def test_pictures_and_arrays_are_treated_alike(rescaler: Rescaler) -> None:
     assert np.array_equal(np.asarray(image), small) and other.pixels_sha256 == manifest.pixels_sha256
 
 
+def test_what_is_no_picture_is_refused(rescaler: Rescaler) -> None:
+    with pytest.raises(InputError, match="no picture"):
+        rescaler.downscale("photo.png")  # type: ignore[call-overload]
+
+
 @pytest.mark.parametrize("bad", [np.zeros((4, 4)), np.zeros((4, 4, 5), np.uint8), np.zeros((0, 4), np.uint8)])
 def test_other_arrays_are_refused(bad: np.ndarray, rescaler: Rescaler) -> None:
     with pytest.raises(InputError):
@@ -113,6 +119,8 @@ def test_grey_stays_grey_and_follows_the_weights(rescaler: Rescaler, tiny_colour
     small, manifest = colour.downscale(Image.fromarray(samples))
     assert small.mode == "RGB" and manifest.mode == "grey-as-rgb"
     assert colour.upscale(small, manifest).mode == "L"
+    plane, manifest = colour.downscale(samples)
+    assert plane.shape == (4, 4, 3) and colour.upscale(plane, manifest).shape == (16, 16)
 
 
 def test_flat_alpha_is_exact(rescaler: Rescaler, tiny_colour_only: Path) -> None:
@@ -154,6 +162,17 @@ def test_changed_pixels_and_foreign_manifests_are_found(rescaler: Rescaler, tiny
         Rescaler.read_manifest(from_pillow(small), None)
     with pytest.raises(UsageError):
         Rescaler(str(tiny_x2)).upscale(small, manifest)
+    with pytest.raises(ManifestError, match="changed"):
+        rescaler.upscale(changed, manifest)
+    assert rescaler.upscale(changed, manifest, accept_modified=True).size == (40, 40)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 8, 64])
+def test_a_forged_scale_is_not_believed(scale: int, rescaler: Rescaler) -> None:
+    small, manifest = rescaler.downscale(noise((40, 40, 3)))
+    forged = dataclasses.replace(manifest, scale=scale, width=10 * scale, height=10 * scale)
+    with pytest.raises(ManifestError, match="scale"):
+        rescaler.upscale(small, forged)
 
 
 def test_a_lost_manifest_is_assumed(rescaler: Rescaler) -> None:

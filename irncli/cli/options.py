@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from irncli.errors import ModelError, UsageError
+from irncli.manifest import MAX_TAU
 
 # What to work on, and where to --------------------------------------------------------------------
 
@@ -129,7 +130,6 @@ Seed = Annotated[
 ]
 
 LEAST_TILE = 32
-MOST_TAU = 10.0
 MOST_JOBS = 256
 MOST_SEED = 2**63 - 1
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
@@ -207,8 +207,8 @@ def shard_from(word: str | None) -> tuple[int, int] | None:
 
 def check_tau(tau: float | None) -> None:
     """Raise UsageError for a scale of the latent that makes no sense."""
-    if tau is not None and not 0 <= tau <= MOST_TAU:
-        raise UsageError(f"--tau {tau:g} is out of range", f"Use 0 to {MOST_TAU:g}.")
+    if tau is not None and not 0 <= tau <= MAX_TAU:
+        raise UsageError(f"--tau {tau:g} is out of range", f"Use 0 to {MAX_TAU:g}.")
 
 
 def seed_from(word: str) -> int:

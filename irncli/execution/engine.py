@@ -16,12 +16,10 @@ from irncli.execution.sweep import Sweeper
 from irncli.execution.tiles import check_tile
 from irncli.execution.wavefront import run
 from irncli.nn.coupling import LOW
-from irncli.nn.network import InvertibleRescaler
+from irncli.nn.network import PRECISIONS, InvertibleRescaler
 
 AUTO_TILE = 512
 """Pixels of the large picture: large enough to hide the halo, small enough for the caches."""
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 Rows = NDArray[np.float32]
 """Some rows of a picture: h w C float32."""
@@ -45,17 +43,17 @@ class Engine:
         ``on_shortage`` is called whenever a tile is halved for want of memory. Raise UsageError or
         DeviceError.
         """
-        if dtype not in DTYPES:
-            raise UsageError(f"unknown precision {dtype!r}", f"Use auto, {', '.join(DTYPES)}.")
+        if dtype not in PRECISIONS:
+            raise UsageError(f"unknown precision {dtype!r}", f"Use auto, {', '.join(PRECISIONS)}.")
         if threads is not None and threads < 1:
             raise UsageError(f"--threads {threads} is too few", "The least is 1.")
         self.device = pick(device)
         self.tile = _tile_in_sites(tile, network.scale)
         self.network = network.to(self.device).eval().requires_grad_(False)
-        self.network.set_subnet_dtype(None if dtype == "fp32" else DTYPES[dtype])
+        self.network.set_subnet_dtype(None if dtype == "fp32" else PRECISIONS[dtype])
         for half in self.network.half_steps():
             for subnet in half.subnets:
-                subnet.to(DTYPES[dtype])
+                subnet.to(PRECISIONS[dtype])
                 for weight in subnet.parameters():
                     if weight.dim() == 4:
                         weight.data = weight.data.contiguous(memory_format=torch.channels_last)

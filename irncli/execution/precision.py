@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from irncli.nn.coupling import LOW
-from irncli.nn.network import InvertibleRescaler
+from irncli.nn.network import PRECISIONS, InvertibleRescaler
 from irncli.quantise import quantise
 
 PROBE_SIDE = 64
@@ -34,9 +34,8 @@ def settle(network: InvertibleRescaler, wish: str, device: torch.device) -> str:
         return wish if wish == "bf16" and native_bf16() else "fp32"
     if device.type == "mps":
         return "fp32"  # known to give wrong pictures in half precision
-    kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
     truth = _probe(network, torch.device("cpu"), None)
-    return wish if truth - _probe(network, device, kinds[wish]) <= PROBE_LOSS else "fp32"
+    return wish if truth - _probe(network, device, PRECISIONS[wish]) <= PROBE_LOSS else "fp32"
 
 
 @torch.inference_mode()

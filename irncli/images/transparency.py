@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Real = NDArray[np.float32]
+BAND = 256
+"""Rows of the finest level at a time, an even number."""
 
 
 def extend_under_transparency(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -15,25 +17,41 @@ def extend_under_transparency(colour: NDArray[np.uint8], alpha: NDArray[np.uint8
     Visible samples stay as they are; a picture without any visible one, or without a hidden one, is given
     back itself. Push and pull: means of the visible samples on ever coarser grids, then down again.
     """
-    visible = alpha > 0
-    if visible.all() or not visible.any():
+    hidden = alpha == 0
+    if hidden.all() or not hidden.any():
         return colour
-    known = visible[..., None].astype(np.float32)
-    samples: Real = np.where(visible[..., None], colour, 0).astype(np.float32)
-    filled = _fill(samples, known)
-    # Whole numbers up to 255 go through float32 unchanged, so the visible ones come out as they were.
-    return np.rint(filled).clip(0, 255).astype(np.uint8)
+    # The finest level, where the memory goes, is done in bands and never held in float.
+    height, width, channels = colour.shape
+    size = (-(-height // 2), -(-width // 2))
+    total, weight = np.empty((*size, channels), np.float32), np.empty((*size, 1), np.float32)
+    for y in range(0, height, BAND):
+        known = (~hidden[y : y + BAND, :, None]).astype(np.float32)
+        half = slice(y // 2, (y + BAND) // 2)
+        total[half], weight[half] = _halve(colour[y : y + BAND] * known), _halve(known)
+    coarse = _level(total, weight)
+    out = colour.copy()
+    for y in range(0, height, BAND):
+        there = hidden[y : y + BAND]
+        if there.any():
+            first = max(y // 2 - 1, 0)  # a row more on both sides, for the slope between them
+            wide = _double(coarse[first : (y + BAND) // 2 + 1], height - 2 * first, width)
+            filled = wide[y - 2 * first :][: len(there)]
+            out[y : y + BAND][there] = np.rint(filled[there]).clip(0, 255).astype(np.uint8)
+    return out
 
 
 def _fill(samples: Real, known: Real) -> Real:
     """Samples where ``known`` is 1, and a smooth continuation where it is 0 (samples are 0 there)."""
     if known.all():
         return samples
-    total, weight = _halve(samples), _halve(known)
-    coarse_known = (weight > 0).astype(np.float32)
-    means: Real = (total / np.maximum(weight, 1.0)).astype(np.float32, copy=False)
-    coarse = _fill(means, coarse_known)
+    coarse = _level(_halve(samples), _halve(known))
     return samples + _double(coarse, samples.shape[0], samples.shape[1]) * (1.0 - known)
+
+
+def _level(total: Real, weight: Real) -> Real:
+    """A coarser grid, filled: from the sums of the known samples in each cell and their number."""
+    means: Real = (total / np.maximum(weight, 1.0)).astype(np.float32, copy=False)
+    return _fill(means, (weight > 0).astype(np.float32))
 
 
 def _halve(x: Real) -> Real:

@@ -13,6 +13,9 @@ from irncli.nn.haar import HaarStep
 from irncli.nn.mixing import MixingStep
 from irncli.nn.subnets import SUBNETS
 
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What subnets can run in; the coefficients are always float32."""
+
 MAX_BLOCKS = 64
 MAX_WIDTH = 1024
 DOWNSAMPLINGS = ("haar", "matrix")
@@ -85,7 +88,10 @@ class NetworkConfig:
     @classmethod
     def from_json(cls, text: str) -> NetworkConfig:
         """Raise ValueError on anything but what :meth:`to_json` writes."""
-        record = json.loads(text)
+        try:
+            record = json.loads(text)
+        except RecursionError:
+            raise ValueError("the network's configuration is nested too deep") from None
         if not isinstance(record, dict):
             raise ValueError("the network's configuration is not an object")
         unknown = set(record) - {field.name for field in fields(cls)}
@@ -128,7 +134,7 @@ class InvertibleRescaler(nn.Module):
         self.down = nn.ModuleList()
         self.levels = nn.ModuleList()
         channels = LOW
-        for level, (blocks, width) in enumerate(zip(config.blocks, config.width, strict=True)):
+        for blocks, width in zip(config.blocks, config.width, strict=True):
             step = MixingStep(config.scale) if config.downsampling == "matrix" else HaarStep()
             channels *= step.factor**2
 
@@ -141,7 +147,6 @@ class InvertibleRescaler(nn.Module):
                     COUPLINGS[config.coupling](channels, make, config.clamp) for _ in range(blocks)
                 )
             )
-            assert level < config.levels
 
     @property
     def scale(self) -> int:
@@ -158,15 +163,6 @@ class InvertibleRescaler(nn.Module):
     def half_steps(self) -> list[HalfStep]:
         """All half-steps in the forward order."""
         return [half for step in self.steps() if isinstance(step, Coupling) for half in step.half_steps]
-
-    def multiply_adds(self) -> float:
-        """Of all convolutions, per pixel of the large picture and direction."""
-        total, factor = 0.0, 1
-        for step, blocks in zip(self.down, self.levels, strict=True):
-            factor *= step.factor  # type: ignore[operator]
-            weights = (p.numel() for p in blocks.parameters() if p.dim() == 4)
-            total += sum(weights) / (factor * factor)
-        return total
 
     def set_subnet_dtype(self, dtype: torch.dtype | None) -> None:
         """Precision of all subnets; the coefficients keep theirs. None: the coefficients' own."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from irncli.errors import ModelError, OutputError
-from irncli.nn.network import InvertibleRescaler, NetworkConfig
+from irncli.errors import ModelError
+from irncli.images.whole import write_whole
+from irncli.manifest import MAX_TAU
+from irncli.nn.network import PRECISIONS, InvertibleRescaler, NetworkConfig
 from irncli.pretrained.catalogue import find, resolve
 from irncli.pretrained.identity import (
     FORMAT,
@@ -28,8 +28,6 @@ from irncli.pretrained.identity import (
     read_header,
 )
 from irncli.pretrained.public import read_public
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,16 @@ class Latent:
     @classmethod
     def from_json(cls, text: str, channels: int) -> Latent:
         """Raise ValueError unless both lists have one finite number per channel."""
-        record = json.loads(text)
+        try:
+            record = json.loads(text)
+        except RecursionError:
+            raise ValueError("the latent's statistics are nested too deep") from None
         out = []
         for key in ("mean", "std"):
             values = record[key] if isinstance(record, dict) and key in record else None
             if not isinstance(values, list) or len(values) != channels:
                 raise ValueError(f"the latent's {key} needs {channels} numbers")
-            if not all(type(v) in (int, float) and math.isfinite(v) for v in values):
+            if not all(type(v) is float and abs(v) < 1e6 for v in values):
                 raise ValueError(f"the latent's {key} is not finite")
             out.append(np.array(values, np.float32))
         return cls(*out)
@@ -82,11 +83,12 @@ class Weights:
 
 
 def _build(config: NetworkConfig, state: dict[str, Tensor], path: Path) -> InvertibleRescaler:
-    network = InvertibleRescaler(config)
+    with torch.device("meta"):  # shapes only: a hostile configuration must not cost memory
+        network = InvertibleRescaler(config)
     expected = network.state_dict()
     if state.keys() != expected.keys() or any(state[k].shape != v.shape for k, v in expected.items()):
         raise ModelError(f"{path}: its tensors do not fit its configuration", "Fetch the file again.")
-    network.load_state_dict(state)
+    network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
 
 
@@ -102,7 +104,7 @@ def load_weights(name_or_path: str) -> Weights:
         config = NetworkConfig.from_json(header["config"])
         latent = Latent.from_json(header["latent"], config.latent_channels)
         tau, dtype = float(header["tau"]), header["dtype"]
-        if dtype not in DTYPES or not 0 <= tau <= 10:
+        if dtype not in PRECISIONS or not 0 <= tau <= MAX_TAU:
             raise ValueError("unknown precision or temperature")
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: {error}", "It needs a newer irn, or was not made by irn.") from error
@@ -110,7 +112,7 @@ def load_weights(name_or_path: str) -> Weights:
     entry = find(name_or_path)
     return Weights(
         network=_build(config, state, path),
-        name=entry.name if entry else header.get("name", path.stem),
+        name=entry.name if entry else model_name(header.get("name", path.stem)),
         identity=identity,
         latent=latent,
         tau=tau,
@@ -125,13 +127,19 @@ def _load_public(path: Path) -> Weights:
     network = _build(config, state, path)
     latent = Latent.standard(config.latent_channels)
     header = public_header(config, path.stem)
-    return Weights(network, path.stem, header_identity(network, latent), latent, 1.0, "fp32", False, header)
+    identity = header_identity(network, latent)
+    return Weights(network, model_name(path.stem), identity, latent, 1.0, "fp32", False, header)
+
+
+def model_name(text: str) -> str:
+    """A name that a manifest can hold, whatever the file is called: letters, digits, ``.``, ``_``, ``-``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "unnamed"
 
 
 def public_header(config: NetworkConfig, name: str) -> dict[str, str]:
     """The header of an import: the paper trains with z ~ N(0, 1), so tau is 1; nothing is known of grey."""
     return {
-        "name": name,
+        "name": model_name(name),
         "tau": "1.0",
         "dtype": "fp32",
         "grey": "false",
@@ -172,18 +180,9 @@ def save_weights(
     tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in network.state_dict().items()}
     config, statistics = network.config.to_json(), latent.to_json()
     identity = identity_of(config, statistics, {k: v.numpy() for k, v in tensors.items()})
-    header = {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": path.stem} | record
+    header = {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": model_name(path.stem)} | record
     header |= {"format": FORMAT, "config": config, "latent": statistics, "identity": identity}
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        save_file(tensors, temporary, header)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # safetensors makes its files private
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: {error}", "Give another place, or make room.") from error
+    write_whole(path, save(tensors, header))
     return identity
 
 

@@ -108,7 +108,8 @@ def read_public(path: Path) -> tuple[NetworkConfig, dict[str, Tensor]]:
             state[f"levels.{level}.{index - downs[level] - 1}.{match[2]}.conv{match[3]}.{match[4]}"] = (
                 value.float()
             )
-    expected = InvertibleRescaler(config).state_dict()
+    with torch.device("meta"):  # shapes only
+        expected = InvertibleRescaler(config).state_dict()
     for key, tensor in expected.items():
         if key not in state:
             raise ModelError(f"{path}: tensor {key} is missing", "Fetch the file again.")

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 import torch
-from networks import TINY, randomise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import TINY, randomise
 
 from irncli.nn.coupling import COUPLINGS
 from irncli.nn.haar import bands, corners
@@ -97,11 +97,6 @@ def test_a_subnet_reaches_exactly_its_radius(config: NetworkConfig) -> None:
         assert (columns - middle).abs().max() == half.radius
 
 
-@pytest.mark.parametrize(("scale", "work"), [(2, 0.416), (3, 0.348), (4, 0.584), (8, 0.690)])
-def test_the_papers_networks_cost_what_they_cost(scale: int, work: float) -> None:
-    assert InvertibleRescaler(paper_config(scale)).multiply_adds() / 1e6 == pytest.approx(work, abs=1e-3)
-
-
 def test_configurations_survive_json() -> None:
     for config in CONFIGS:
         assert NetworkConfig.from_json(config.to_json()) == config
@@ -122,7 +117,10 @@ def test_a_configuration_that_is_no_network_is_refused(change: dict[str, object]
         NetworkConfig(**record)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"scale":4,"evil":1}', '{"scale":4}', "nonsense"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", pytest.param("[" * 100_000, id="deep"), '{"scale":4,"evil":1}', '{"scale":4}', "word"],
+)
 def test_a_configuration_of_other_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         NetworkConfig.from_json(text)

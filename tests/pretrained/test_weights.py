@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 import irncli
 from irncli.errors import IrnError, ModelError, OutputError
-from irncli.nn.network import InvertibleRescaler
+from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.pretrained import catalogue
-from irncli.pretrained.identity import checked_identity, read_arrays, read_header
+from irncli.pretrained.identity import checked_identity, identity_of, read_arrays, read_header
 from irncli.pretrained.load import Latent, import_public, load_weights, save_weights
 
 
@@ -30,7 +31,9 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert np.array_equal(weights.latent.mean, latent.mean)
     for key, value in network.state_dict().items():
         assert torch.equal(weights.network.state_dict()[key], value)
-    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o644  # others may read it
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert (tmp_path / "w.safetensors").stat().st_mode == plain.stat().st_mode  # others may read it
 
 
 def test_half_precision_files_load_as_float32(tmp_path: Path) -> None:
@@ -93,7 +96,46 @@ def test_a_file_for_another_network_is_refused(tmp_path: Path) -> None:
         load_weights(str(path))
 
 
-@pytest.mark.parametrize("text", ["null", "[]", '{"mean":[],"std":[]}', '{"mean":[NaN],"std":[1]}', "{"])
+def test_a_hostile_configuration_costs_no_memory(tmp_path: Path) -> None:
+    """Gigabytes of weights by its own word, and none in the file."""
+    path = save_tiny(tmp_path, 4)
+    header, tensors = read_header(path), load_file(path)
+    config = NetworkConfig(scale=4, blocks=(64, 64), width=(1024, 1024), subnet="residual", units=8)
+    header["config"] = config.to_json()
+    arrays = {k: v.numpy() for k, v in tensors.items()}
+    header["identity"] = identity_of(header["config"], header["latent"], arrays)
+    save_file(tensors, path, header)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match="fit"):
+        load_weights(str(path))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("IRN_x4 (1).pth", "IRN_x4-1"), ("mein netz.pth", "mein-netz"), ("---.pth", "unnamed")],
+)
+def test_a_file_of_any_name_can_be_used(name: str, expected: str, tmp_path: Path) -> None:
+    source = FIXTURES / "public-x2-1block-legacy-module-prefix.pth"
+    (tmp_path / name).write_bytes(source.read_bytes())
+    rescaler = irncli.Rescaler(str(tmp_path / name))
+    assert rescaler.name == expected
+    rescaler.downscale(np.zeros((4, 4, 3), np.uint8))
+
+
+HOSTILE_STATISTICS = [
+    "null",
+    "[]",
+    "{",
+    pytest.param("[" * 100_000, id="deep"),
+    pytest.param('{"mean":[1' + "0" * 400 + '],"std":[1]}', id="huge"),
+    '{"mean":[],"std":[]}',
+    '{"mean":[NaN],"std":[1.0]}',
+    '{"mean":[0.0],"std":[true]}',
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE_STATISTICS)
 def test_hostile_statistics_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
         Latent.from_json(text, 1)
