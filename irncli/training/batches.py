@@ -8,6 +8,7 @@ from torch import Tensor
 
 from irncli.training.crops import cut_crops, plan_crops, to_device
 from irncli.training.data import Pool
+from irncli.training.flats import paste_flats, plan_flats
 from irncli.training.objective import Batch, bicubic_guide, guide_margin, to_grey
 from irncli.training.precision import exact
 from irncli.training.ranks import ALONE, Ranks
@@ -28,10 +29,14 @@ def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, r
     plan = plan_crops(pool, phase.batch, size, seed, step)
     rng = np.random.Generator(np.random.Philox(key=[seed + (1 << 32), step]))
     turned_grey = rng.random(phase.batch) < recipe.grey_share
-    # One small transfer a step: the crops and which of them are grey.
-    numbers = to_device(np.column_stack((plan, turned_grey)).astype(np.int64)[mine], device)
+    flats = plan_flats(phase.batch, size, recipe.flat_share, rng)
+    # One small transfer a step: the crops, which of them are grey, and their rectangles.
+    drawn = np.column_stack((plan, turned_grey, flats.reshape(phase.batch, -1)))
+    numbers = to_device(drawn.astype(np.int64)[mine], device)
     grey = numbers[:, 3].bool()
     padded = cut_crops(pool.samples, numbers[:, :3], size)
+    if recipe.flat_share:
+        padded = paste_flats(padded, numbers[:, 4:].view(len(numbers), -1, 7))
     padded = torch.where(grey.view(-1, 1, 1, 1), to_grey(padded), padded)
     with exact():
         guide = bicubic_guide(padded, scale)

@@ -50,64 +50,78 @@ class _Loop:
         """Since the last row of the log."""
         self.watch = Watch()
         self.good = GoodState([trainer.network, trainer.ema], trainer.optimisers)
-        self.log = (
-            Log(trainer.checkpoint.with_name(f"{trainer.recipe.name}.csv")) if self.ranks.first else None
-        )
+        path = trainer.run_config.out / f"{trainer.recipe.name}.csv"
+        self.log = Log(path) if self.ranks.first else None
 
     def run(self) -> bool:
-        trainer, run = self.trainer, self.run_config
-        self.report(in_words(run.device, self.dtype))
-        before, first_share, phase = trainer.seconds, trainer.share, trainer.phase
-        begun = self.last_valid = last_save = time.monotonic()
+        trainer = self.trainer
+        self.report(in_words(self.run_config.device, self.dtype))
+        self.seconds_before, self.phase = trainer.seconds, trainer.phase
+        self.first_share, self.first_step = trainer.share, trainer.step
+        self.begun = self.last_valid = self.last_save = time.monotonic()
         self.pixels_then = trainer.pixels
-        done = trainer.step >= trainer.total
+        step = self._first_step
+        ending = trainer.step >= trainer.total
         try:
             with stop_on_signal() as stopped:
-                first = True
-                while not done:
-                    self.unread.append(self._first_step() if first else trainer.one_step())
-                    elapsed = time.monotonic() - begun
-                    trainer.share = self._share(first_share, elapsed)
-                    if trainer.phase != phase:  # other losses: the old ones are no measure
-                        phase = trainer.phase
-                        self._read()
-                        self.watch = Watch()
-                        self.good.keep()
-                    first = False
-                    if len(self.unread) < run.steps_unread and trainer.step < trainer.total:
-                        continue
-                    self._read()
-                    elapsed = self.ranks.as_first_has_it(time.monotonic() - begun, run.device)
-                    trainer.share = self._share(first_share, elapsed)
-                    trainer.seconds = before + elapsed
-                    trainer.interrupted = self.ranks.any(stopped(), run.device)
-                    out_of_time = run.minutes is not None and elapsed > 60 * run.minutes
-                    if out_of_time and run.finish:
-                        trainer.total = trainer.step  # so many it came to
-                    done = trainer.step >= trainer.total
-                    ending = trainer.interrupted or out_of_time or done
-                    now = time.monotonic()
-                    if ending or now - self.last_valid > run.validate_every:
-                        self._judge()
-                    if ending or now - last_save > run.save_every:
-                        self._save(must=ending)
-                        last_save = time.monotonic()
-                    if ending:
-                        break
+                while not ending:
+                    self.unread.append(step())
+                    step = trainer.one_step
+                    trainer.share = self._share(time.monotonic() - self.begun)
+                    if trainer.phase != self.phase:
+                        self._change_phase()
+                    enough = len(self.unread) >= self.run_config.steps_unread
+                    if enough or trainer.step >= trainer.total:
+                        ending = self._look(stopped())
         finally:
             if self.log:
                 self.log.close()
         return trainer.step >= trainer.total
 
-    def _share(self, first: float, elapsed: float) -> float:
-        """Of the schedule. By the clock too where the run is to finish in time, and then as the first rank's
-        clock had it at the last look, so that all ranks take the same step."""
+    def _change_phase(self) -> None:
+        """Another loss: the old ones are no measure of what is astray."""
+        self._read()
+        self.phase = self.trainer.phase
+        self.watch = Watch()
+        self.good.keep()
+
+    def _look(self, stopped: bool) -> bool:
+        """Read the losses and the clock, judge and save when it is time. Whether the run ends here."""
+        trainer, run = self.trainer, self.run_config
+        self._read()
+        elapsed = self.ranks.as_first_has_it(time.monotonic() - self.begun, run.device)
+        trainer.share = self._share(elapsed)
+        trainer.seconds = self.seconds_before + elapsed
+        trainer.interrupted = self.ranks.any(stopped, run.device)
+        out_of_time = run.minutes is not None and elapsed > 60 * run.minutes
+        if out_of_time and run.finish:
+            trainer.total = trainer.step  # so many it came to
+        ending = trainer.interrupted or out_of_time or trainer.step >= trainer.total
+        # Whether it is time is the first rank's to say: it alone judges and saves, while the others wait.
+        if ending or self._due(self.last_valid, run.validate_every):
+            self._judge()
+        if ending or self._due(self.last_save, run.save_every):
+            self._save(must=ending)
+        return ending
+
+    def _due(self, last: float, every: float) -> bool:
+        return self.ranks.as_first_has_it(time.monotonic() - last, self.run_config.device) > every
+
+    def _share(self, elapsed: float) -> float:
+        """Of the schedule that is done, by steps, and by the clock of a run that is to finish in time.
+
+        Between two looks several ranks keep to what the first one's clock said, so that all take the same
+        step. A run stopped while it was finishing goes on from the share that it had reached.
+        """
         trainer, run = self.trainer, self.run_config
         share = trainer.step / trainer.total
+        if self.first_share > self.first_step / trainer.total:
+            left = (trainer.step - self.first_step) / max(trainer.total - self.first_step, 1)
+            share = self.first_share + (1 - self.first_share) * left
         if run.finish and run.minutes is not None:
             if self.ranks.world > 1 and self.unread:
                 return max(share, trainer.share)
-            share = max(share, first + (1 - first) * elapsed / (60 * run.minutes))
+            share = max(share, self.first_share + (1 - self.first_share) * elapsed / (60 * run.minutes))
         return min(share, 1.0)
 
     def _first_step(self) -> Tensor:
@@ -155,6 +169,7 @@ class _Loop:
                     raise
                 self.report(str(error))
         self.ranks.wait()
+        self.last_save = time.monotonic()
 
     def _judge(self) -> None:
         """A row of the log over the steps since the last one; skipped steps count for nothing."""

@@ -110,6 +110,8 @@ class Recipe:
     """Pixels a side, a multiple of the scale."""
     grey_share: float = 0.125
     """Patches turned grey, their small picture averaged to one channel: so grey files stay grey."""
+    flat_share: float = 0.0
+    """Patches that get rectangles of plain colour."""
     fp32_from: float = 1.0
     """Share of the run after which the subnets leave bfloat16."""
     loss: LossConfig = field(default_factory=LossConfig)

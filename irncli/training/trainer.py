@@ -84,6 +84,7 @@ class Trainer:
         pool = self.train_pool
         return {
             "step": self.step,
+            "share": self.share,
             "skipped_steps": self.skipped,
             "seconds": round(self.seconds, 1),
             "pixels": self.pixels,
@@ -134,7 +135,10 @@ class Trainer:
             self.total = total
         elif run.steps != total:
             differs.append(f"the run was to have {total} steps, now {run.steps}")
-        self.share = self.step / self.total
+        # More than by its steps where it was stopped while it was to finish in time.
+        self.share = max(
+            self.step / self.total, float(record.get("share", 0.0)) if total == self.total else 0.0
+        )
         if run.seed is None:
             self.seed = seed
         elif run.seed != seed:

@@ -105,6 +105,19 @@ def test_a_run_that_is_to_finish_goes_by_the_clock(pictures, tmp_path, monkeypat
     assert rates == pytest.approx(RECIPE.optimiser.rate * RECIPE.optimiser.final)
 
 
+def test_one_stopped_while_finishing_goes_on_from_where_its_schedule_was(pictures, tmp_path):
+    run = trainer(pictures, tmp_path, minutes=10.0, finish=True, steps=100)
+    run.step, run.share = 10, 0.75
+    run.save()
+    resumed = trainer(pictures, tmp_path, RECIPE)
+    assert resumed.resume(run.checkpoint) == [] and resumed.share == 0.75
+    shares, one_step = [], resumed.one_step
+    resumed.one_step = lambda: (shares.append(resumed.share), one_step())[1]
+    train(resumed, print)
+    assert shares[0] == 0.75 and shares == sorted(shares) and resumed.share == 1 and resumed.step == 100
+    assert trainer(pictures, tmp_path, steps=50).resume(run.checkpoint) != []
+
+
 def test_without_finish_minutes_leave_the_schedule_where_it_is(pictures, tmp_path):
     run = trainer(pictures, tmp_path, minutes=1e-9, steps=10**6)
     assert train(run, print) is False and run.share == 1e-6 and run.total == 10**6
