@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from irncli import __version__
-from irncli.cli import downscale, evaluate, info, models, roundtrip, train, upscale
+from irncli.cli import bench, downscale, evaluate, info, models, roundtrip, train, upscale
 from irncli.cli.command import Debug, LogFile, Quiet, Verbose
 from irncli.cli.defaults import current_folder, read_defaults
 from irncli.cli.output import Output
@@ -36,6 +36,7 @@ app.command("info")(info.info)
 app.add_typer(models.app, name="models")
 app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
+app.command("bench")(bench.bench)
 
 
 def _version(asked: bool) -> None:
