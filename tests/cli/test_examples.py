@@ -103,5 +103,5 @@ def test_a_nightly_folder(script, tmp_path: Path, tiny_model: Path) -> None:  # 
 
 def test_every_program_that_the_scripts_need_is_listed_for_ci() -> None:
     listed = (ROOT / ".ci/apt.txt").read_text().split("\n")
-    for package in ("parallel", "make", "findutils", "util-linux", "zsh", "fish"):
+    for package in ("parallel", "make", "findutils", "util-linux", "zsh", "fish", "man-db"):
         assert package in listed
