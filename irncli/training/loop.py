@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from irncli.errors import OutputError
-from irncli.training.compiling import compile_blocks, compiler_missing, undo_compile
+from irncli.training.compiling import compile_training, compiler_missing, undo_compile
 from irncli.training.cost import multiply_adds
 from irncli.training.log import Log
 from irncli.training.speed import in_words, peak_share
@@ -132,7 +132,7 @@ class _Loop:
             if missing:
                 self.report(missing)
             return trainer.one_step()
-        compile_blocks(trainer.network)
+        compile_training(trainer.objective, trainer.network, self.run_config.device)
         before = trainer.step
         try:
             return trainer.one_step()
@@ -140,7 +140,7 @@ class _Loop:
             if trainer.step != before:
                 raise
             self.report(f"torch.compile does not work here ({type(error).__name__}): training without it")
-            undo_compile(trainer.network)
+            undo_compile(trainer.objective, trainer.network)
             return trainer.one_step()
 
     def _read(self) -> None:

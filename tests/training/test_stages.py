@@ -14,11 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from irncli.errors import TrainingError
 from irncli.training import compiling, loop
-from irncli.training.compiling import compile_blocks, undo_compile
+from irncli.training.compiling import compile_blocks, compile_training, undo_compile
 from irncli.training.data import read_pool
 from irncli.training.log import COLUMNS, Log
 from irncli.training.loop import train
-from irncli.training.objective import guide_margin
+from irncli.training.objective import Objective, guide_margin
 from irncli.training.options import RunConfig
 from irncli.training.recipe import Stage, load_recipe, parse_recipe, recipe_from
 from irncli.training.speed import FLOP_PER_MULTIPLY_ADD, matrix_peak, peak_share
@@ -198,9 +198,22 @@ def test_blocks_of_a_level_share_one_graph(monkeypatch):
     found.sum().backward()
     torch.testing.assert_close(found, expected)
     assert counters["stats"]["unique_graphs"] == 4  # two levels, two directions; not six blocks of each
-    undo_compile(network)
+    undo_compile(Objective(network), network)
     assert "forward" not in vars(network.levels[0][0])
     assert torch.equal(network.inverse(*network(hr)), expected)
+
+
+@pytest.mark.parametrize(("device", "blocks"), [("cpu", False), ("cuda", True)])
+def test_a_cpu_compiles_the_whole_and_a_gpu_its_blocks(pictures, tmp_path, monkeypatch, device, blocks):
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda f, **k: seen.append((f.__name__, k)) or f)
+    run = trainer(pictures, tmp_path)
+    compile_training(run.objective, run.network, device)
+    expected = ["forward", "inverse"] * 2 if blocks else ["_call_impl"]
+    assert [name for name, _ in seen] == expected and all(k == {"dynamic": False} for _, k in seen)
+    assert run.one_step().isfinite().all()
+    undo_compile(run.objective, run.network)
+    assert run.objective._compiled_call_impl is None
 
 
 def test_validation_judges_grey_beside_colour(pictures, tmp_path):
