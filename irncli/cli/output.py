@@ -15,7 +15,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TextIO
@@ -119,9 +119,10 @@ class Output:
         # Errors of files name their file themselves.
         line = f"irn: {name}: {text}" if name and not text.startswith(f"{name}: ") else f"irn: {text}"
         trace = "".join(traceback.format_exception(error))
-        self._log_line(line)
-        if not isinstance(error, IrnError):
-            self._log_line(trace.rstrip())
+        with suppress(OutputError):  # of a log that is full: this error is the one to tell
+            self._log_line(line)
+            if not isinstance(error, IrnError):
+                self._log_line(trace.rstrip())
         if self.debug:
             self._print(sys.stderr, trace.rstrip())
         self._print(sys.stderr, one_line(line))
@@ -130,7 +131,8 @@ class Output:
         """Libraries' warnings are for --debug and the log; an error is one line, not two."""
 
         def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-            self._log_line(f"{category.__name__}: {message}")
+            with suppress(OutputError):  # a library must not meet it
+                self._log_line(f"{category.__name__}: {message}")
             if self.debug:
                 self._print(sys.stderr, f"irn: {category.__name__}: {one_line(str(message))}")
 
@@ -142,13 +144,21 @@ class Output:
         try:
             self._log = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(f"--log-file {path} cannot be written ({reason})", "Give another.") from error
+            raise _no_log(path, error) from error
 
     def _log_line(self, text: str) -> None:
-        if self._log:
-            self._log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
-            self._log.flush()
+        """Raise OutputError when the log takes no more, once: it is not written to again."""
+        log = self._log
+        if log is None:
+            return
+        try:
+            log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
+            log.flush()
+        except OSError as error:
+            self._log = None
+            with suppress(OSError):  # or Python would try again as it ends
+                log.close()
+            raise _no_log(log.name, error) from error
 
     def _print(self, stream: TextIO, text: str) -> None:
         with self._aside():
@@ -174,6 +184,11 @@ class Output:
         finally:
             if self.live:
                 self.live.resume()
+
+
+def _no_log(path: str, error: OSError | ValueError) -> OutputError:
+    reason = getattr(error, "strerror", None) or error
+    return OutputError(f"--log-file {path} cannot be written ({reason})", "Give another.")
 
 
 def on_terminal(stream: TextIO) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from irncli.batch.plan import Job
 from irncli.batch.run import Outcome, Report
 from irncli.cli.output import Output, error_text, on_terminal, one_line
-from irncli.errors import IrnError
+from irncli.errors import IrnError, OutputError
 
 Show = Callable[[Output, Outcome], None]
 
@@ -59,7 +59,7 @@ class Teller:
 
     def stopping(self) -> None:
         # Said from a signal handler: the stream may be in the middle of another line.
-        with suppress(RuntimeError):
+        with suppress(RuntimeError, OutputError):
             self.out.say("finishing what is under way; press Ctrl-C again to stop at once")
 
     def close(self) -> None:

@@ -80,6 +80,17 @@ def test_the_log_has_everything(ready: None, irn: Irn, tmp_path: Path, tiny_mode
     assert ran.status == 4 and "gone/log" in ran.error()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+@pytest.mark.parametrize("words", [("a.png", "b.png"), ("a.png", "-v"), ("gone.png",)])
+def test_a_full_log_is_one_line(
+    words: tuple[str, ...], ready: None, command: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    ran = command("downscale", *words, "-o", "o/", "--log-file", "/dev/full", "--model", tiny_model)
+    assert ran.status == 4 and "/dev/full" in ran.error()
+    ran = command("downscale", "--nonsense", "--log-file", "/dev/full")
+    assert ran.status == 2 and "nonsense" in ran.error()
+
+
 def on_terminal(words: list[object], cwd: Path, **env: str) -> tuple[int, str, str]:
     """Run with stderr on a terminal and stdout in a pipe."""
     ours, theirs = pty.openpty()
