@@ -28,6 +28,9 @@ class LossConfig:
     guide_weight: float = 1.0
     chroma_weight: float = 0.0
     """Extra weight on the small picture's colour differences, low-passed by 3x3: coloured stripes."""
+    tint_weight: float = 0.0
+    """Weight on what the same differences have above 3 grey levels, to the first power: a tint that the eye
+    sees costs much, the faint colour that carries detail everywhere nothing."""
     range_weight: float = 0.0
     """Weight on squared samples outside [0, 1], which the grid would clip."""
     clip_guide: bool = True

@@ -10,7 +10,7 @@ import torch
 from irncli.evaluation.bicubic import resize
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.quantise import quantise, straight_through
-from irncli.training.objective import bicubic_guide, guide_margin, objective, to_grey
+from irncli.training.objective import bicubic_guide, guide_margin, objective, tint, to_grey
 from irncli.training.recipe import LossConfig
 
 TINY = NetworkConfig(scale=2, blocks=(2,), width=(6,), subnet="residual", coupling="affine-shared")
@@ -120,3 +120,12 @@ def test_the_small_picture_is_pulled_to_the_guide():
     total.backward()
     assert total > hr_term
     assert network.levels[0][0].F.out.weight.grad.abs().max() > 0
+
+
+def test_a_strong_tint_costs_and_faint_colour_is_free():
+    error = torch.zeros(1, 3, 12, 12)
+    error[:, 0] += 2 / 255
+    assert tint(error) == 0
+    error[:, 0] += 28 / 255  # red by 30 levels: 20 above its mean, 10 below in the others
+    assert tint(error) == pytest.approx((17 + 7 + 7) / 3 / 255, rel=1e-4)
+    assert tint(error.mean(1, keepdim=True).expand_as(error)) == 0
