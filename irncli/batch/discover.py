@@ -50,7 +50,9 @@ def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Fou
             found += [Found(path, path.relative_to(word)) for path in pictures]
             missed += trouble
             if not pictures and not trouble:
-                remedy = "Add -r to look in the folders below it too." if folders and not recursive else ""
+                remedy = "Give another folder, or the pictures themselves."
+                if folders and not recursive:
+                    remedy = "Add -r to look in the folders below it too."
                 missed.append(Missed(word, InputError("there is no picture in this folder", remedy)))
         elif stat.S_ISREG(mode):
             found.append(Found(Path(word)))

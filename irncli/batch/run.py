@@ -71,8 +71,18 @@ class Report:
             statuses.add(self.stopped.status)
         return min(statuses, default=0)
 
+    @property
+    def inputs(self) -> int:
+        """How many there were, tried or not."""
+        return len({outcome.name for outcome in self.outcomes}) + self.untried
+
     def count(self, status: str) -> int:
-        return sum(outcome.status == status for outcome in self.outcomes)
+        """How many inputs ended so; of several outputs a failed one counts most, then one that was done."""
+        order = ("skipped", "planned", "done", "failed")
+        ended: dict[str, str] = {}
+        for outcome in self.outcomes:
+            ended[outcome.name] = max(ended.get(outcome.name, "skipped"), outcome.status, key=order.index)
+        return sum(each == status for each in ended.values())
 
 
 class RunError(Exception):
@@ -86,7 +96,9 @@ class RunError(Exception):
 class Observer(Protocol):
     """Is told of a run while it goes on."""
 
-    def begin(self, total: int) -> None: ...
+    def begin(self, total: int) -> None:
+        """``total``: inputs."""
+
 
     def start(self, job: Job) -> None: ...
 
@@ -128,7 +140,8 @@ def run(
             failed.set()
         observer.end(outcome)
 
-    total = len(missed) + len(plan.skipped) + len(plan.jobs)
+    # An input with several outputs, such as samples, is one.
+    total = len({miss.name for miss in missed} | {job.name for job in (*plan.skipped, *plan.jobs)})
     try:
         with first_interrupt_waits(observer.stopping) as asked:
 
@@ -150,7 +163,8 @@ def run(
         stopped = end_of_run.error
     finally:
         observer.close()
-    return Report(tuple(outcomes), total - len(outcomes), interrupted, stopped)
+    untried = total - len({outcome.name for outcome in outcomes})
+    return Report(tuple(outcomes), untried, interrupted, stopped)
 
 
 def in_turn(work: Work, success: Literal["done", "planned"] = "done") -> Way:

@@ -79,6 +79,7 @@ def entry() -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``irn`` and return its exit status (cli.md, points 6 and 7)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_streams()
     out = Output()
     out.catch_warnings()
     asked_to_stop = _stop_on_signals()
@@ -102,6 +103,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             named = out.defaults.blame(named, words)
         out.error(named)
         return named.status if isinstance(named, IrnError) else 1
+
+
+def _open_closed_streams() -> None:
+    """With ``>&-`` the words go nowhere and the work is done; nor may an output get the number of a stream."""
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _usage(error: typer.TyperException) -> UsageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,12 +36,14 @@ class Given:
 def given(
     inputs: Sequence[str], output: str | None, *, nul: bool, json: bool = False, only_folder: bool = False
 ) -> Given:
-    """Raise UsageError for words that contradict each other or the output."""
+    """Raise UsageError for words that contradict each other or the output, OutputError for a closed one."""
     words = expand(inputs, nul=nul, stdin=read_stdin)
     target = target_of(output, words, only_folder=only_folder)
     if target.stdout:
         if json:
             raise UsageError("-o - contradicts --json: both would write to standard output", "Drop one.")
+        if getattr(sys.stdout, "name", "") == os.devnull:  # see main
+            raise OutputError("-o -: standard output is closed", "Redirect it: > small.png")
         if sys.stdout.isatty():
             raise UsageError("-o - would write a picture to the terminal", "Redirect it: > small.png")
     return Given(words, target)

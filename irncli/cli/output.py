@@ -66,7 +66,7 @@ class Output:
         self._print(sys.stdout, text)
 
     def record(self, values: Mapping[str, object]) -> None:
-        """One JSON object on one line; infinity is ``"inf"`` and no number null, as in Scores."""
+        """One JSON object on one line; infinity is ``"inf"`` or ``"-inf"``, no number null, as in Scores."""
         self.line(json.dumps(_plain(values), allow_nan=False))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
@@ -210,7 +210,7 @@ def one_line(text: str) -> str:
 
 
 def _cell(value: Cell) -> str:
-    if value is None:
+    if value is None or value != value:
         return "-"
     return f"{value:.2f}" if isinstance(value, float) else one_line(str(value))
 
@@ -221,5 +221,5 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "inf"
+        return None if math.isnan(value) else str(value)
     return str(value) if isinstance(value, Path) else value

@@ -37,7 +37,7 @@ def show_plan(
     report = run(plan, in_turn(tell, "planned"), teller, missed=missed)
     spaces = [outcome.result.details["space"] for outcome in report.outcomes if outcome.status == "planned"]
     total = sum(space for space in spaces if isinstance(space, int))
-    if len(report.outcomes) > 1:
+    if report.inputs > 1:
         out.say(f"about {bytes_text(total)} of space will be needed")
     return conclude(out, report, {"space": total})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,8 +103,8 @@ def roundtrip(
     report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)
-    means = _means(report)
-    return conclude(out, report, {"mean": means} if means else None)
+    means, counts = _means(report)
+    return conclude(out, report, {"mean": means, "finite": counts} if means else None)
 
 
 def _nothing_yet(out: Output, outcome: Outcome) -> None:
@@ -115,24 +116,34 @@ def _figures(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
     return [(outcome.name, outcome.result.details["figures"]) for outcome in done]  # type: ignore[misc]
 
 
-def _means(report: Report) -> dict[str, float]:
+def _means(report: Report) -> tuple[dict[str, float], dict[str, int]]:
+    """Means over the finite figures (equal pictures have none, nor has the SSIM of a tiny one); how many."""
     every = [figures for _, figures in _figures(report)]
-    return {key: sum(f[key] for f in every) / len(every) for key in COLUMNS} if every else {}
+    finite = {key: [f[key] for f in every if math.isfinite(f[key])] for key in COLUMNS if every}
+    means = {key: sum(values) / len(values) if values else math.nan for key, values in finite.items()}
+    return means, {key: len(values) for key, values in finite.items()}
 
 
 def _show_table(out: Output, report: Report) -> None:
     rows: list[Sequence[Cell]] = [_row(name, figures) for name, figures in _figures(report)]
-    if len(rows) > 1:
-        rows.append(_row("mean", _means(report)))
+    total = len(rows)
+    means, counts = _means(report)
+    if total > 1:
+        rows.append(_row("mean", means))
     if rows:
         out.table(["picture", *COLUMNS.values()], rows)
+    fewer = [f"{COLUMNS[key]} {count}" for key, count in counts.items() if count < total]
+    if total > 1 and fewer:
+        out.say(f"means are over finite values only; of {total} pictures they took: {', '.join(fewer)}")
 
 
 def _row(name: str, figures: Mapping[str, Any]) -> list[Cell]:
     cells: list[Cell] = [name]
     for key in COLUMNS:
         value = figures[key]
-        if key == "ssim_y":
+        if math.isnan(value):
+            value = None
+        elif key == "ssim_y":
             value = f"{value:.4f}"
         elif key == "gain_y":
             value = f"{value:+.2f}"

@@ -27,7 +27,8 @@ class Teller:
     def __init__(self, out: Output, show: Show = show_paths, *, planned: bool = False) -> None:
         """``planned``: nothing is done, so say nothing but the plan itself."""
         self.out, self.show, self.planned = out, show, planned
-        self.total = self.ended = 0
+        self.total = 0
+        self.ended: set[str] = set()
         self.bars: Bars | None = None
 
     def begin(self, total: int) -> None:
@@ -42,9 +43,9 @@ class Teller:
         self.out.detail(f"{job.name} begins")
 
     def end(self, outcome: Outcome) -> None:
-        self.ended += 1
-        if self.bars:
+        if self.bars and outcome.name not in self.ended:
             self.bars.end()
+        self.ended.add(outcome.name)
         for text in outcome.result.notes:
             self.out.note(text, outcome.name)
         if self.out.json:
@@ -53,7 +54,7 @@ class Teller:
             self.show(self.out, outcome)
         if self.total > 1 and not self.bars and not self.planned:
             took = f" in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
-            self.out.say(f"[{self.ended}/{self.total}] {outcome.name} {outcome.status}{took}")
+            self.out.say(f"[{len(self.ended)}/{self.total}] {outcome.name} {outcome.status}{took}")
         elif outcome.status == "skipped" and self.total == 1:
             self.out.note(f"skipped, {outcome.outputs[0]} exists already", outcome.name)
 
@@ -72,7 +73,7 @@ def conclude(
     out: Output, report: Report, extra: Mapping[str, object] | None = None, *, summary: bool = True
 ) -> int:
     """Summary and failures of a run; returns its exit status. One input has no summary in words."""
-    if summary and len(report.outcomes) + report.untried > 1:
+    if summary and report.inputs > 1:
         ended = "planned" if report.count("planned") else "done"
         counts = [f"{report.count(s)} {s}" for s in (ended, "skipped", "failed")]
         out.say(", ".join(counts) + (f", {report.untried} not tried" if report.untried else ""))

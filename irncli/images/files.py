@@ -217,8 +217,9 @@ def _identified(stream: BinaryIO, max_pixels: int | None = None) -> Iterator[Ima
 def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
+        most = f"{max_pixels / 1e6:g} million" if max_pixels >= 1e6 else str(max_pixels)
         raise InputError(
-            f"has {width} x {height} pixels, and {max_pixels / 1e6:g} million are the most",
+            f"has {width} x {height} pixels, and {most} are the most",
             "Allow more with --max-pixels, if you trust the file.",
         )
 

@@ -80,6 +80,14 @@ def test_a_tiny_picture_has_no_ssim_and_still_a_row(irn: Irn, tmp_path: Path, ti
     save(tmp_path / "a.png", 1, 1)
     file = json.loads(irn("roundtrip", "a.png", "-o", "o/", "--json", "--model", tiny_model).lines[0])
     assert file["figures"]["ssim_y"] is None and file["status"] == "done"
+    save(tmp_path / "b.png")
+    words = ("roundtrip", "a.png", "b.png", "--model", tiny_model)
+    _, b, summary = map(json.loads, irn(*words, "--json").lines)
+    assert summary["mean"]["ssim_y"] == b["figures"]["ssim_y"]
+    assert (summary["finite"]["ssim_y"], summary["finite"]["seconds"]) == (1, 2)
+    ran = irn(*words)
+    assert ran.lines[1].split()[3] == "-" and "nan" not in ran.out
+    assert "of 2 pictures they took: " in ran.err and "SSIM-Y 1" in ran.err
 
 
 def test_a_broken_picture_does_not_stop_the_others(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from running import Irn, environment, save
 
 from irncli.cli.output import Output, error_text, one_line
@@ -168,5 +169,40 @@ def test_a_file_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_tables_line_up(capsys: pytest.CaptureFixture[str]) -> None:
-    Output().table(("name", "dB"), [("a", 1.234), ("long name", None), ("inf", float("inf"))])
-    assert capsys.readouterr().out == "name         dB\na          1.23\nlong name     -\ninf         inf\n"
+    Output().table(("name", "dB"), [("a", 1.234), ("long name", None), ("inf", float("inf")), ("n", float("nan"))])
+    lines = ["name         dB", "a          1.23", "long name     -", "inf         inf", "n             -"]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_what_is_no_finite_number_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().record({"a": [float("inf"), float("-inf")], "b": float("nan")})
+    assert json.loads(capsys.readouterr().out) == {"a": ["inf", "-inf"], "b": None}
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams(closed: str, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    script = f'exec "$0" -m irncli downscale a.png b.png -o o/ --model "$1" {closed}'
+    save(tmp_path / "b.png")
+    argv = ["sh", "-c", script, sys.executable, str(tiny_model)]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, timeout=120)
+    assert done.returncode == 0 and b"Traceback" not in done.stderr
+    for name in ("a", "b"):
+        with Image.open(tmp_path / f"o/{name}.x4.png") as image:
+            image.load()
+
+
+def test_a_picture_to_a_closed_stdout_is_status_4(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    argv = ["sh", "-c", 'exec "$0" -m irncli downscale a.png -o - >&-', sys.executable]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, timeout=120)
+    assert done.returncode == 4 and done.stderr.count(b"\n") == 1 and b"closed" in done.stderr
+
+
+def test_samples_of_one_input_are_one_input(ready: None, irn: Irn, tiny_model: Path) -> None:
+    words = ("--tau", 1, "--samples", 3, "--model", tiny_model)
+    ran = irn("upscale", "a.x4.png", "-o", "o/", *words)
+    assert (ran.status, len(ran.lines), ran.err) == (0, 3, "")
+    ran = irn("upscale", "a.x4.png", "b.x4.png", "-o", "p/", *words)
+    assert len(ran.lines) == 6 and "2 done, 0 skipped, 0 failed" in ran.err
+    assert "[1/2] a.x4.png done" in ran.err and "[2/2] b.x4.png done" in ran.err
