@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from table import renew
+
 TOP = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- examples:begin -->", "<!-- examples:end -->"
 SCALES = (4, 2)
@@ -65,19 +67,9 @@ def _weakest(figures: dict[str, dict[str, Any]], key: str) -> str:
 
 
 def main(arguments: Sequence[str], top: Path = TOP) -> int:
-    readme = top / "README.md"
-    before = readme.read_text("utf-8")
-    head, _, rest = before.partition(BEGIN)
-    _, _, tail = rest.partition(END)
     folder = top / "benchmarks" / "results" / "examples"
     text = table({scale: load(folder / f"x{scale}.jsonl") for scale in SCALES})
-    after = f"{head}{BEGIN}\n{text}\n{END}{tail}"
-    if list(arguments) == ["--check"]:
-        if before != after:
-            sys.stderr.write("README.md disagrees with the results: run python benchmarks/examples.py\n")
-        return int(before != after)
-    readme.write_text(after, "utf-8")
-    return 0
+    return renew(arguments, {top / "README.md": text}, BEGIN, END)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Makes the README's table from the scores in ``benchmarks/results``.
+"""Makes the table of README and model card from the scores in ``benchmarks/results``.
 
-    python benchmarks/table.py            write it between the README's markers
-    python benchmarks/table.py --check    fail if the README says anything else
+    python benchmarks/table.py            write it between their markers
+    python benchmarks/table.py --check    fail if one of them says anything else
 
 The scores come from ``irn evaluate --model NAME --data Set5 Set14 BSD100 --json FILE``, FILE in that folder.
 Nothing is computed here.
@@ -92,28 +92,37 @@ def _trained(results: Sequence[Scores]) -> str:
     return f"Trained: {each} pixels; the paper's on 166 billion (500,000 steps of 16 patches of 144x144)."
 
 
-def insert(readme: str, text: str) -> str:
-    """The README with ``text`` between its markers. Raise ValueError if it has none."""
-    head, begin, rest = readme.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"README.md lacks {BEGIN} or {END}")
-    return f"{head}{BEGIN}\n{text}{chr(10) if text else ''}{END}{tail}"
+def insert(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
+    """The page with ``text`` between its markers. Raise ValueError if it has none."""
+    head, first, rest = page.partition(begin)
+    _, last, tail = rest.partition(end)
+    if not first or not last:
+        raise ValueError(f"the page lacks {begin} or {end}")
+    return f"{head}{begin}\n{text}{chr(10) if text else ''}{end}{tail}"
+
+
+def renew(arguments: Sequence[str], texts: dict[Path, str], begin: str, end: str) -> int:
+    """Put each page's text in, or with ``--check`` only say whether one disagrees: the exit status."""
+    if list(arguments) not in ([], ["--check"]):
+        sys.stderr.write("the only option is --check\n")
+        return 2
+    status = 0
+    for path, text in texts.items():
+        before = path.read_text("utf-8")
+        after = insert(before, text, begin, end)
+        if arguments and before != after:
+            what = f"{path.name} disagrees with benchmarks/results: run the script without --check"
+            sys.stderr.write(what + "\n")
+            status = 1
+        elif not arguments:
+            path.write_text(after, "utf-8")
+    return status
 
 
 def main(arguments: Sequence[str], top: Path = TOP) -> int:
-    readme = top / "README.md"
-    before = readme.read_text("utf-8")
-    after = insert(before, table(load(top / "benchmarks" / "results")))
-    if list(arguments) == ["--check"]:
-        if before != after:
-            sys.stderr.write("README.md disagrees with benchmarks/results: run python benchmarks/table.py\n")
-        return int(before != after)
-    if arguments:
-        sys.stderr.write("usage: python benchmarks/table.py [--check]\n")
-        return 2
-    readme.write_text(after, "utf-8")
-    return 0
+    text = table(load(top / "benchmarks" / "results"))
+    pages = (top / "README.md", top / "weights" / "MODEL_CARD.md")
+    return renew(arguments, {page: text for page in pages if page.exists()}, BEGIN, END)
 
 
 if __name__ == "__main__":

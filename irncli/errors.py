@@ -5,6 +5,7 @@
     ├─ InputError               a picture that cannot be read or used       3
     │  └─ ManifestError         no manifest, a broken one, changed pixels   3
     ├─ OutputError              an output that cannot be written            4
+    │  └─ ExistsError           one that is there already                   4
     ├─ ModelError               weights not found, damaged, not loadable    5
     ├─ DeviceError              device or memory                            6
     └─ TrainingError            a recipe or data that cannot be trained on  3
@@ -43,6 +44,10 @@ class ManifestError(InputError):
 
 class OutputError(IrnError):
     status = 4
+
+
+class ExistsError(OutputError):
+    pass
 
 
 class ModelError(IrnError):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from irncli.batch.plan import Job, OnExisting, Plan
-from irncli.errors import OutputError
+from irncli.errors import ExistsError, OutputError
 from irncli.images.files import abandon_temporaries, sweep_leftovers, write_whole
 
 
@@ -22,19 +23,37 @@ class Outputs:
     """Takes the picture of a job that has no file to write."""
     _abandoned: threading.Event = field(default_factory=threading.Event, repr=False)
 
-    def put(self, job: Job, *contents: bytes) -> None:
-        """The contents of a job's outputs, in their order. Raise OutputError."""
+    def put(self, job: Job, *contents: bytes) -> bool:
+        """The contents of a job's outputs, in their order; False where there is one now, to be skipped.
+
+        The plan has looked already: this is about files that came since. Raise OutputError, with none of
+        the outputs left that were not there before.
+        """
         if not job.outputs and self.stdout:
             self.stdout(*contents)
-            return
-        for output, data in zip(job.outputs, contents, strict=True):
-            _make_folder(output.parent)
-            if self.on_existing in ("error", "rename") and os.path.lexists(output):
-                # The plan has looked already; this is about files that came since.
-                raise OutputError(f"{output} exists already", "Add --on-existing skip, overwrite or resume.")
-            if self._abandoned.is_set():
-                raise OutputError(f"{output}: not written, the run was stopped", "Run it again.")
-            write_whole(output, data)
+            return True
+        # An incomplete set is done again as a whole.
+        alone = self.on_existing == "skip" and len(job.outputs) == 1
+        replace = not (alone or self.on_existing in ("error", "rename"))
+        new: list[Path] = []
+        try:
+            for output, data in zip(job.outputs, contents, strict=True):
+                _make_folder(output.parent)
+                if self._abandoned.is_set():
+                    raise OutputError(f"{output}: not written, the run was stopped", "Run it again.")
+                there = replace and os.path.lexists(output)
+                write_whole(output, data, replace)
+                if not there:
+                    new.append(output)
+        except ExistsError:
+            _remove(new)
+            if not alone:
+                raise
+            return False
+        except BaseException:
+            _remove(new)
+            raise
+        return True
 
     def abandon(self) -> None:
         """The process ends at once: write nothing more, and leave nothing half written."""
@@ -51,6 +70,12 @@ def tidy(plan: Plan) -> None:
 
 def _folders(jobs: Iterable[Job]) -> set[Path]:
     return {output.parent for job in jobs for output in job.outputs}
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _make_folder(folder: Path) -> None:

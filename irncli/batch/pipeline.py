@@ -140,7 +140,7 @@ def _outcome(job: Job, future: Pending, seconds: float) -> Outcome:
         timed = future.result()
     except Exception as error:
         return Outcome(job.name, "failed", job.outputs, seconds, error=named(error))
-    if timed.skip:
+    if timed.skip or timed.value.skipped:
         return Outcome(job.name, "skipped", job.outputs)
     return Outcome(job.name, "done", job.outputs, seconds + timed.seconds, timed.value)
 

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from irncli.errors import OutputError
+from irncli.errors import ExistsError, OutputError
 
 fcntl: Any
 try:
@@ -37,12 +37,17 @@ _REASONS = {
 }
 
 
-def write_whole(path: Path, data: bytes) -> None:
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
+"""What file systems say that know no second name for a file."""
+
+
+def write_whole(path: Path, data: bytes, replace: bool = True) -> None:
     """Put ``data`` at ``path`` so that at any moment it is absent, old or complete, even after a power cut.
 
     A private temporary file (0600) beside it, locked while this process lives, is filled, flushed to disk
     and renamed; it takes the mode of the file that it replaces, else the umask's. Raise OutputError, with
-    nothing left behind, when that fails.
+    nothing left behind, when that fails; ExistsError without ``replace`` when something is there already,
+    even if another process has put it there a moment ago.
     """
     temporary = held = None
     try:
@@ -55,12 +60,14 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(fd)
             if fcntl is not None:
                 # Renamed while still open and locked, so that nobody can take it for a leftover.
-                _rename(temporary, path)
+                _rename(temporary, path, replace)
                 temporary = None
         if temporary is not None:
-            _rename(temporary, path)  # Windows renames closed files only.
+            _rename(temporary, path, replace)  # Windows renames closed files only.
             temporary = None
         _flush_folder(path.parent)
+    except FileExistsError as error:
+        raise exists(path) from error
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) and error.errno else 0
         what, remedy = _REASONS.get(number, (str(error), "Choose another name or folder with -o."))
@@ -71,6 +78,11 @@ def write_whole(path: Path, data: bytes) -> None:
                 os.unlink(temporary)
         if held is not None:
             _held.discard(held)
+
+
+def exists(path: Path) -> ExistsError:
+    """What to say of an output that is there already."""
+    return ExistsError(f"{path} exists already", "Add --on-existing skip or overwrite, or give another -o.")
 
 
 def abandon_temporaries() -> None:
@@ -146,9 +158,22 @@ def _is(path: str, fd: int) -> bool:
         return False
 
 
-def _rename(temporary: str, path: Path) -> None:
+def _rename(temporary: str, path: Path, replace: bool) -> None:
+    """Raise FileExistsError without ``replace``."""
     with contextlib.suppress(OSError):  # Some file systems know no modes.
         os.chmod(temporary, _final_mode(path))
+    if not replace:
+        # A rename takes the place of what is there, a second name does not.
+        try:
+            os.link(temporary, path)
+        except (AttributeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LINKS:
+                raise
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from error
+        else:
+            os.unlink(temporary)
+            return
     os.replace(temporary, path)
 
 

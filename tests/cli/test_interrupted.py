@@ -23,14 +23,14 @@ def wait():
 def slow(*words, **options):
     wait()
     return encode(*words, **options)
-def slow_write(path, data):
+def slow_write(path, data, replace):
     import irncli.images.whole as whole
     rename = whole._rename
     def waiting(*words):
         wait()
         rename(*words)
     whole._rename = waiting
-    whole.write_whole(path, data)
+    whole.write_whole(path, data, replace)
 if WRITING:
     outputs.write_whole = slow_write
 else:

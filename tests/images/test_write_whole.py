@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from irncli.errors import OutputError
+from irncli.errors import ExistsError, OutputError
 from irncli.images.whole import sweep_leftovers, write_whole
 
 
@@ -52,6 +52,45 @@ def test_a_new_file_obeys_the_umask(mask: int, mode: int, tmp_path: Path) -> Non
     code = "os.umask(int(sys.argv[2]))\n" + REPORT
     assert python(code, tmp_path / "a", mask).returncode == 0
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_without_replace_what_is_there_stays(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", none)
+    path = tmp_path / "a"
+    write_whole(path, b"first", replace=False)
+    with pytest.raises(ExistsError, match="exists already"):
+        write_whole(path, b"second", replace=False)
+    (tmp_path / "b").symlink_to("nowhere")
+    with pytest.raises(ExistsError):
+        write_whole(tmp_path / "b", b"second", replace=False)
+    assert path.read_bytes() == b"first" and sorted(os.listdir(tmp_path)) == ["a", "b"]
+    assert path.stat().st_nlink == 1
+
+
+def test_of_many_writers_without_replace_one_wins(tmp_path: Path) -> None:
+    won: list[int] = []
+
+    def write(n: int) -> None:
+        try:
+            write_whole(tmp_path / "a", bytes([n]) * 4096, replace=False)
+            won.append(n)
+        except ExistsError:
+            pass
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(16)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(won) == 1 and (tmp_path / "a").read_bytes() == bytes(won) * 4096
+    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_an_old_file_keeps_its_mode(tmp_path: Path) -> None:
