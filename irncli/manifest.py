@@ -25,7 +25,7 @@ MODES = ("rgb", "grey", "grey-as-rgb")
 ALPHAS = ("none", "network", "resampled")
 
 _MANIFEST_MAY_LACK = {"name", "options"}
-_REMEDY = "Add --scale 4 to restore it without its manifest."
+_REMEDY = "Restore it without its manifest: irn upscale --scale 4."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -149,6 +149,19 @@ class RestoredRecord:
         return cls(**_read("record", text, cls))
 
 
+def read_any(text: str) -> Manifest | RestoredRecord:
+    """Whichever of the two it says it is; raise ManifestError and nothing else."""
+    if _values(text)["irn"] == "manifest":
+        return Manifest.from_json(text)
+    try:
+        return RestoredRecord.from_json(text)
+    except ManifestError as error:
+        if error.remedy != _REMEDY:
+            raise
+        what = error.what.replace("its manifest", "its record")
+        raise ManifestError(what, "Restore the small picture again: irn upscale.") from error
+
+
 def lost_manifest() -> ManifestError:
     """What to say of a picture without any manifest."""
     what = "not made by irn, or its manifest was lost"
@@ -181,22 +194,7 @@ def _write(kind: str, record: Manifest | RestoredRecord) -> str:
 
 def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> dict[str, Any]:
     """The values of a record of this kind: right keys, values still unchecked."""
-    if len(text) > MOST_BYTES:
-        raise ManifestError(f"its manifest is longer than {MOST_BYTES} bytes", _REMEDY)
-    if not text.isascii():
-        raise ManifestError("its manifest is not ASCII", _REMEDY)
-    try:
-        values = json.loads(
-            text,
-            object_pairs_hook=_no_twice,
-            parse_int=_short(int),
-            parse_float=_short(float),
-            parse_constant=_no_constant,
-        )
-    except (ValueError, RecursionError) as error:
-        raise ManifestError("its manifest is damaged: no valid JSON", _REMEDY) from error
-    if not isinstance(values, dict) or values.get("irn") not in ("manifest", "record"):
-        raise ManifestError("its manifest is damaged: not a record of irn", _REMEDY)
+    values = _values(text)
     if values.pop("irn") != kind:
         if kind == "manifest":
             raise ManifestError(
@@ -214,6 +212,27 @@ def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> d
         raise ManifestError(f"its {kind} lacks the entry {missing[0]!r}", _REMEDY)
     if "name" in values and values["name"] is None:
         _refuse("name")
+    return values
+
+
+def _values(text: str) -> dict[str, Any]:
+    """What the text holds, a record of either kind by its key ``irn``; nothing else is checked."""
+    if len(text) > MOST_BYTES:
+        raise ManifestError(f"its manifest is longer than {MOST_BYTES} bytes", _REMEDY)
+    if not text.isascii():
+        raise ManifestError("its manifest is not ASCII", _REMEDY)
+    try:
+        values = json.loads(
+            text,
+            object_pairs_hook=_no_twice,
+            parse_int=_short(int),
+            parse_float=_short(float),
+            parse_constant=_no_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        raise ManifestError("its manifest is damaged: no valid JSON", _REMEDY) from error
+    if not isinstance(values, dict) or values.get("irn") not in ("manifest", "record"):
+        raise ManifestError("its manifest is damaged: not a record of irn", _REMEDY)
     return values
 
 

@@ -65,7 +65,7 @@ def _picture(path: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
     from irncli.images.files import peek_text
-    from irncli.manifest import Manifest, RestoredRecord
+    from irncli.manifest import RestoredRecord, read_any
     from irncli.pretrained.catalogue import name_of_identity
 
     text, (width, height), form = peek_text(path)
@@ -73,22 +73,21 @@ def _picture(path: Path) -> dict[str, Any]:
     facts["bytes"] = path.stat().st_size
     if text is None:
         return facts
+    found = read_any(text)
+    if isinstance(found, RestoredRecord):
+        record = asdict(found) | {"options": dict(found.options)}
+        return facts | {"kind": "restored picture", "record": record}
+    if found.small_size != (width, height):
+        raise ManifestError(
+            f"{width}x{height} pixels where its manifest says "
+            f"{found.small_size[0]}x{found.small_size[1]}: it was resized",
+            "Use the file as it was made.",
+        )
     try:
-        record = RestoredRecord.from_json(text)
-    except ManifestError:
-        manifest = Manifest.from_json(text)
-        if manifest.small_size != (width, height):
-            raise ManifestError(
-                f"{width}x{height} pixels where its manifest says "
-                f"{manifest.small_size[0]}x{manifest.small_size[1]}: it was resized",
-                "Use the file as it was made.",
-            ) from None
-        try:
-            there = name_of_identity(manifest.identity)
-        except IrnError:  # a damaged catalogue says nothing about the picture
-            there = None
-        return facts | {"kind": "small picture", "manifest": asdict(manifest), "installed": there}
-    return facts | {"kind": "restored picture", "record": asdict(record) | {"options": dict(record.options)}}
+        there = name_of_identity(found.identity)
+    except IrnError:  # a damaged catalogue says nothing about the picture
+        there = None
+    return facts | {"kind": "small picture", "manifest": asdict(found), "installed": there}
 
 
 def _weights(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, PngImagePlugin
 from running import Irn, environment, save
 
 from irncli.pretrained import catalogue
@@ -30,6 +31,25 @@ def test_what_files_are(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     human = irn("info", "a.png", "a.x4.png", "a.restored.png", tiny_model)
     assert human.status == 0 and human.err == ""
     assert "small picture" in human.out and "restored picture" in human.out and "weights" in human.out
+
+
+def test_info_of_damaged_and_newer_records(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    irn("downscale", "a.png", "--model", tiny_model)
+    irn("upscale", "a.x4.png", "--model", tiny_model)
+    for name in ("a.x4.png", "a.restored.png"):
+        with Image.open(tmp_path / name) as image:
+            there = json.loads(image.info["irn"])
+            for kind, change in (("newer", {"version": 2}), ("broken", {"width": -1})):
+                info = PngImagePlugin.PngInfo()
+                info.add_itxt("irn", json.dumps(there | change))
+                image.save(tmp_path / f"{kind}.{name}", pnginfo=info)
+    assert "manifest has version 2" in irn("info", "newer.a.x4.png").error()
+    ran = irn("info", "newer.a.restored.png")
+    assert ran.status == 3 and "its record has version 2" in ran.error() and "Update irn" in ran.err
+    assert "Restore it without its manifest: irn upscale --scale 4." in irn("info", "broken.a.x4.png").error()
+    ran = irn("info", "broken.a.restored.png")
+    assert ran.status == 3 and "its record" in ran.error() and "--scale" not in ran.err
 
 
 def test_info_of_pictures_never_loads_torch(tmp_path: Path, irn: Irn, tiny_model: Path) -> None:
