@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import irncli
-from irncli.errors import DeviceError, InputError, ManifestError, UsageError
+from irncli.errors import InputError, ManifestError, UsageError
 from irncli.execution.device import pick
 from irncli.execution.engine import Engine
 from irncli.execution.precision import settle
@@ -23,7 +23,7 @@ from irncli.images.colour import (
     to_pillow,
 )
 from irncli.images.files import Loaded
-from irncli.images.pixels import from_planes, pad_to_multiple, to_planes
+from irncli.images.pixels import from_planes, not_finite, pad_to_multiple, to_planes
 from irncli.latent import ALPHA_STREAM, latent_rows
 from irncli.manifest import MAX_TAU, Manifest, lost_manifest, pixels_digest
 from irncli.pretrained.load import Weights, load_weights
@@ -100,7 +100,7 @@ class Rescaler:
             small[y : y + len(band)] = band[..., :3]
             y += len(band)
         if not np.isfinite(small).all():
-            raise _not_finite()
+            raise not_finite()
         return small
 
     def _down(self, samples: Samples, grey: bool) -> Samples:
@@ -357,10 +357,6 @@ def _flatten_alpha(alpha: Samples, low: Samples, high: Samples) -> None:
     """What is plainly transparent or opaque all around stays exactly so, in place."""
     alpha[high == 0] = 0
     alpha[low == 255] = 255
-
-
-def _not_finite() -> DeviceError:
-    return DeviceError("the network's result is not finite", "Try --dtype fp32 or --device cpu.")
 
 
 def _as_picture(image: Image.Image | Samples) -> Picture:

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from irncli.batch.names import Template
 from irncli.batch.plan import Target
 from irncli.errors import UsageError
-from irncli.images.files import WRITABLE
-
-HOLD_A_MANIFEST = ("PNG", "WEBP", "TIFF")
-"""Formats that keep every sample and a record of ours."""
-LOSSY = ("JPEG", "AVIF", "JXL")
-NO_ALPHA = ("JPEG",)
+from irncli.images.encode import LOSSLESS, LOSSY, WRITABLE
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,7 @@ class Format:
 def small_format(target: Target, chosen: str | None, template: Template | None = None) -> Format:
     """For a small picture: without loss, with room for the manifest. Raise UsageError for others."""
     form = _format(target, chosen, template)
-    if form.pillow not in HOLD_A_MANIFEST:
+    if form.pillow not in LOSSLESS:
         why = "loses the detail that restores it" if form.pillow in LOSSY else "cannot hold the manifest"
         what = f"{form.suffix[1:]} is no format for a small picture: it {why}"
         raise UsageError(what, "Use png, webp (without loss) or tiff.")

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from irncli.batch.discover import Missed
 from irncli.batch.plan import Job, Plan
-from irncli.errors import DeviceError, IrnError
+from irncli.errors import DeviceError, InputError, IrnError, UsageError
 
 INTERRUPTED = 130
 
@@ -202,7 +202,12 @@ def first_interrupt_waits(tell: Callable[[], None]) -> Generator[threading.Event
 
 
 def named(error: Exception) -> Exception:
-    """The error as irn names it; a bug stays what it is, and the other pictures still get their turn."""
+    """The error as irn names it; a bug stays what it is, and the other pictures still get their turn.
+
+    Usage is what is wrong before any work: here it is the picture that does not go with the options.
+    """
+    if isinstance(error, UsageError):
+        return InputError(error.what, error.remedy)
     if isinstance(error, MemoryError):
         return DeviceError("not enough memory for this picture", "Give a smaller tile: --tile 256.")
     return error

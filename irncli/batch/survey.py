@@ -9,7 +9,7 @@ from pathlib import Path
 from irncli.batch.discover import Found
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
-from irncli.images.files import Loaded, peek_stream, peek_text, read_picture, read_stream
+from irncli.images.files import Loaded, peek_alpha, peek_stream, peek_text, read_picture, read_stream
 from irncli.manifest import Manifest, lost_manifest
 
 
@@ -27,7 +27,9 @@ class Header:
 class Headers:
     """Headers of inputs, each read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: int | None = None) -> None:
+        """``page``: whose size it is, in files of several."""
+        self.page = page
         self._known: dict[str, Header | InputError] = {}
 
     def of(self, item: Found | Job) -> Header:
@@ -36,7 +38,7 @@ class Headers:
         # Standard input has no path; it comes at most once in a run.
         key = "-" if item.data is not None else f"./{path}"
         if key not in self._known:
-            self._known[key] = _look(path, item.data)
+            self._known[key] = _look(path, item.data, self.page)
         found = self._known[key]
         if isinstance(found, InputError):
             raise found
@@ -49,6 +51,12 @@ class Headers:
         except InputError:
             return None
 
+    def has_alpha(self, job: Job) -> bool:
+        """Whether the picture has transparency; False for what cannot be read."""
+        try:
+            return peek_alpha(job.source if job.data is None else io.BytesIO(job.data))
+        except InputError:
+            return False
 
     def manifest_of(self, item: Found | Job) -> Manifest:
         """Raise InputError or ManifestError when there is none."""
@@ -58,16 +66,19 @@ class Headers:
         return header.manifest
 
 
-def read_input(job: Job, max_pixels: int) -> Loaded:
+def read_input(job: Job, max_pixels: int, page: int | None = None) -> Loaded:
     """The picture of a job, from its file or from standard input, decoded. Raise InputError."""
     if job.data is not None:
-        return read_stream(io.BytesIO(job.data), job.name, max_pixels=max_pixels)
-    return read_picture(job.source, max_pixels=max_pixels)
+        return read_stream(io.BytesIO(job.data), job.name, max_pixels=max_pixels, page=page)
+    return read_picture(job.source, max_pixels=max_pixels, page=page)
 
 
-def _look(path: Path, data: bytes | None) -> Header | InputError:
+def _look(path: Path, data: bytes | None, page: int | None) -> Header | InputError:
     try:
-        text, size, _ = peek_text(path) if data is None else peek_stream(io.BytesIO(data), "-")
+        if data is None:
+            text, size, _ = peek_text(path, page)
+        else:
+            text, size, _ = peek_stream(io.BytesIO(data), "-", page)
     except InputError as error:
         return error
     try:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import irncli
-from irncli.batch.formats import LOSSY, Format
+from irncli.batch.formats import Format
 from irncli.batch.models import Models, Stated, stated
 from irncli.batch.outputs import Outputs
 from irncli.batch.plan import Job
@@ -16,7 +16,8 @@ from irncli.batch.resume import is_restored_of, is_small_of
 from irncli.batch.run import Result
 from irncli.batch.survey import Headers, read_input
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
-from irncli.images.files import Loaded, encode
+from irncli.images.encode import LOSSY, encode
+from irncli.images.files import Loaded
 from irncli.manifest import Manifest, RestoredRecord
 from irncli.pretrained.catalogue import name_of_identity
 
@@ -42,6 +43,8 @@ class Downscale:
     strip: bool = False
     keep_name: bool = False
     max_pixels: int = 500_000_000
+    page: int | None = None
+    """Of files with several, from 1."""
 
     @cached_property
     def _stated(self) -> Stated:
@@ -50,7 +53,8 @@ class Downscale:
     @property
     def options(self) -> Options:
         """What else of the options shapes the small pictures."""
-        return self.models.options | ({"strip": 1} if self.strip else {})
+        more = {"strip": 1} if self.strip else {}
+        return self.models.options | more | ({} if self.page is None else {"page": self.page})
 
     def _name(self, job: Job) -> str | None:
         return job.source.name if self.keep_name and job.data is None else None
@@ -61,7 +65,7 @@ class Downscale:
         )
 
     def read(self, job: Job) -> Loaded:
-        return read_input(job, self.max_pixels)
+        return read_input(job, self.max_pixels, self.page)
 
     def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
         rescaler = self.models.the_one(self.model)
@@ -71,7 +75,8 @@ class Downscale:
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:
         small, manifest, notes = computed
         data, more = encode(small, self.format.pillow, text=manifest.to_json(), strip=self.strip)
-        self.outputs.put(job, data)
+        if not self.outputs.put(job, data):
+            return Result(skipped=True)
         details = {
             "width": manifest.width,
             "height": manifest.height,
@@ -162,7 +167,7 @@ class Upscale:
         return loaded
 
     def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, RestoredRecord, int, tuple[str, ...]]:
-        rescaler, manifest, notes = self._manifest(loaded)
+        rescaler, manifest, pixels, notes = self._manifest(loaded)
         if manifest.width * manifest.height > self.max_pixels:
             size = f"{manifest.width} x {manifest.height}"
             what = f"its original has {size} pixels, more than --max-pixels allows"
@@ -170,7 +175,7 @@ class Upscale:
         tau = manifest.tau if self.tau is None else self.tau
         restored = rescaler.upscale_picture(loaded.picture, manifest, tau=tau, seed=job.seed)
         options = self.options if has_manifest(loaded.text) else self._assumed_options
-        record = record_of(loaded, rescaler, manifest, tau, job.seed, options)
+        record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
         return restored, record, manifest.scale, (*notes, *loaded.picture.notes)
 
     def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
@@ -183,7 +188,8 @@ class Upscale:
             strip=self.strip,
             quality=self._quality,
         )
-        self.outputs.put(job, data)
+        if not self.outputs.put(job, data):
+            return Result(skipped=True)
         details = {
             "width": record.width,
             "height": record.height,
@@ -199,36 +205,37 @@ class Upscale:
     def abandon(self) -> None:
         self.outputs.abandon()
 
-    def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, tuple[str, ...]]:
+    def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, str, tuple[str, ...]]:
+        """The model, the manifest, the digest of the pixels (counted once), and notes."""
         if self.assumed and not has_manifest(loaded.text):
             rescaler = self.models.the_one(self.assumed.model)
             size = _as_stored(loaded, self.assumed.size)
             manifest = rescaler.assumed_manifest(loaded.picture, size)
             what = f"no manifest: taken for the work of {rescaler.name} on {manifest.width}x{manifest.height}"
-            return rescaler, manifest, (what,)
+            return rescaler, manifest, manifest.pixels_sha256, (what,)
         from irncli.rescale import Rescaler, picture_digest
 
         manifest = Rescaler.read_manifest(loaded.picture, loaded.text, self.accept_modified)
         if self.assumed and self.assumed.size:
             raise UsageError("--size is for pictures without a manifest", "Leave it out.")
-        changed = manifest.pixels_sha256 != picture_digest(loaded.picture)
+        # Verified already, unless they may be others.
+        pixels = picture_digest(loaded.picture) if self.accept_modified else manifest.pixels_sha256
+        changed = manifest.pixels_sha256 != pixels
         notes = ("its pixels were changed after irn made it: expect a worse picture",) if changed else ()
         name = self.model or name_of_identity(manifest.identity)
         if name is None:
             what = f"made by {manifest.model} ({manifest.identity[:12]}), which is not installed"
             raise ModelError(what, "Update irn, or give its weight file: --model FILE.")
-        return self.models.get(name), manifest, notes
+        return self.models.get(name), manifest, pixels, notes
 
 
 def record_of(
-    small: Loaded, rescaler: Rescaler, manifest: Manifest, tau: float, seed: int, options: Options
+    file: str, pixels: str, rescaler: Rescaler, manifest: Manifest, tau: float, seed: int, options: Options
 ) -> RestoredRecord:
-    """What a restored picture says about how it was made."""
-    from irncli.rescale import picture_digest
-
+    """What a restored picture says about how it was made; the digests are those of the small one."""
     return RestoredRecord(
-        small_pixels_sha256=picture_digest(small.picture),
-        source_sha256=small.sha256,
+        small_pixels_sha256=pixels,
+        source_sha256=file,
         model=rescaler.name,
         identity=rescaler.identity,
         tau=tau,

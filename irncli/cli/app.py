@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open_closed_streams() -> None:
-    """With ``>&-`` the words go nowhere and the work is done; nor may an output get the number of a stream."""
+    """With ``>&-`` the words go nowhere and the work is done; no output gets a stream's number."""
     if sys.stdin is None:
         os.open(os.devnull, os.O_RDONLY)
     if sys.stdout is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,9 @@ def _options(command: Any) -> dict[str, str]:
 def _find(folder: Path) -> Path | None:
     own = Path(typer.get_app_dir("irn")) / FILE
     for path in (*(place / FILE for place in (folder, *folder.parents)), own):
-        if path.is_file():
-            return path
+        with suppress(PermissionError):  # a folder that is closed to this user has none for this user
+            if path.is_file():
+                return path
     return None
 
 

@@ -33,6 +33,7 @@ def downscale(
     on_existing: o.OnExisting = "error",
     strip: o.Strip = False,
     keep_name: KeepName = False,
+    page: o.Page = None,
     max_pixels: o.MaxPixels = "500MP",
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
@@ -58,6 +59,7 @@ def downscale(
     o.check_device(device, threads)
     side = o.tile_from(tile)
     most = o.pixels_from(max_pixels)
+    o.check_page(page)
     wanted = o.scale_from(scale)
     workers = o.jobs_from(jobs)
     part = o.shard_from(shard)
@@ -94,7 +96,7 @@ def downscale(
             Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data)
         )
     plan = make_plan(todo, on_existing, part)
-    look = small_forecast(Headers(), weights, factor)
+    look = small_forecast(Headers(page), weights, factor)
     plan = prepared(plan, look, form, room=not dry_run)
     work = Downscale(
         Models(device, dtype, side, threads),
@@ -104,6 +106,7 @@ def downscale(
         strip=strip,
         keep_name=keep_name,
         max_pixels=most,
+        page=page,
     )
     if dry_run:
         return show_plan(out, plan, missed, look, form=form, tile=tile, current=work.current)

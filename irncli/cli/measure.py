@@ -56,10 +56,11 @@ class RoundTrip:
     tau: float | None = None
     seed: int = 0
     max_pixels: int = 500_000_000
+    page: int | None = None
 
     def __call__(self, job: Job) -> Result:
         begun = time.perf_counter()
-        loaded = read_input(job, self.max_pixels)
+        loaded = read_input(job, self.max_pixels, self.page)
         rescaler = self.models.the_one(self.model)
         started = time.perf_counter()
         small, manifest = rescaler.downscale_picture(loaded)
@@ -68,7 +69,8 @@ class RoundTrip:
         manifest = rescaler.read_manifest(again.picture, again.text)
         tau = manifest.tau if self.tau is None else self.tau
         restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed)
-        record = record_of(again, rescaler, manifest, tau, self.seed, self.models.options)
+        pixels, options = manifest.pixels_sha256, self.models.options
+        record = record_of(again.sha256, pixels, rescaler, manifest, tau, self.seed, options)
         restored_data, _ = encode(restored, "PNG", text=record.to_json(), text_kind="record")
         seconds = time.perf_counter() - started
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from irncli.errors import ModelError, UsageError
+from irncli.execution.tiles import check_tile
 from irncli.manifest import MAX_TAU
 
 # What to work on, and where to --------------------------------------------------------------------
@@ -87,6 +88,10 @@ Strip = Annotated[
 MaxPixels = Annotated[
     str, typer.Option("--max-pixels", metavar="N[MP]", help="Refuse pictures with more pixels than this.")
 ]
+Page = Annotated[
+    int | None,
+    typer.Option("--page", metavar="N", help="Which page or frame of files with several, from 1."),
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")]
 
@@ -129,7 +134,6 @@ Seed = Annotated[
     typer.Option("--seed", metavar="N|random", help="Of the latent that --tau draws; random tells its draw."),
 ]
 
-LEAST_TILE = 32
 MOST_JOBS = 256
 MOST_SEED = 2**63 - 1
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
@@ -173,9 +177,7 @@ def tile_from(word: str) -> int | str:
         return word
     if not word.isdecimal():
         raise UsageError(f"--tile {word} is not a size", "Use auto, off or a number of pixels.")
-    if int(word) < LEAST_TILE:
-        raise UsageError(f"--tile {word} is too small", f"The least is {LEAST_TILE}.")
-    return int(word)
+    return check_tile(int(word))
 
 
 def check_device(word: str, threads: int | None) -> None:
@@ -218,6 +220,12 @@ def seed_from(word: str) -> int:
     if not word.isdecimal() or int(word) > MOST_SEED:
         raise UsageError(f"--seed {word} is no seed", "Use random, or a whole number from 0 on.")
     return int(word)
+
+
+def check_page(page: int | None) -> None:
+    """Raise UsageError for a page that no file has."""
+    if page is not None and page < 1:
+        raise UsageError(f"--page {page} is no page", "The first is 1.")
 
 
 def pixels_from(word: str) -> int:

@@ -49,6 +49,7 @@ def roundtrip(
     recursive: o.Recursive = False,
     nul: o.Nul = False,
     on_existing: o.OnExistingSet = "error",
+    page: o.Page = None,
     max_pixels: o.MaxPixels = "500MP",
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
@@ -70,6 +71,7 @@ def roundtrip(
     o.check_tau(tau)
     side = o.tile_from(tile)
     most = o.pixels_from(max_pixels)
+    o.check_page(page)
     number = o.seed_from(seed)
     wanted = o.scale_from(scale)
 
@@ -99,7 +101,7 @@ def roundtrip(
     from irncli.cli.measure import RoundTrip
 
     models = Models(device, dtype, side, threads)
-    work = RoundTrip(models, name, Outputs(on_existing), tau, number, most)
+    work = RoundTrip(models, name, Outputs(on_existing), tau, number, most, page)
     report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)

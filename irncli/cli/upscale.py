@@ -143,7 +143,7 @@ def upscale(
     todo = [naming.job(item, drawn, sample) for item in found for drawn, sample in draws]
     plan = make_plan(todo, on_existing, part)
     needs_tau = samples is not None and samples > 1 and tau is None
-    _check_against_manifests(plan.jobs, headers, wanted, model, form.pillow, needs_tau=needs_tau)
+    _check_against_manifests(plan.jobs, headers, wanted, model, form.pillow, assumed, needs_tau=needs_tau)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
     taken_for = (assumed.model, scale_of(assumed.model)) if assumed else None
@@ -217,6 +217,7 @@ def _check_against_manifests(
     scale: int | None,
     model: str | None,
     form: str,
+    assumed: Assumed | None,
     *,
     needs_tau: bool,
 ) -> None:
@@ -224,17 +225,27 @@ def _check_against_manifests(
 
     A picture without a readable manifest is left to the run, which refuses it in its turn.
     """
-    from irncli.batch.formats import NO_ALPHA
     from irncli.batch.models import stated
+    from irncli.images.encode import NO_ALPHA
+    from irncli.pretrained.catalogue import scale_of
 
     if scale is None and model is None and not needs_tau and form not in NO_ALPHA:
         return
     identity = stated(model).identity if model else None
     for job in jobs:
         header = headers.known(job)
-        manifest = header.manifest if header else None
-        if manifest is None:
+        if header is None:
             continue
+        manifest = header.manifest
+        if form in NO_ALPHA and (manifest.alpha != "none" if manifest else headers.has_alpha(job)):
+            raise UsageError(f"{job.name}: {form} cannot hold its transparency", "Use png, webp or tiff.")
+        if manifest is None:
+            if assumed and assumed.size:
+                _check_size(job, (header.width, header.height), assumed.size, scale_of(assumed.model))
+            continue
+        if assumed and assumed.size:
+            what = f"{job.name}: --size is for pictures without a manifest"
+            raise UsageError(what, "Leave it out.")
         if scale is not None and scale != manifest.scale:
             what = f"{job.name}: --scale {scale} contradicts its manifest, which says {manifest.scale}"
             raise UsageError(what, "Leave --scale out.")
@@ -244,5 +255,12 @@ def _check_against_manifests(
         if needs_tau and manifest.tau == 0:
             what = f"{job.name}: by its manifest tau is 0, so all samples are the same"
             raise UsageError(what, "Add --tau 1.")
-        if form in NO_ALPHA and manifest.alpha != "none":
-            raise UsageError(f"{job.name}: {form} cannot hold its transparency", "Use png, webp or tiff.")
+
+
+def _check_size(job: Job, small: tuple[int, int], size: tuple[int, int], factor: int) -> None:
+    """Raise UsageError for a --size that no original of this small picture has, however turned."""
+    cells = (-(-size[0] // factor), -(-size[1] // factor))
+    if small not in (cells, cells[::-1]):
+        what = f"{job.name}: --size {size[0]}x{size[1]} does not fit a small picture of {small[0]}x{small[1]}"
+        most = f"{small[0] * factor}x{small[1] * factor}"
+        raise UsageError(what, f"At scale {factor} it must lie within one cell of {most}.")

@@ -31,7 +31,8 @@ def psnr(a: Image, b: Image) -> float:
     """dB at peak 255, over all samples; infinite for equal pictures."""
     if a.shape != b.shape:
         raise ValueError(f"pictures differ in size: {a.shape} and {b.shape}")
-    error = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
+    difference: Floats = np.subtract(a, b, dtype=np.float64)
+    error = float(np.mean(np.square(difference, out=difference)))
     return inf if error == 0 else 10 * log10(255.0**2 / error)
 
 
@@ -64,7 +65,7 @@ def ssim(a: Image, b: Image) -> float:
         return float("nan")
     if a.ndim == 3:
         return float(np.mean([ssim(a[..., c], b[..., c]) for c in range(a.shape[2])]))
-    x, y, kernel = a.astype(np.float64), b.astype(np.float64), _gaussian_window()
+    x, y, kernel = np.asarray(a, np.float64), np.asarray(b, np.float64), _gaussian_window()
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     mx, my = _blur_valid(x, kernel), _blur_valid(y, kernel)
     vx = _blur_valid(x * x, kernel) - mx * mx

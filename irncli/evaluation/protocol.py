@@ -42,7 +42,9 @@ def colour(image: Samples) -> Samples:
 def quality(restored: Samples, original: Samples, border: int) -> Quality:
     """Two pictures of one size, grey or colour, ``border`` pixels cut on each side."""
     a, b = (cut_border(colour(image), border) for image in (restored, original))
-    return Quality(psnr_y=psnr(luma(a), luma(b)), ssim_y=ssim(luma(a), luma(b)), psnr_rgb=psnr(a, b))
+    psnr_rgb = psnr(a, b)
+    y, true_y = luma(a), luma(b)
+    return Quality(psnr_y=psnr(y, true_y), ssim_y=ssim(y, true_y), psnr_rgb=psnr_rgb)
 
 
 def png_and_webp(image: Samples) -> tuple[int, int]:

@@ -20,6 +20,9 @@ from irncli.images.tiff import tiff_bytes
 KEYWORD = "irn"
 """Of the PNG text chunk; elsewhere the text is the XMP property ``irn:manifest`` or ``irn:record``."""
 LOSSLESS = frozenset({"PNG", "WEBP", "TIFF"})
+"""As irn writes them: they keep every sample and have room for a record of ours."""
+LOSSY = frozenset({"JPEG", "AVIF", "JXL"})
+NO_ALPHA = frozenset({"JPEG"})
 WRITABLE = {
     ".png": "PNG",
     ".webp": "WEBP",
@@ -73,8 +76,8 @@ def encode(
     """
     if format not in WRITABLE.values():
         raise UsageError(f"{format} cannot be written here", f"Choose one of {_names()}.")
-    if format == "JPEG" and picture.alpha is not None:
-        raise UsageError("JPEG cannot hold transparency", "Choose png, webp, tiff or avif.")
+    if format in NO_ALPHA and picture.alpha is not None:
+        raise UsageError(f"{format} cannot hold transparency", "Choose png, webp, tiff or avif.")
     most = LONGEST_SIDE.get(format, picture.width + picture.height)
     if max(picture.width, picture.height) > most:
         raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +38,7 @@ __all__ = [
     "count_pages",
     "encode",
     "looks_like_picture",
+    "peek_alpha",
     "peek_stream",
     "peek_text",
     "read_picture",
@@ -81,23 +82,38 @@ def read_stream(
         return _read(stream, max_pixels, page)
 
 
-def peek_text(path: Path) -> tuple[str | None, tuple[int, int], str]:
+def peek_text(path: Path, page: int | None = None) -> tuple[str | None, tuple[int, int], str]:
     """The text of a manifest or record, the size (width, height as stored) and the format; decodes no pixels.
 
     Raise InputError as :func:`read_picture` does.
     """
     with _named(path), _opened(path) as stream:
-        return _peek(stream)
+        return _peek(stream, page)
 
 
-def peek_stream(stream: BinaryIO, name: str) -> tuple[str | None, tuple[int, int], str]:
+def peek_alpha(source: Path | BinaryIO) -> bool:
+    """Whether the picture has transparency, by its header. Raise InputError as :func:`read_picture` does."""
+    with ExitStack() as stack:
+        if isinstance(source, Path):
+            stack.enter_context(_named(source))
+            source = stack.enter_context(_opened(source))
+        with decoding(), _identified(source) as image:
+            layout = own_properties(image).get("layout", "")
+            return bool(image.has_transparency_data) or layout.endswith("A")
+
+
+def peek_stream(
+    stream: BinaryIO, name: str, page: int | None = None
+) -> tuple[str | None, tuple[int, int], str]:
     """:func:`peek_text` for a file that is open already."""
     with _named(name):
-        return _peek(stream)
+        return _peek(stream, page)
 
 
-def _peek(stream: BinaryIO) -> tuple[str | None, tuple[int, int], str]:
+def _peek(stream: BinaryIO, page: int | None) -> tuple[str | None, tuple[int, int], str]:
     with decoding(), _identified(stream) as image:
+        if page is not None:
+            _choose_page(image, page)
         text, size, format = _text(image), _stored_size(image), _format(image)
     if text is None and format == "PNG":
         text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
@@ -166,14 +182,15 @@ def _choose_page(image: Image.Image, page: int | None) -> str | None:
     pages = _pages(image)
     if page is not None:
         if not 1 <= page <= pages:
-            raise InputError(f"has no page {page} (it has {pages})", "Choose another with --page.")
+            raise InputError(f"has no page {page} (it has {pages})", "Choose another with --page N.")
         image.seek(page - 1)
     elif pages > 1 and image.format == "MPO":
         # Telephones put depth maps and second views into what everybody takes for a JPEG.
         return f"holds {pages} pictures, and the first is taken"
     elif pages > 1:
         kind = "pages" if image.format == "TIFF" else "frames"
-        raise InputError(f"has {pages} {kind}, and one picture is wanted", "Choose one with --page N.")
+        what = f"has {pages} {kind}, and one picture is wanted"
+        raise InputError(what, "Choose one: irn downscale --page N.")
     return None
 
 

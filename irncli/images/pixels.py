@@ -12,6 +12,11 @@ from irncli.errors import DeviceError
 from irncli.quantise import to_grid
 
 
+def not_finite() -> DeviceError:
+    """NaN or infinity instead of a picture."""
+    return DeviceError("the network's result is not finite", "Try --dtype fp32 or --device cpu.")
+
+
 def to_planes(samples: NDArray[np.uint8]) -> Tensor:
     """H W 1 (grey) or H W 3 uint8 -> 1 3 H W float32 in [0, 1] on the CPU; grey is repeated."""
     planar = np.require(samples.transpose(2, 0, 1), requirements=["C", "W"])  # torch wants writable arrays
@@ -32,9 +37,6 @@ def from_planes(planes: Tensor) -> NDArray[np.uint8]:
     Raise DeviceError when a value is NaN or infinite: such a picture never reaches a file.
     """
     if not bool(torch.isfinite(planes).all()):
-        raise DeviceError(
-            "the network returned values that are not finite",
-            "Try --dtype fp32, or another --device.",
-        )
+        raise not_finite()
     grid = to_grid(planes[0]).to(torch.uint8)
     return np.ascontiguousarray(grid.permute(1, 2, 0).cpu().numpy())

@@ -154,6 +154,59 @@ def test_transparency_does_not_fit_into_jpeg(irn: Irn, tmp_path: Path, tiny_mode
     assert ran.status == 2 and "transparency" in ran.error()
 
 
+def test_transparency_without_a_manifest_does_not_fit_into_jpeg(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png")
+    words = ("--scale", 4, "--model", tiny_model)
+    for name in ("b.png", "b.webp"):
+        save(tmp_path / name, mode="RGBA")
+        ran = irn("upscale", "a.png", name, "-o", "o/", "--format", "jpg", *words)
+        assert ran.status == 2 and f"{name}: JPEG cannot hold" in ran.error()
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_restored_side_too_long_is_found_before_any_work(
+    dry: tuple[str, ...], irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png")
+    Image.new("RGB", (17000, 1)).save(tmp_path / "long.png")
+    assert irn("downscale", "long.png", "-o", "s/", "--model", tiny_model).status == 0
+    save(tmp_path / "bare.png", 4250, 1)
+    for word in ("s/long.x4.png", "bare.png"):
+        words = ("upscale", "a.png", word, "-o", "o/", "--format", "webp", "--scale", 4)
+        ran = irn(*words, "--model", tiny_model, *dry)
+        assert ran.status == 2 and f"{word}: WEBP cannot hold its 17000 x" in ran.error()
+    assert not (tmp_path / "o").exists()
+
+
+def test_usage_that_shows_in_a_job_is_status_3(
+    small: Path, irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from irncli.batch import work
+    from irncli.errors import UsageError
+
+    def refuses(*_: object, **__: object) -> None:
+        raise UsageError("JPEG cannot hold transparency", "Choose png.")
+
+    monkeypatch.setattr(work, "encode", refuses)
+    ran = irn("upscale", small.name, "--model", tiny_model)
+    assert ran.status == 3 and "JPEG cannot hold transparency" in ran.error()
+
+
+def test_a_size_that_does_not_fit_is_found_before_any_work(
+    small: Path, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    bare(small, tmp_path / "bare.png")
+    words = ("--scale", 4, "--model", tiny_model, "-o", "o/", "--size")
+    ran = irn("upscale", "bare.png", *words, "45x40")
+    assert ran.status == 2 and "bare.png: --size 45x40 does not fit" in ran.error()
+    ran = irn("upscale", "bare.png", small.name, *words, "45x31")
+    assert ran.status == 2 and "--size is for pictures without a manifest" in ran.error()
+    assert not (tmp_path / "o").exists()
+
+
 def test_weights_with_one_flipped_byte(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     data = bytearray(tiny_model.read_bytes())
     data[-100] ^= 1

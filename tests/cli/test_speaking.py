@@ -169,7 +169,8 @@ def test_a_file_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_tables_line_up(capsys: pytest.CaptureFixture[str]) -> None:
-    Output().table(("name", "dB"), [("a", 1.234), ("long name", None), ("inf", float("inf")), ("n", float("nan"))])
+    rows = [("a", 1.234), ("long name", None), ("inf", float("inf")), ("n", float("nan"))]
+    Output().table(("name", "dB"), rows)
     lines = ["name         dB", "a          1.23", "long name     -", "inf         inf", "n             -"]
     assert capsys.readouterr().out.splitlines() == lines
 
