@@ -162,6 +162,14 @@ def read_any(text: str) -> Manifest | RestoredRecord:
         raise ManifestError(what, "Restore the small picture again: irn upscale.") from error
 
 
+def check_size(manifest: Manifest, width: int, height: int) -> None:
+    """Raise ManifestError unless a small picture of this size can be the one that the manifest tells of."""
+    if manifest.small_size != (width, height):
+        told = "{}x{}".format(*manifest.small_size)
+        what = f"{width}x{height} pixels where its manifest says {told}: it was resized"
+        raise ManifestError(what, "Use the file as it was made.")
+
+
 def lost_manifest() -> ManifestError:
     """What to say of a picture without any manifest."""
     what = "not made by irn, or its manifest was lost"

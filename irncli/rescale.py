@@ -25,7 +25,7 @@ from irncli.images.colour import (
 from irncli.images.files import Loaded
 from irncli.images.pixels import from_planes, not_finite, pad_to_multiple, to_planes
 from irncli.latent import ALPHA_STREAM, latent_rows
-from irncli.manifest import MAX_TAU, Manifest, lost_manifest, pixels_digest
+from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
 from irncli.pretrained.load import Weights, load_weights
 from irncli.quantise import levels
 
@@ -319,12 +319,7 @@ def picture_digest(picture: Picture) -> str:
 
 def check_manifest(manifest: Manifest, small: Picture) -> None:
     """Raise ManifestError unless the picture can be the one that the manifest tells of."""
-    if manifest.small_size != (small.width, small.height):
-        raise ManifestError(
-            f"{small.width}x{small.height} pixels where its manifest says "
-            f"{manifest.small_size[0]}x{manifest.small_size[1]}: it was resized",
-            "Use the file as it was made.",
-        )
+    check_size(manifest, small.width, small.height)
     if manifest.depth != 8:
         raise ManifestError(f"a small picture of {manifest.depth} bits", "It needs a newer irn.")
     if (manifest.mode == "grey") != small.grey or (manifest.alpha == "none") != (small.alpha is None):

@@ -84,11 +84,13 @@ def restored_forecast(
     return look
 
 
-def prepared(plan: Plan, look: Look, form: Format, *, room: bool = True) -> Plan:
+def prepared(
+    plan: Plan, look: Look, form: Format, *, room: bool = True, most: int | None = None
+) -> Plan:
     """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
 
     Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
-    picture whose header cannot be read is left to the run.
+    picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run.
     """
     jobs = []
     needed: dict[Path, int] = {}
@@ -96,6 +98,9 @@ def prepared(plan: Plan, look: Look, form: Format, *, room: bool = True) -> Plan
         try:
             forecast = look(job)
         except IrnError:
+            jobs.append(job)
+            continue
+        if most is not None and forecast.pixels > most:
             jobs.append(job)
             continue
         _check_sides(job, forecast, form)

@@ -10,7 +10,7 @@ from irncli.batch.discover import Found
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
 from irncli.images.files import Loaded, peek_alpha, peek_stream, peek_text, read_picture, read_stream
-from irncli.manifest import Manifest, lost_manifest
+from irncli.manifest import Manifest, check_size, lost_manifest
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,11 @@ def _look(path: Path, data: bytes | None, page: int | None) -> Header | InputErr
             text, size, _ = peek_stream(io.BytesIO(data), "-", page)
     except InputError as error:
         return error
+    if text is None:
+        return Header(*size, None, lost_manifest())
     try:
-        return Header(*size, Manifest.from_json(text) if text is not None else None, lost_manifest())
+        manifest = Manifest.from_json(text)
+        check_size(manifest, *size)  # or a forged one would fill the disk in the forecast
     except ManifestError as error:
         return Header(*size, None, error)
+    return Header(*size, manifest)

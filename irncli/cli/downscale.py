@@ -97,7 +97,7 @@ def downscale(
         )
     plan = make_plan(todo, on_existing, part)
     look = small_forecast(Headers(page), weights, factor)
-    plan = prepared(plan, look, form, room=not dry_run)
+    plan = prepared(plan, look, form, room=not dry_run, most=most)
     work = Downscale(
         Models(device, dtype, side, threads),
         weights,

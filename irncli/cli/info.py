@@ -12,7 +12,7 @@ import typer
 import irncli
 from irncli.cli.command import command
 from irncli.cli.output import Output, one_line
-from irncli.errors import InputError, IrnError, ManifestError
+from irncli.errors import InputError, IrnError
 
 if TYPE_CHECKING:
     from irncli.batch.run import Outcome
@@ -65,7 +65,7 @@ def _picture(path: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
     from irncli.images.files import peek_text
-    from irncli.manifest import RestoredRecord, read_any
+    from irncli.manifest import RestoredRecord, check_size, read_any
     from irncli.pretrained.catalogue import name_of_identity
 
     text, (width, height), form = peek_text(path)
@@ -77,12 +77,7 @@ def _picture(path: Path) -> dict[str, Any]:
     if isinstance(found, RestoredRecord):
         record = asdict(found) | {"options": dict(found.options)}
         return facts | {"kind": "restored picture", "record": record}
-    if found.small_size != (width, height):
-        raise ManifestError(
-            f"{width}x{height} pixels where its manifest says "
-            f"{found.small_size[0]}x{found.small_size[1]}: it was resized",
-            "Use the file as it was made.",
-        )
+    check_size(found, width, height)
     try:
         there = name_of_identity(found.identity)
     except IrnError:  # a damaged catalogue says nothing about the picture

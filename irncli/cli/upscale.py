@@ -148,7 +148,7 @@ def upscale(
         out.note(f"--seed {number} was drawn")
     taken_for = (assumed.model, scale_of(assumed.model)) if assumed else None
     look = restored_forecast(headers, taken_for, lost_size)
-    plan = prepared(plan, look, form, room=not dry_run)
+    plan = prepared(plan, look, form, room=not dry_run, most=most)
     work = Upscale(
         Models(device, dtype, side, threads),
         form,

@@ -100,20 +100,35 @@ def test_what_a_killed_run_left_is_swept_by_the_next(tmp_path: Path, tiny_model:
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["a.x4.png"]
 
 
-def test_killed_at_any_moment_an_output_is_absent_or_whole(tmp_path: Path, tiny_model: Path) -> None:
-    for i in range(40):
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        *((signal.SIGKILL, moment) for moment in (0.0, 0.02, 0.05, 0.15)),
+        (signal.SIGINT, 0.02),
+        (signal.SIGTERM, 0.05),
+    ],
+)
+def test_stopped_at_any_moment_an_output_is_absent_or_whole(
+    number: signal.Signals, moment: float, tmp_path: Path, tiny_model: Path
+) -> None:
+    for i in range(60):
         save(tmp_path / f"in/{i}.png", 60, 50)
     argv = [sys.executable, "-m", "irncli", "downscale", "in", "-o", "o/", "--model", str(tiny_model)]
     process = subprocess.Popen(
-        argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.05)
-    process.kill()
-    process.communicate(timeout=30)
+    first = process.stdout.readline()
+    time.sleep(moment)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
     whole = [path for path in (tmp_path / "o").iterdir() if not path.name.startswith(".")]
-    assert whole
+    assert 0 < len(whole) < 60
+    if number != signal.SIGKILL:
+        assert process.returncode == 130 and "interrupted" in err and "Traceback" not in err
+        assert len(list((tmp_path / "o").iterdir())) == len(whole)
+    if number == signal.SIGINT:  # the pictures under way are finished and told
+        assert {f"o/{path.name}" for path in whole} == {*(first + out).splitlines()}
     for path in whole:
         with Image.open(path) as image:
             image.load()

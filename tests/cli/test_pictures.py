@@ -234,3 +234,27 @@ def test_too_little_space_is_found_before_any_work(
     assert ran.status == 4 and "144 bytes will be needed" in ran.error()
     assert not (tmp_path / "o").exists()
     assert irn("downscale", "a.png", "-o", "o/", "--model", tiny_model, "--dry-run").status == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--accept-modified",)])
+def test_the_pixels_are_hashed_once(
+    words: tuple[str, ...],
+    small: Path,
+    irn: Irn,
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from irncli import rescale
+
+    digest, calls = rescale.picture_digest, []
+
+    def counted(picture: rescale.Picture) -> str:
+        calls.append(picture)
+        return digest(picture)
+
+    monkeypatch.setattr(rescale, "picture_digest", counted)
+    assert irn("upscale", small.name, "--model", tiny_model, *words).status == 0
+    assert len(calls) == 1
+    with Image.open(tmp_path / "a.restored.png") as image:
+        assert json.loads(image.info["irn"])["small_pixels_sha256"] == digest(calls[0])

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,12 @@ def test_the_border_is_cut_unless_nothing_would_be_left():
     image = np.arange(100).reshape(10, 10)
     assert cut_border(image, 4).tolist() == [[44, 45], [54, 55]]
     assert cut_border(image, 5) is image and cut_border(image, 0) is image
+
+
+def test_psnr_takes_eight_bytes_a_sample():
+    a = np.zeros((500, 400, 3), np.uint8)
+    tracemalloc.start()
+    psnr(a, a + 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * a.size
