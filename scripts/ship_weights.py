@@ -28,7 +28,7 @@ WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 SOURCE = "trained by the irn developers with `irn train {recipe}`"
 ALLOWED_LOSS = 0.02
 """dB PSNR-Y against fp32."""
-SIDE = 384
+SIDE = 256
 """Pixels a side of the centre that is judged of each picture."""
 
 
