@@ -33,6 +33,10 @@ Samples = NDArray[np.uint8]
 """H W C, C 1 or 3."""
 
 
+LEAST_SITES = 12
+"""Pixels of the small picture, per side, that the network is run on at least."""
+
+
 class Rescaler:
     """A loaded model that makes pictures small and brings them back.
 
@@ -90,6 +94,12 @@ class Rescaler:
         height, width = samples.shape[:2]
         s = self.scale
         rows, columns = -(-height // s), -(-width // s)
+        (top, bottom), (left, right) = _margin(rows), _margin(columns)
+        if top or bottom or left or right:
+            rest = rows * s - height, columns * s - width
+            pads = ((top * s, bottom * s + rest[0]), (left * s, right * s + rest[1]), (0, 0))
+            small = self.downscale_real(np.pad(samples, pads, mode="edge"))
+            return np.ascontiguousarray(small[top : top + rows, left : left + columns])
 
         def pixels(first: int, end: int) -> torch.Tensor:
             return pad_to_multiple(to_planes(samples[first:end]), s)
@@ -114,11 +124,17 @@ class Rescaler:
     ) -> Samples:
         """h w C uint8 -> H W C uint8 of ``size`` (H, W)."""
         rows, columns = small.shape[:2]
+        (top, bottom), (left, right) = _margin(rows), _margin(columns)
+        if top or bottom or left or right:
+            s = self.scale
+            wide = np.pad(small, ((top, bottom), (left, right), (0, 0)), mode="edge")
+            whole = self._up(wide, (wide.shape[0] * s, wide.shape[1] * s), grey, tau, seed, stream)
+            return np.ascontiguousarray(whole[top * s :][: size[0], left * s :][:, : size[1]])
         latent = self.weights.latent
-        top = np.float32(levels(8))
+        highest = np.float32(levels(8))
 
         def small_rows(first: int, end: int) -> NDArray[np.float32]:
-            part = small[first:end].astype(np.float32) / top
+            part = small[first:end].astype(np.float32) / highest
             return part if part.shape[2] == 3 else np.repeat(part, 3, 2)
 
         z = latent_rows(columns, latent.mean, latent.std, tau, seed, stream)
@@ -307,6 +323,15 @@ class Rescaler:
         check_manifest(manifest, picture)
         check_pixels(manifest, picture, accept_modified)
         return _like(small, self.upscale_picture(picture, manifest, tau=tau, seed=seed))
+
+
+def _margin(sites: int) -> tuple[int, int]:
+    """Sites to add before and after a side of a tiny picture, by repeating its edge.
+
+    Where everything is border the network sees only its own padding, which no patch in training was.
+    """
+    missing = max(0, LEAST_SITES - sites)
+    return missing // 2, missing - missing // 2
 
 
 def picture_digest(picture: Picture) -> str:
