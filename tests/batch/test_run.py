@@ -68,7 +68,7 @@ def test_fail_fast_stops_the_rest() -> None:
         ([InputError("")], 3),
         ([OutputError(""), InputError("")], 3),
         ([DeviceError(""), ModelError("")], 5),
-        ([InputError(""), UsageError("")], 2),
+        ([OutputError(""), UsageError("")], 3),  # found during the work: that input is at fault
         ([InputError(""), ValueError()], 1),
         ([IrnError("")], 1),
         ([MemoryError()], 6),
