@@ -39,6 +39,11 @@ entry()
 """
 
 
+def hear_ctrl_c() -> None:
+    """A shell starts what runs in the background with SIGINT ignored, and a child inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def begin(tmp_path: Path, model: Path, writing: bool, seconds: float = 30) -> subprocess.Popen[str]:
     """A run that has reached its first picture's encoding, or the moment before its rename."""
     names = [f"{name}.png" for name in "abcdefgh"]
@@ -47,8 +52,9 @@ def begin(tmp_path: Path, model: Path, writing: bool, seconds: float = 30) -> su
     script = SLOW.replace("WRITING", str(writing)).replace("SECONDS", str(seconds))
     argv = [sys.executable, "-c", script, "downscale", *names, "-j", "1", "-o", "o/", "--model", str(model)]
     process = subprocess.Popen(
-        argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=hear_ctrl_c,
+    )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
         if line == "working\n":
@@ -114,14 +120,16 @@ def test_stopped_at_any_moment_an_output_is_absent_or_whole(
     for i in range(60):
         save(tmp_path / f"in/{i}.png", 60, 50)
     argv = [sys.executable, "-m", "irncli", "downscale", "in", "-o", "o/", "--model", str(tiny_model)]
+    # Unbuffered: a buffer would keep lines that communicate() then never sees.
     process = subprocess.Popen(
-        argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        argv, bufsize=0, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=hear_ctrl_c,
+    )  # fmt: skip
     assert process.stdout is not None
-    first = process.stdout.readline()
+    first = process.stdout.readline().decode()
     time.sleep(moment)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = (stream.decode() for stream in process.communicate(timeout=60))
     whole = [path for path in (tmp_path / "o").iterdir() if not path.name.startswith(".")]
     assert 0 < len(whole) < 60
     if number != signal.SIGKILL:
