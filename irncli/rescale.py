@@ -24,6 +24,7 @@ from irncli.images.colour import (
 )
 from irncli.images.files import Loaded
 from irncli.images.pixels import from_planes, not_finite, pad_to_multiple, to_planes
+from irncli.images.transparency import around, flatten_alpha
 from irncli.latent import ALPHA_STREAM, latent_rows
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
 from irncli.pretrained.load import Weights, load_weights
@@ -215,7 +216,7 @@ class Rescaler:
             size = (padded.shape[1] // s, padded.shape[0] // s)
             small = np.array(Image.fromarray(padded).resize(size, Image.Resampling.BICUBIC))
         blocks = padded.reshape(padded.shape[0] // s, s, -1, s)
-        _flatten_alpha(small, *_around(blocks.min((1, 3)), blocks.max((1, 3))))
+        flatten_alpha(small, *around(blocks.min((1, 3)), blocks.max((1, 3))))
         return small
 
     def _alpha_up(self, alpha: Samples, size: tuple[int, int], way: str, tau: float, seed: int) -> Samples:
@@ -227,9 +228,9 @@ class Rescaler:
             image = Image.fromarray(alpha).resize((w * s, h * s), Image.Resampling.BICUBIC)
             large = np.array(image)[: size[0], : size[1]]
         low, high = (
-            np.repeat(np.repeat(edge, s, 0), s, 1)[: size[0], : size[1]] for edge in _around(alpha, alpha)
+            np.repeat(np.repeat(edge, s, 0), s, 1)[: size[0], : size[1]] for edge in around(alpha, alpha)
         )
-        _flatten_alpha(large, low, high)
+        flatten_alpha(large, low, high)
         return large
 
     # Manifests --------------------------------------------------------------------------------
@@ -358,25 +359,6 @@ def check_pixels(manifest: Manifest, small: Picture, accept_modified: bool) -> N
             "its pixels were changed after irn made it, and the hidden detail with them",
             "Use the file as it was made, or add --accept-modified.",
         )
-
-
-def _around(low: Samples, high: Samples) -> tuple[Samples, Samples]:
-    """The least of ``low`` and the most of ``high`` over each sample and its eight neighbours."""
-    for axis in (0, 1):
-        last = low.shape[axis]
-
-        def shifted(plane: Samples, axis: int = axis, last: int = last) -> list[Samples]:
-            wide = np.pad(plane, [(1, 1) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
-            return [wide.take(range(k, k + last), axis) for k in range(3)]
-
-        low, high = np.minimum.reduce(shifted(low)), np.maximum.reduce(shifted(high))
-    return low, high
-
-
-def _flatten_alpha(alpha: Samples, low: Samples, high: Samples) -> None:
-    """What is plainly transparent or opaque all around stays exactly so, in place."""
-    alpha[high == 0] = 0
-    alpha[low == 255] = 255
 
 
 def _as_picture(image: Image.Image | Samples) -> Picture:

@@ -31,10 +31,10 @@ STATUSES = {
 }
 STATUS_NOTE = "A batch ends with 130, else 1, else the smallest of 3 to 6 that occurred."
 DEFAULTS = (
-    "Defaults may stand in irn.toml, the first that is found from the working directory upwards or else in the "
-    "user's configuration folder, as tile = 256, or below [downscale] for one command; and in variables such as "
-    "IRN_TILE or IRN_DOWNSCALE_TILE. An option wins over a variable, a variable over the file. -o, --on-existing "
-    "and (in the file) --log-file cannot be set so. -v tells where each came from."
+    "Defaults may stand in irn.toml, the first that is found from the working directory upwards or else in "
+    "the user's configuration folder, as tile = 256, or below [downscale] for one command; and in variables "
+    "such as IRN_TILE or IRN_DOWNSCALE_TILE. An option wins over a variable, a variable over the file. -o, "
+    "--on-existing and (in the file) --log-file cannot be set so. -v tells where each came from."
 )
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Real = NDArray[np.float32]
+Plane = NDArray[np.uint8]
+"""H W."""
 BAND = 256
 """Rows of the finest level at a time, an even number."""
 
@@ -73,3 +75,22 @@ def _double_rows(x: Real, rows: int) -> Real:
     out[0::2] = 0.75 * x + 0.25 * around[:-2]
     out[1::2] = 0.75 * x + 0.25 * around[2:]
     return out[:rows]
+
+
+def around(low: Plane, high: Plane) -> tuple[Plane, Plane]:
+    """The least of ``low`` and the most of ``high`` over each sample and its eight neighbours."""
+    for axis in (0, 1):
+        last = low.shape[axis]
+
+        def shifted(plane: Plane, axis: int = axis, last: int = last) -> list[Plane]:
+            wide = np.pad(plane, [(1, 1) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
+            return [wide.take(range(k, k + last), axis) for k in range(3)]
+
+        low, high = np.minimum.reduce(shifted(low)), np.maximum.reduce(shifted(high))
+    return low, high
+
+
+def flatten_alpha(alpha: Plane, low: Plane, high: Plane) -> None:
+    """What is plainly transparent or opaque all around stays exactly so, in place."""
+    alpha[high == 0] = 0
+    alpha[low == 255] = 255
