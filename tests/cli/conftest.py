@@ -54,11 +54,12 @@ def nobody(tmp_path: Path) -> Nobody:
 
     As root, permissions prove nothing.
     """
-    if os.geteuid() == 0:
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(folder.stat().st_mode | 0o055)
 
     def call(commands: list[tuple[object, ...]]) -> list[Ran]:
+        if os.geteuid() == 0:
+            # As late as possible: another pytest that starts meanwhile closes their common folder again.
+            for folder in (tmp_path, *tmp_path.parents[:2]):
+                folder.chmod(folder.stat().st_mode | 0o055)
         argv = [sys.executable, "-c", AS_NOBODY, json.dumps([[str(w) for w in words] for words in commands])]
         done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, timeout=120)
         assert done.returncode == 0, done.stderr
