@@ -71,8 +71,11 @@ def resolve(name_or_path: str) -> Path:
     """A name of the catalogue or a path -> an existing file. Raise ModelError, naming what there is."""
     entry = find(name_or_path)
     path = entry.path if entry else Path(name_or_path)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})", _there_are()) from error
     if entry:
         raise ModelError(f"{path}: the weights of {name_or_path} are missing", _AGAIN)
     if _is_path(name_or_path):

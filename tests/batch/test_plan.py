@@ -61,7 +61,7 @@ def test_one_file_cannot_take_several_inputs_or_a_folder(tmp_path: Path) -> None
         with pytest.raises(UsageError, match="one file"):
             target_of("out.png", words)
     with pytest.raises(UsageError, match="not a folder"):
-        target_of("out", Words(("a",)), only_folder=True)
+        target_of(str(tmp_path / "out"), Words(("a",)), only_folder=True)
     with pytest.raises(UsageError):
         target_of("", Words(("a",)))
 
