@@ -21,6 +21,7 @@ except ImportError:  # Windows has no such locks; leftovers then stay.
 
 _PREFIX, _SUFFIX = ".irn-", ".tmp"
 _umask_lock = threading.Lock()
+_making = threading.Lock()
 _held: set[str] = set()
 """Temporary files that this process is writing."""
 _REASONS = {
@@ -52,7 +53,6 @@ def write_whole(path: Path, data: bytes, replace: bool = True) -> None:
     temporary = held = None
     try:
         fd, temporary = _locked_temporary(path.parent)
-        _held.add(temporary)
         held = temporary
         with os.fdopen(fd, "wb") as stream:
             stream.write(data)
@@ -87,6 +87,8 @@ def exists(path: Path) -> ExistsError:
 
 def abandon_temporaries() -> None:
     """Remove what other threads are still writing: for a process that is about to end at once."""
+    # Kept for good: no thread makes another one. The limit is for a signal that came while it was ours.
+    _making.acquire(timeout=1)
     for path in tuple(_held):
         with contextlib.suppress(OSError):
             os.unlink(path)
@@ -113,7 +115,9 @@ def _locked_temporary(folder: Path) -> tuple[int, str]:
     while True:
         path = os.path.join(folder, f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+            with _making:
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+                _held.add(path)
         except FileExistsError:
             continue
         try:
