@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import overload
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 import irncli
@@ -23,19 +21,11 @@ from irncli.images.colour import (
     to_pillow,
 )
 from irncli.images.files import Loaded
-from irncli.images.pixels import from_planes, not_finite, pad_to_multiple, to_planes
 from irncli.images.transparency import around, flatten_alpha
-from irncli.latent import ALPHA_STREAM, latent_rows
+from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
+from irncli.planes import Planes, Samples
 from irncli.pretrained.load import Weights, load_weights
-from irncli.quantise import levels
-
-Samples = NDArray[np.uint8]
-"""H W C, C 1 or 3."""
-
-
-LEAST_SITES = 12
-"""Pixels of the small picture, per side, that the network is run on at least."""
 
 
 class Rescaler:
@@ -67,6 +57,7 @@ class Rescaler:
         self.engine = Engine(
             network, device=str(place), dtype=precision, tile=tile, threads=threads, on_shortage=on_shortage
         )
+        self.planes = Planes(self.engine, self.weights.latent)
 
     @property
     def scale(self) -> int:
@@ -88,66 +79,6 @@ class Rescaler:
     def header(self) -> dict[str, str]:
         return self.weights.header
 
-    # Planes -----------------------------------------------------------------------------------
-
-    def downscale_real(self, samples: Samples) -> NDArray[np.float32]:
-        """H W C uint8 -> h w 3 float32, the small picture before the grid; h = ceil(H / scale)."""
-        height, width = samples.shape[:2]
-        s = self.scale
-        rows, columns = -(-height // s), -(-width // s)
-        (top, bottom), (left, right) = _margin(rows), _margin(columns)
-        if top or bottom or left or right:
-            rest = rows * s - height, columns * s - width
-            pads = ((top * s, bottom * s + rest[0]), (left * s, right * s + rest[1]), (0, 0))
-            small = self.downscale_real(np.pad(samples, pads, mode="edge"))
-            return np.ascontiguousarray(small[top : top + rows, left : left + columns])
-
-        def pixels(first: int, end: int) -> torch.Tensor:
-            return pad_to_multiple(to_planes(samples[first:end]), s)
-
-        small = np.empty((rows, columns, 3), np.float32)
-        y = 0
-        for band in self.engine.encode(rows, columns, pixels):
-            small[y : y + len(band)] = band[..., :3]
-            y += len(band)
-        if not np.isfinite(small).all():
-            raise not_finite()
-        return small
-
-    def _down(self, samples: Samples, grey: bool) -> Samples:
-        small = self.downscale_real(samples)
-        if grey:
-            small = small.mean(2, keepdims=True, dtype=np.float32)
-        return from_planes(torch.from_numpy(small).permute(2, 0, 1)[None])
-
-    def _up(
-        self, small: Samples, size: tuple[int, int], grey: bool, tau: float, seed: int, stream: int = 0
-    ) -> Samples:
-        """h w C uint8 -> H W C uint8 of ``size`` (H, W)."""
-        rows, columns = small.shape[:2]
-        (top, bottom), (left, right) = _margin(rows), _margin(columns)
-        if top or bottom or left or right:
-            s = self.scale
-            wide = np.pad(small, ((top, bottom), (left, right), (0, 0)), mode="edge")
-            whole = self._up(wide, (wide.shape[0] * s, wide.shape[1] * s), grey, tau, seed, stream)
-            return np.ascontiguousarray(whole[top * s :][: size[0], left * s :][:, : size[1]])
-        latent = self.weights.latent
-        highest = np.float32(levels(8))
-
-        def small_rows(first: int, end: int) -> NDArray[np.float32]:
-            part = small[first:end].astype(np.float32) / highest
-            return part if part.shape[2] == 3 else np.repeat(part, 3, 2)
-
-        z = latent_rows(columns, latent.mean, latent.std, tau, seed, stream)
-        out = np.empty((*size, 1 if grey else 3), np.uint8)
-        y = 0
-        for band in self.engine.decode(rows, columns, small_rows, z):
-            part = band.mean(1, keepdim=True) if grey else band
-            part = part[:, :, : size[0] - y, : size[1]]
-            out[y : y + part.shape[2]] = from_planes(part)
-            y += part.shape[2]
-        return out
-
     # Pictures ---------------------------------------------------------------------------------
 
     def downscale_picture(self, loaded: Loaded, *, keep_name: str | None = None) -> tuple[Picture, Manifest]:
@@ -157,7 +88,7 @@ class Rescaler:
         if picture.alpha is not None:
             colour = extend_under_transparency(colour, picture.alpha)
         as_grey = picture.grey and trained_grey
-        small_colour = self._down(colour, as_grey)
+        small_colour = self.planes.down(colour, as_grey)
         small_alpha = None
         if picture.alpha is not None:
             small_alpha = self._alpha_down(picture.alpha)
@@ -200,7 +131,7 @@ class Rescaler:
                 "Use the file as it was made.",
             )
         size = (manifest.height, manifest.width)
-        colour = self._up(small.colour, size, manifest.mode != "rgb", tau, seed)
+        colour = self.planes.up(small.colour, size, manifest.mode != "rgb", tau, seed)
         alpha = None
         if small.alpha is not None:
             alpha = self._alpha_up(small.alpha, size, manifest.alpha, tau, seed)
@@ -211,7 +142,7 @@ class Rescaler:
         h, w = alpha.shape
         padded = np.pad(alpha, ((0, -h % s), (0, -w % s)), mode="edge")
         if self.weights.grey:
-            small = self._down(alpha[..., None], grey=True)[..., 0]
+            small = self.planes.down(alpha[..., None], grey=True)[..., 0]
         else:
             size = (padded.shape[1] // s, padded.shape[0] // s)
             small = np.array(Image.fromarray(padded).resize(size, Image.Resampling.BICUBIC))
@@ -223,7 +154,7 @@ class Rescaler:
         s = self.scale
         h, w = alpha.shape
         if way == "network":
-            large = self._up(alpha[..., None], size, True, tau, seed, ALPHA_STREAM)[..., 0]
+            large = self.planes.up(alpha[..., None], size, True, tau, seed, ALPHA_STREAM)[..., 0]
         else:
             image = Image.fromarray(alpha).resize((w * s, h * s), Image.Resampling.BICUBIC)
             large = np.array(image)[: size[0], : size[1]]
@@ -324,15 +255,6 @@ class Rescaler:
         check_manifest(manifest, picture)
         check_pixels(manifest, picture, accept_modified)
         return _like(small, self.upscale_picture(picture, manifest, tau=tau, seed=seed))
-
-
-def _margin(sites: int) -> tuple[int, int]:
-    """Sites to add before and after a side of a tiny picture, by repeating its edge.
-
-    Where everything is border the network sees only its own padding, which no patch in training was.
-    """
-    missing = max(0, LEAST_SITES - sites)
-    return missing // 2, missing - missing // 2
 
 
 def picture_digest(picture: Picture) -> str:

@@ -94,7 +94,7 @@ def judge(rescaler: Rescaler, picture: HighResolution, draws: int, grey: bool) -
                 for seed in range(draws)
             ]
         )
-    real = rescaler.downscale_real(original if original.ndim == 3 else original[..., None])
+    real = rescaler.planes.down_real(original if original.ndim == 3 else original[..., None])
     if small.ndim == 2:
         real = real.mean(2)
     published = published_bicubic(original, scale, picture.grey_file or grey)

@@ -16,6 +16,9 @@ from irncli.training.recipe import Recipe
 
 __all__ = ["Batch", "draw"]
 
+TAU = (0.6, 1.2)
+"""Least and largest scale of a latent that is drawn in training."""
+
 
 def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, ranks: Ranks = ALONE) -> Batch:
     """The batch of a step, or a rank's part of it, on the device of the pool's samples.
@@ -49,5 +52,9 @@ def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, r
         return torch.randn(shape, generator=generator, device=device)[mine]
 
     noise = normal(guide.shape[1]) if phase.loss.lr_noise else None
-    latent = normal(recipe.network.latent_channels) if phase.loss.z == "sampled" else None
-    return Batch(padded[..., margin:-margin, margin:-margin], guide, grey, noise, latent)
+    latent = None if phase.loss.z == "zero" else normal(recipe.network.latent_channels)
+    tau = None
+    if phase.loss.z == "measured":
+        drawn_tau = rng.uniform(*TAU, phase.batch) * (rng.random(phase.batch) < phase.loss.z_share)
+        tau = to_device(drawn_tau.astype(np.float32)[mine], device)
+    return Batch(padded[..., margin:-margin, margin:-margin], guide, grey, noise, latent, tau)

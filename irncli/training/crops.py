@@ -6,6 +6,8 @@ gather on the pictures' own device. Nothing comes back, so a GPU never waits for
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -47,7 +49,7 @@ def cut_crops(samples: Tensor, plan: Tensor, size: int) -> Tensor:
     return crops.permute(0, 3, 1, 2).float().div_(255.0)
 
 
-def to_device(numbers: NDArray[np.int64], device: torch.device) -> Tensor:
+def to_device(numbers: NDArray[Any], device: torch.device) -> Tensor:
     """Without waiting: from pinned memory, in the order of the GPU's other work."""
     tensor = torch.from_numpy(numbers)
     if device.type == "cuda":

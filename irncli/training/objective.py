@@ -33,6 +33,9 @@ class Batch:
     """Like the guide, standard normal; None where the recipe adds none."""
     latent: Tensor | None
     """N 3(s^2-1) H/s W/s standard normal, or None where the recipe restores from z = 0."""
+    tau: Tensor | None = None
+    """N: by how much each patch's latent is drawn from the encoded ones' statistics, 0 for zeros. None: the
+    latent is taken as it is."""
 
     def laid_out(self, layout: torch.memory_format) -> Batch:
         """The same with the picture's samples in another order in memory."""
@@ -112,6 +115,12 @@ def chroma_error(error: Tensor) -> Tensor:
     return fn.avg_pool2d(colour, 3, 1)
 
 
+def drawn_like(z: Tensor, normal: Tensor, tau: Tensor) -> Tensor:
+    """A latent with the encoded one's statistics, channel by channel, as :mod:`irncli.latent` draws it."""
+    deviation, mean = torch.std_mean(z, (0, 2, 3), keepdim=True, correction=0)
+    return tau.view(-1, 1, 1, 1) * (mean + deviation * normal)
+
+
 def objective(
     network: InvertibleRescaler,
     hr: Tensor,
@@ -120,12 +129,14 @@ def objective(
     noise: Tensor | None,
     loss: LossConfig,
     latent: Tensor | None = None,
+    tau: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loss, its HR term and the mean squared distance of the small picture to the guide.
 
     ``hr`` N 3 H W; ``guide`` N 3 H/s W/s; ``grey`` N bool; ``noise`` like the guide and ``latent``
-    N 3(s^2-1) H/s W/s standard normal. Without a latent the picture is restored from z = 0. The HR term
-    is given without its weight.
+    N 3(s^2-1) H/s W/s standard normal. Without a latent the picture is restored from z = 0; with ``tau``, N,
+    from tau * (mean + deviation * latent) of the encoded latents of this batch. The HR term is given without
+    its weight.
     """
     lr, z = network(hr)
     lr = torch.where(grey.view(-1, 1, 1, 1), lr.mean(1, keepdim=True), lr)
@@ -144,7 +155,11 @@ def objective(
     small = straight_through(lr)
     if noise is not None:
         small = small + loss.lr_noise * noise
-    restored = network.inverse(small, torch.zeros_like(z) if latent is None else latent)
+    if latent is None:
+        latent = torch.zeros_like(z)
+    elif tau is not None:
+        latent = drawn_like(z.detach(), latent, tau)
+    restored = network.inverse(small, latent)
     hr_term = distance(restored - hr, loss.hr, loss.sums)
     return total + loss.hr_weight * hr_term, hr_term.detach(), error.detach().square().mean()
 
@@ -157,4 +172,5 @@ class Objective(nn.Module):
         self.network = network
 
     def forward(self, batch: Batch, loss: LossConfig) -> tuple[Tensor, Tensor, Tensor]:
-        return objective(self.network, batch.hr, batch.guide, batch.grey, batch.noise, loss, batch.latent)
+        b = batch
+        return objective(self.network, b.hr, b.guide, b.grey, b.noise, loss, b.latent, b.tau)

@@ -13,6 +13,7 @@ from irncli.errors import TrainingError
 from irncli.nn.network import NetworkConfig
 
 FORMS = ("l1", "charbonnier", "l2")
+LATENTS = ("zero", "sampled", "measured")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class LossConfig:
     sums: bool = False
     """Sum over channels and pixels, mean over the batch: the paper's units (network.md, 6)."""
     z: str = "zero"
-    """What the picture is restored from beside the small one: ``zero`` or ``sampled`` (N(0, 1))."""
+    """What the picture is restored from beside the small one: ``zero``, ``sampled`` (N(0, 1), the paper's) or
+    ``measured``: zero for most patches, for ``z_share`` of them a draw with the encoded latent's own mean and
+    deviation, so that tau 1 costs what it must and no more."""
+    z_share: float = 0.3
+    """Of the patches, with ``measured``."""
     z_weight: float = 0.0
     """Weight on the squared latent, the paper's z loss."""
 
@@ -48,8 +53,10 @@ class LossConfig:
         for name in ("hr", "guide"):
             if getattr(self, name) not in FORMS:
                 raise ValueError(f"loss.{name} must be one of {', '.join(FORMS)}")
-        if self.z not in ("zero", "sampled"):
-            raise ValueError("loss.z must be zero or sampled")
+        if self.z not in LATENTS:
+            raise ValueError(f"loss.z must be one of {', '.join(LATENTS)}")
+        if not 0 <= self.z_share <= 1:
+            raise ValueError("loss.z_share must lie in 0..1")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from irncli.errors import TrainingError
-from irncli.training.batches import draw
+from irncli.training.batches import TAU, draw
 from irncli.training.crops import cut_crops, plan_crops
 from irncli.training.data import Pool, read_pool
 from irncli.training.precision import exact, fast
@@ -71,6 +71,15 @@ def test_ranks_share_a_batch_out(pictures):
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
     with pytest.raises(TrainingError, match="batch of 4"):
         draw(pool, recipe, 1, 1, ranks=Ranks(0, 3))
+
+
+def test_a_share_of_the_patches_is_drawn_at_random(pictures):
+    pool = read_pool([pictures], 64, print)
+    recipe = replace(RECIPE, batch=200, loss=replace(RECIPE.loss, z="measured", z_share=0.25))
+    tau = draw(pool, recipe, 1, 1).tau
+    assert 30 < int((tau > 0).sum()) < 70
+    assert float(tau[tau > 0].min()) >= TAU[0] and float(tau.max()) <= TAU[1]
+    assert draw(pool, replace(recipe, loss=RECIPE.loss), 1, 1).tau is None
 
 
 def test_float32_is_exact_where_it_must_be(monkeypatch):

@@ -10,7 +10,7 @@ import torch
 from irncli.evaluation.bicubic import resize
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.quantise import quantise, straight_through
-from irncli.training.objective import bicubic_guide, guide_margin, objective, tint, to_grey
+from irncli.training.objective import bicubic_guide, drawn_like, guide_margin, objective, tint, to_grey
 from irncli.training.recipe import LossConfig
 
 TINY = NetworkConfig(scale=2, blocks=(2,), width=(6,), subnet="residual", coupling="affine-shared")
@@ -53,8 +53,8 @@ def parts(loss: LossConfig, grey: list[bool], network: InvertibleRescaler | None
     generator = torch.Generator().manual_seed(5)
     hr = torch.rand(2, 3, 16, 16, generator=generator)
     guide = torch.rand(2, 3, 8, 8, generator=generator) * 1.4 - 0.2
-    batch = {"noise": torch.zeros_like(guide), "latent": None} | given
-    return objective(network, hr, guide, torch.tensor(grey), batch["noise"], loss, batch["latent"])
+    b = {"noise": torch.zeros_like(guide), "latent": None, "tau": None} | given
+    return objective(network, hr, guide, torch.tensor(grey), b["noise"], loss, b["latent"], b["tau"])
 
 
 PLAIN = LossConfig()
@@ -129,3 +129,22 @@ def test_a_strong_tint_costs_and_faint_colour_is_free():
     error[:, 0] += 28 / 255  # red by 30 levels: 20 above its mean, 10 below in the others
     assert tint(error) == pytest.approx((17 + 7 + 7) / 3 / 255, rel=1e-4)
     assert tint(error.mean(1, keepdim=True).expand_as(error)) == 0
+
+
+def test_a_drawn_latent_has_the_encoded_ones_statistics():
+    generator = torch.Generator().manual_seed(1)
+    scale = torch.tensor([0.1, 1.0, 7.0]).view(1, 3, 1, 1)
+    z = torch.randn(2, 3, 60, 60, generator=generator) * scale + 3 * scale
+    drawn = drawn_like(z, torch.randn(z.shape, generator=generator), torch.tensor([1.0, 0.5]))
+    for share, patch in zip((1.0, 0.5), drawn, strict=True):
+        torch.testing.assert_close(patch.std((1, 2)), share * scale.view(3), rtol=0.05, atol=0)
+        torch.testing.assert_close(patch.mean((1, 2)), 3 * share * scale.view(3), rtol=0.05, atol=0)
+
+
+def test_a_patch_of_tau_zero_is_restored_from_zeros():
+    noise = torch.randn(2, 9, 8, 8, generator=torch.Generator().manual_seed(2))
+    loss = LossConfig(z="measured")
+    plain = parts(loss, [False, False])[1]
+    assert parts(loss, [False, False], latent=noise, tau=torch.zeros(2))[1] == plain
+    drawn = parts(loss, [False, False], latent=noise, tau=torch.tensor([0.0, 1.0]))[1]
+    assert drawn != plain
