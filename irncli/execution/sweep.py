@@ -20,6 +20,10 @@ from irncli.nn.coupling import HalfStep
 Size = tuple[int, int]
 """Rows and columns."""
 
+LEAST_WIDTH = 48
+"""Cells of a level in bfloat16: oneDNN's AMX convolution adds up narrower rows in another order when they
+have fewer than 16 channels (measured; a multiple of 16 would do, heights and threads are free)."""
+
 
 class Sweeper:
     """Runs tiles on ``threads`` threads of one core each (1: in the caller's own thread)."""
@@ -72,7 +76,8 @@ def half_step(
     state: State, half: HalfStep, side: int, size: Size, tile: Region, *, inverse: bool
 ) -> None:
     """One tile of one half-step at the level with ``side`` cells per site and side."""
-    window = tile.window(*halo(half, side), *size)
+    least = -(-LEAST_WIDTH // side) if half.dtype == torch.bfloat16 else 1
+    window = tile.window(*halo(half, side), *size, least)
     keep = tile.inside(window).scaled(side)
     source = state.read(side, window, half.reads, half.dtype or torch.float32)
     terms = tuple(_kept(term, keep) for term in half.subnet_terms(source))

@@ -40,13 +40,18 @@ class Region:
         """The same place on a grid ``factor`` times finer."""
         return Region(self.y0 * factor, self.y1 * factor, self.x0 * factor, self.x1 * factor)
 
-    def window(self, halo: int, alignment: int, height: int, width: int) -> Region:
-        """This tile with its halo, starts rounded down to ``alignment``, inside a height x width level."""
+    def window(self, halo: int, alignment: int, height: int, width: int, least: int = 1) -> Region:
+        """This tile with its halo, starts rounded down to ``alignment``, inside a height x width level.
+
+        It is at least ``least`` columns wide where the level is.
+        """
+        x0 = max(0, (self.x0 - halo) // alignment * alignment)
+        x1 = min(width, max(-(-(self.x1 + halo) // alignment) * alignment, x0 + least))
         return Region(
             max(0, (self.y0 - halo) // alignment * alignment),
             min(height, -(-(self.y1 + halo) // alignment) * alignment),
-            max(0, (self.x0 - halo) // alignment * alignment),
-            min(width, -(-(self.x1 + halo) // alignment) * alignment),
+            max(0, min(x0, (x1 - least) // alignment * alignment)),
+            x1,
         )
 
     def inside(self, window: Region) -> Region:

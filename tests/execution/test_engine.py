@@ -12,6 +12,7 @@ from networks import randomise
 from irncli.errors import DeviceError, UsageError
 from irncli.execution import device
 from irncli.execution.engine import Engine
+from irncli.execution.sweep import LEAST_WIDTH
 from irncli.execution.tiles import Region, grid, spans
 from irncli.nn.coupling import COUPLINGS
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
@@ -94,31 +95,41 @@ def test_spans_are_even(length: int, tile: int) -> None:
 
 
 @given(
-    st.integers(0, 50), st.integers(1, 20), st.integers(0, 9), st.sampled_from([1, 2, 4]), st.integers(0, 30)
+    st.integers(0, 50),
+    st.integers(1, 20),
+    st.integers(0, 9),
+    st.sampled_from([1, 2, 4]),
+    st.integers(0, 30),
+    st.integers(1, 60),
 )
 def test_a_window_holds_tile_and_halo_or_ends_at_the_border(
-    y0: int, height: int, halo: int, alignment: int, beyond: int
+    y0: int, height: int, halo: int, alignment: int, beyond: int, least: int
 ) -> None:
     total = y0 + height + beyond
     tile = Region(y0, y0 + height, y0, y0 + height)
-    window = tile.window(halo, alignment, total, total)
+    window = tile.window(halo, alignment, total, total, least)
+    assert min(least, total) <= window.width <= max(least, height + 2 * halo + alignment) + alignment
+    assert window.x0 % alignment == 0 and 0 <= window.x0 <= max(0, y0 - halo)
+    assert min(total, y0 + height + halo) <= window.x1 <= total
     assert window.y0 % alignment == 0 and 0 <= window.y0 <= max(0, y0 - halo)
     assert min(total, y0 + height + halo) <= window.y1 <= total
     assert window.y0 > y0 - halo - alignment
 
 
-def test_windows_are_only_as_large_as_they_must_be() -> None:
+@pytest.mark.parametrize(("dtype", "least"), [("fp32", 0), ("bf16", LEAST_WIDTH)])
+def test_windows_are_only_as_large_as_they_must_be(dtype: str, least: int) -> None:
     """No hidden pass over the whole picture: each subnet sees its tile and halo, no more."""
     config = NetworkConfig(scale=4, blocks=(1, 1), width=(4, 4))
     net = network(config)
-    engine = Engine(net, tile=64)
+    engine = Engine(net, tile=64, dtype=dtype)
     sizes: list[tuple[int, int]] = []
     for half in net.half_steps():
         for subnet in half.subnets:
             subnet.register_forward_hook(lambda m, args, out: sizes.append(tuple(args[0].shape[2:])))
     encode(engine, torch.rand(1, 3, 256, 256))
     halo = 2 * 2 * 3  # five cells, rounded up to whole sites of two
-    assert max(max(size) for size in sizes) == 32 + halo
+    assert max(height for height, _ in sizes) == 32 + halo
+    assert max(width for _, width in sizes) == max(32 + halo, least)
     assert len(sizes) > 2 * 16
 
 
