@@ -24,9 +24,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rescale": {"", "errors", "execution", "images", "latent", "manifest", "planes", "pretrained"},
     "batch": {"", "errors", "images", "manifest", "pretrained", "rescale"},
     "evaluation": {"", "errors", "images", "manifest", "rescale", "quantise"},
+    "report": {"errors", "evaluation"},
     "training": {"errors", "evaluation", "images", "nn", "pretrained", "quantise"},
-    "cli": {"", "batch", "errors", "evaluation", "execution", "images", "manifest", "pretrained", "rescale",
-            "training"},
+    "cli": {"", "batch", "errors", "evaluation", "execution", "images", "manifest", "pretrained", "report",
+            "rescale", "training"},
     "__main__": {"cli"},
 }  # fmt: skip
 

@@ -34,6 +34,14 @@ Grey = Annotated[bool, typer.Option("--grey", help="Judge the pictures' grey ver
 StressTest = Annotated[
     bool, typer.Option("--stress", help="Find each picture's worst 16x16 block instead: blotches, tints.")
 ]
+Codecs = Annotated[
+    bool,
+    typer.Option("--codecs", help="Judge JPEG, WebP, AVIF and JPEG XL of the same bytes at full size, too."),
+]
+Crops = Annotated[
+    bool,
+    typer.Option("--crops", help="Keep a window of each picture in the JSON, for irn report to show."),
+]
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write all figures here; - for standard output.")
 ]
@@ -62,6 +70,9 @@ def evaluate(
     draws: Draws = 5,
     grey: Grey = False,
     stress: StressTest = False,
+    peer: o.Peers = None,
+    codecs: Codecs = False,
+    crops: Crops = False,
     json: JsonFile = None,
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
@@ -88,8 +99,15 @@ def evaluate(
         raise UsageError(f"--draws {draws} is out of range", "Use 0 to 1000.")
     if json and json != "-" and not Path(json).parent.is_dir():
         raise OutputError(f"--json {json}: its folder does not exist", "Make the folder first.")
+    if stress and (peer or codecs or crops):
+        raise UsageError("--stress judges no peers", "Drop --stress, or --peer, --codecs and --crops.")
+    if crops and not json:
+        raise UsageError("--crops are kept in the JSON", "Add --json FILE.")
     folders = [Path(word) for word in (*data, *(more or ()))]
 
+    from irncli.evaluation.codecs import installed
+    from irncli.evaluation.comparison import CROP, Beside
+    from irncli.evaluation.peers.catalogue import load_peers
     from irncli.evaluation.pictures import find_pictures
     from irncli.evaluation.protocol import evaluate as judge
     from irncli.rescale import Rescaler
@@ -101,11 +119,16 @@ def evaluate(
     if stress:
         return _stress(out, rescaler, folders, grey, json)
 
+    beside = None
+    if peer or codecs or crops:
+        peers = load_peers(peer or (), rescaler.scale, threads)
+        beside = Beside(peers, installed() if codecs else (), CROP if crops else 0)
+
     def progress(name: str, picture: PictureScores) -> None:
         quality = picture.figures.restored
         out.detail(f"{name}/{picture.name}: {quality.psnr_y:.2f} dB")
 
-    scores = judge(rescaler, folders, draws=draws, grey=grey, progress=progress)
+    scores = judge(rescaler, folders, draws=draws, grey=grey, beside=beside, progress=progress)
     _keep(out, scores.to_json(), json)
     if json != "-":
         show(out, scores)
@@ -182,6 +205,24 @@ def show(out: Output, scores: Scores) -> None:
             f"{each.name}: bicubic as the published tables have it (rounded luma, raw grey) "
             f"{mean.published_bicubic_psnr_y:.2f} dB, SSIM {mean.published_bicubic_ssim_y:.4f}"
         )
+    show_beside(out, scores)
+
+
+def show_beside(out: Output, scores: Scores) -> None:
+    """Peers and codecs at the bytes of our small file: means over each set."""
+    labels = {origin.name: origin.label for origin in scores.origins}
+    rows: list[list[Cell]] = []
+    for each in scores.sets:
+        for peer in each.peers:
+            q = peer.quality
+            rows.append([f"{each.name}, {labels[peer.name]}", q.psnr_y, f"{q.ssim_y:.4f}", q.psnr_rgb, None])
+        for point in each.codecs:
+            if point.share == 1 and point.quality and point.bytes:
+                q = point.quality
+                cells: list[Cell] = [q.psnr_y, f"{q.ssim_y:.4f}", q.psnr_rgb, f"{point.bytes:.0f}"]
+                rows.append([f"{each.name}, {labels[point.name]} at our bytes", *cells])
+    if rows:
+        out.table(("beside it", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "bytes"), rows)
 
 
 def _row(name: str, f: Figures) -> list[Cell]:

@@ -18,10 +18,11 @@ from irncli.batch.plan import Job
 from irncli.batch.run import Result
 from irncli.batch.survey import read_input
 from irncli.batch.work import record_of
-from irncli.cli.sheet import Panel, crop_sheet, most_detailed
+from irncli.cli.sheet import Panel, crop_sheet
+from irncli.evaluation.detail import most_detailed
 from irncli.evaluation.metrics import psnr
-from irncli.evaluation.peers import bicubic_resize
-from irncli.evaluation.protocol import colour, quality
+from irncli.evaluation.peers.resampling import bicubic_resize
+from irncli.evaluation.quality import colour, quality
 from irncli.images.colour import Metadata, Picture, extend_under_transparency
 from irncli.images.files import encode, read_stream
 

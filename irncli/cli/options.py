@@ -95,6 +95,16 @@ Page = Annotated[
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")]
 
+Peers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer",
+        metavar="NAME|FILE",
+        help="Set this beside it: dat, span, waifu2x, realesrgan (see benchmarks/peers.txt), all that "
+        "are installed, or a file of weights, such as the authors' .pth. May be repeated.",
+    ),
+]
+
 # The model ----------------------------------------------------------------------------------------
 
 Scale = Annotated[

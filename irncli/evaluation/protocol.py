@@ -12,66 +12,30 @@ import datetime
 import platform
 import time
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import irncli
 from irncli.errors import InputError
-from irncli.evaluation.metrics import cut_border, luma, psnr, ssim
-from irncli.evaluation.peers import Samples, bicubic, bicubic_resize, lanczos, published_bicubic
+from irncli.evaluation.comparison import Beside, Ours, compare
+from irncli.evaluation.peers.resampling import Samples, bicubic, lanczos, published_bicubic
 from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
-from irncli.evaluation.scores import Figures, PictureScores, Quality, Scores, SetScores, SmallScores, mean_of
+from irncli.evaluation.quality import colour, judge_small, quality
+from irncli.evaluation.scores import Figures, PictureScores, Scores, mean_of, set_scores
 from irncli.images.colour import Picture
 from irncli.images.files import encode
+from irncli.manifest import Manifest
 from irncli.rescale import Rescaler
 
 Progress = Callable[[str, PictureScores], None]
 """Called with the set's name after each picture."""
 
 
-def colour(image: Samples) -> Samples:
-    """H W or H W 1 or H W 3 -> H W 3: grey becomes three equal channels."""
-    plane = image if image.ndim == 3 else image[..., None]
-    return np.broadcast_to(plane, (*plane.shape[:2], 3))
-
-
-def quality(restored: Samples, original: Samples, border: int) -> Quality:
-    """Two pictures of one size, grey or colour, ``border`` pixels cut on each side."""
-    a, b = (cut_border(colour(image), border) for image in (restored, original))
-    psnr_rgb = psnr(a, b)
-    y, true_y = luma(a), luma(b)
-    return Quality(psnr_y=psnr(y, true_y), ssim_y=ssim(y, true_y), psnr_rgb=psnr_rgb)
-
-
-def png_and_webp(image: Samples) -> tuple[int, int]:
-    """Bytes of the bare pixels as PNG and as lossless WebP, encoded as irn's own files are."""
-    picture = Picture(np.ascontiguousarray(image if image.ndim == 3 else image[..., None]))
-    return len(encode(picture, "PNG")[0]), len(encode(picture, "WEBP")[0])
-
-
-def judge_small(small: Samples, real: NDArray[np.float32], original: Samples, scale: int) -> SmallScores:
-    """``small`` h w or h w 3 as in the file, ``real`` the same before the grid, ``original`` the HR."""
-    reference = bicubic_resize(original, Fraction(1, scale))
-    a, b = colour(small), colour(reference)
-    png, webp = png_and_webp(small)
-    bicubic_png, bicubic_webp = png_and_webp(reference)
-    return SmallScores(
-        psnr_rgb=psnr(a, b),
-        psnr_y=psnr(luma(a), luma(b)),
-        ssim_y=ssim(luma(a), luma(b)),
-        clipped=float(np.mean((real < 0) | (real > 1))),
-        png_bytes=png,
-        webp_bytes=webp,
-        bicubic_png_bytes=bicubic_png,
-        bicubic_webp_bytes=bicubic_webp,
-    )
-
-
-def judge(rescaler: Rescaler, picture: HighResolution, draws: int, grey: bool) -> PictureScores:
+def judge(
+    rescaler: Rescaler, picture: HighResolution, draws: int, grey: bool, beside: Beside | None = None
+) -> PictureScores:
     """One picture, already read; ``grey`` judges its grey version. Raise InputError if it is too small."""
     scale = rescaler.scale
     original = picture.grey_samples if grey else picture.samples
@@ -97,19 +61,30 @@ def judge(rescaler: Rescaler, picture: HighResolution, draws: int, grey: bool) -
     real = rescaler.planes.down_real(original if original.ndim == 3 else original[..., None])
     if small.ndim == 2:
         real = real.mean(2)
+    by_lanczos = lanczos(original, scale)
     published = published_bicubic(original, scale, picture.grey_file or grey)
     figures = Figures(
         restored=quality(restored, original, scale),
         drawn=drawn,
         small=judge_small(small, real, original, scale),
         bicubic=quality(bicubic(original, scale), original, scale),
-        lanczos=quality(lanczos(original, scale), original, scale),
+        lanczos=quality(by_lanczos, original, scale),
         published_bicubic_psnr_y=published[0],
         published_bicubic_ssim_y=published[1],
         seconds_down=halfway - begun,
         seconds_up=ended - halfway,
     )
-    return PictureScores(picture.name, width, height, figures)
+    if beside is None:
+        return PictureScores(picture.name, width, height, figures)
+    size = small_file(small, manifest)
+    ours = Ours(colour(original), colour(small), colour(restored), colour(by_lanczos), size, scale)
+    return PictureScores(picture.name, width, height, figures, *compare(ours, beside))
+
+
+def small_file(small: Samples, manifest: Manifest) -> int:
+    """Bytes of the small picture as irn writes it: PNG with its manifest."""
+    picture = Picture(np.ascontiguousarray(small if small.ndim == 3 else small[..., None]))
+    return len(encode(picture, "PNG", text=manifest.to_json())[0])
 
 
 def evaluate(
@@ -118,6 +93,7 @@ def evaluate(
     *,
     draws: int = 5,
     grey: bool = False,
+    beside: Beside | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Judge every picture directly in each folder; a folder is a set. Raise InputError.
@@ -131,10 +107,10 @@ def evaluate(
     for name, paths in found:
         pictures = []
         for path in paths:
-            pictures.append(judge(rescaler, read_original(path), draws, grey))
+            pictures.append(judge(rescaler, read_original(path), draws, grey, beside))
             if progress:
                 progress(name, pictures[-1])
-        sets.append(SetScores(name, tuple(pictures), mean_of([p.figures for p in pictures])))
+        sets.append(set_scores(name, pictures))
     pixels = rescaler.header.get("pixels", "")
     return Scores(
         model=rescaler.name,
@@ -151,6 +127,7 @@ def evaluate(
         tool=f"irn {irncli.__version__}",
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         sets=tuple(sets),
+        origins=beside.origins() if beside else (),
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, TypeVar, cast, get_type_hints
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from types import UnionType
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 FORMAT = 1
 T = TypeVar("T")
@@ -61,12 +62,62 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class PeerScores:
+    """Another way down and up (:mod:`irncli.evaluation.peers`), or the mean of its scores."""
+
+    name: str
+    quality: Quality
+    closeness_rgb: float
+    """Its small picture against bicubic; infinite for super-resolution, which begins from bicubic."""
+    small_bytes: float
+    """Its small picture as PNG."""
+    seconds_up: float
+
+
+@dataclass(frozen=True)
+class CodecPoint:
+    """An ordinary codec on the full-size picture, at the best quality that fits a number of bytes."""
+
+    name: str
+    share: float
+    """Of the bytes of our small file, as irn writes it: PNG with its manifest."""
+    budget: float
+    """Bytes."""
+    setting: float | None
+    """The codec's quality setting; None, as what follows, when even its least does not fit."""
+    bytes: float | None
+    quality: Quality | None
+
+
+@dataclass(frozen=True)
+class View:
+    """What a picture looks like, for the report."""
+
+    label: str
+    webp: str
+    """A lossless WebP in base64."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """The same window of everything at 1:1, and the small picture as it is."""
+
+    left: int
+    top: int
+    small: View
+    crops: tuple[View, ...]
+
+
+@dataclass(frozen=True)
 class PictureScores:
     name: str
     width: int
     """Of the original after the crop to a multiple of the scale."""
     height: int
     figures: Figures
+    peers: tuple[PeerScores, ...] = ()
+    codecs: tuple[CodecPoint, ...] = ()
+    views: Views | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +126,21 @@ class SetScores:
     pictures: tuple[PictureScores, ...]
     mean: Figures
     """Mean over the pictures, each counting once."""
+    peers: tuple[PeerScores, ...] = ()
+    """Means."""
+    codecs: tuple[CodecPoint, ...] = ()
+    """Means; without figures where a picture has none."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a peer or a codec comes from."""
+
+    name: str
+    label: str
+    kind: str
+    source: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -98,6 +164,8 @@ class Scores:
     tool: str
     date: str
     sets: tuple[SetScores, ...]
+    origins: tuple[Origin, ...] = ()
+    """Of the peers and codecs, in the order in which they stand everywhere."""
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -113,8 +181,10 @@ class Scores:
 
 
 def mean_of(items: Sequence[T]) -> T:
-    """Field by field over equal dataclasses of numbers; None where any is None."""
+    """Field by field over equal dataclasses of numbers; None where any is None, a text as it is."""
     first: Any = items[0]
+    if isinstance(first, str):
+        return cast(T, first)
     if not is_dataclass(first):
         return cast(T, sum(cast(Sequence[float], items)) / len(items))
     out: dict[str, Any] = {}
@@ -123,6 +193,13 @@ def mean_of(items: Sequence[T]) -> T:
         out[field.name] = None if any(v is None for v in values) else mean_of(values)
     kind: Any = type(first)
     return cast(T, kind(**out))
+
+
+def set_scores(name: str, pictures: Sequence[PictureScores]) -> SetScores:
+    """The pictures of a set with their means."""
+    peers = tuple(mean_of(each) for each in zip(*(p.peers for p in pictures), strict=True))
+    codecs = tuple(mean_of(each) for each in zip(*(p.codecs for p in pictures), strict=True))
+    return SetScores(name, tuple(pictures), mean_of([p.figures for p in pictures]), peers, codecs)
 
 
 def _plain(value: Any) -> Any:
@@ -136,27 +213,34 @@ def _plain(value: Any) -> Any:
 
 
 def _build(cls: type[T], record: Any) -> T:
-    """The reverse of :func:`_plain` over ``asdict``."""
+    """The reverse of :func:`_plain` over ``asdict``; a field with a default may be missing."""
     assert is_dataclass(cls)
     if not isinstance(record, dict):
         raise ValueError(f"{cls.__name__} is not an object")
     hints = get_type_hints(cls)
     out: dict[str, Any] = {}
     for field in fields(cls):
-        if field.name not in record:
+        if field.name in record:
+            out[field.name] = _value(hints[field.name], record[field.name], f"{cls.__name__}.{field.name}")
+        elif field.default is MISSING:
             raise ValueError(f"{cls.__name__}.{field.name} is missing")
-        value, kind = record[field.name], hints[field.name]
-        if kind == Quality | None:
-            out[field.name] = None if value is None else _build(Quality, value)
-        elif isinstance(kind, type) and is_dataclass(kind):
-            out[field.name] = _build(kind, value)
-        elif kind == tuple[PictureScores, ...]:
-            out[field.name] = tuple(_build(PictureScores, v) for v in value)
-        elif kind == tuple[SetScores, ...]:
-            out[field.name] = tuple(_build(SetScores, v) for v in value)
-        elif kind is float:
-            out[field.name] = math.nan if value is None else float(value)
-        else:
-            out[field.name] = value
     result: T = cls(**out)
     return result
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{where} is not a list")
+        return tuple(_value(get_args(kind)[0], each, where) for each in value)
+    if isinstance(kind, UnionType):
+        return None if value is None else _value(get_args(kind)[0], value, where)
+    if is_dataclass(kind):
+        return _build(cast(type[Any], kind), value)
+    if kind is float:
+        if value is not None and not isinstance(value, int | float) and value != "inf":
+            raise ValueError(f"{where} is not a number")
+        return math.nan if value is None else float(value)
+    if not isinstance(value, kind):
+        raise ValueError(f"{where} is not {kind.__name__}")
+    return value

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irncli.errors import InputError
-from irncli.evaluation.peers import Samples, bicubic, bicubic_resize
+from irncli.evaluation.peers.resampling import Samples, bicubic, bicubic_resize
 from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
 from irncli.rescale import Rescaler
 

@@ -13,8 +13,9 @@ from PIL import Image
 from running import Irn, save, scene
 
 from irncli.cli.measure import judge, lanczos_both_ways
-from irncli.cli.sheet import Panel, crop_sheet, most_detailed
+from irncli.cli.sheet import Panel, crop_sheet
 from irncli.evaluation.bicubic import resize
+from irncli.evaluation.detail import most_detailed
 
 
 def samples(path: Path) -> np.ndarray:

@@ -13,7 +13,7 @@ from PIL import Image
 from irncli.cli.evaluate import STRESS_COLUMNS, evaluate
 from irncli.cli.output import Output
 from irncli.evaluation import stress as room
-from irncli.evaluation.peers import bicubic, bicubic_resize
+from irncli.evaluation.peers.resampling import bicubic, bicubic_resize
 from irncli.evaluation.stress import block_errors, compare, luma_and_chroma, starts, stress
 from irncli.rescale import Rescaler
 
