@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from irncli import __version__
-from irncli.cli import bench, downscale, evaluate, info, models, roundtrip, train, upscale
+from irncli.cli import bench, downscale, evaluate, info, models, report, roundtrip, train, upscale
 from irncli.cli.command import Debug, LogFile, Quiet, Verbose
 from irncli.cli.defaults import current_folder, read_defaults
 from irncli.cli.output import Output
@@ -35,6 +35,7 @@ app.command("roundtrip")(roundtrip.roundtrip)
 app.command("info")(info.info)
 app.add_typer(models.app, name="models")
 app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
 app.command("train")(train.train)
 app.command("bench")(bench.bench)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -19,10 +21,16 @@ from irncli.batch.run import Result
 from irncli.batch.survey import read_input
 from irncli.batch.work import record_of
 from irncli.cli.sheet import Panel, crop_sheet
+from irncli.evaluation.codecs import installed
+from irncli.evaluation.comparison import CROP, Beside, Ours, compare
 from irncli.evaluation.detail import most_detailed
 from irncli.evaluation.metrics import psnr
-from irncli.evaluation.peers.resampling import bicubic_resize
-from irncli.evaluation.quality import colour, quality
+from irncli.evaluation.peers.catalogue import load_peers
+from irncli.evaluation.peers.resampling import bicubic, bicubic_resize
+from irncli.evaluation.protocol import scores_of
+from irncli.evaluation.quality import colour, judge_small, quality
+from irncli.evaluation.scores import Figures as ReportFigures
+from irncli.evaluation.scores import PictureScores, Scores, set_scores
 from irncli.images.colour import Metadata, Picture, extend_under_transparency
 from irncli.images.files import encode, read_stream
 
@@ -58,6 +66,10 @@ class RoundTrip:
     seed: int = 0
     max_pixels: int = 500_000_000
     page: int | None = None
+    beside: Beside | None = None
+    """What the report is to show beside it; None without a report."""
+    judged: list[PictureScores] = field(default_factory=list)
+    """For the report, as they come."""
 
     def __call__(self, job: Job) -> Result:
         begun = time.perf_counter()
@@ -66,6 +78,7 @@ class RoundTrip:
         started = time.perf_counter()
         small, manifest = rescaler.downscale_picture(loaded)
         data, _ = encode(small, "PNG", text=manifest.to_json())
+        halfway = time.perf_counter()
         again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
         manifest = rescaler.read_manifest(again.picture, again.text)
         tau = manifest.tau if self.tau is None else self.tau
@@ -78,6 +91,10 @@ class RoundTrip:
         true, back, little = reference(loaded.picture), colour(restored.colour), colour(again.picture.colour)
         lanczos = lanczos_both_ways(true, (little.shape[1], little.shape[0]))
         figures = judge(true, back, little, lanczos, rescaler.scale, len(data), seconds)
+        if self.beside:
+            plain = true[..., 0] if loaded.picture.grey else true
+            told = Told(job.name, len(data), halfway - started, seconds - (halfway - started))
+            self.judged.append(for_report(plain, back, little, lanczos, rescaler.scale, told, self.beside))
         if job.outputs:
             crops = sheet(true, little, back, lanczos, rescaler.scale, figures)
             # The same profile, so that a viewer shows all of them alike.
@@ -95,6 +112,54 @@ class RoundTrip:
             "load_seconds": round(started - begun, 3),
         }
         return Result(facts | {"figures": asdict(figures)}, tuple(loaded.picture.notes))
+
+    def scores(self) -> Scores:
+        """Of all that was judged; at least one picture."""
+        rescaler = self.models.the_one(self.model)
+        tau = rescaler.default_tau if self.tau is None else self.tau
+        found = scores_of(rescaler, [set_scores("", self.judged)], beside=self.beside)
+        return replace(found, restored_tau=tau)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the pixels do not tell."""
+
+    name: str
+    small_bytes: int
+    seconds_down: float
+    seconds_up: float
+
+
+def beside_it(peers: Sequence[str], scale: int, threads: int | None) -> Beside:
+    """Every codec that is there, the peers asked for. Raise ModelError."""
+    return Beside(load_peers(peers, scale, threads), installed(), CROP)
+
+
+def for_report(
+    plain: Samples, back: Samples, little: Samples, lanczos: Samples, scale: int, told: Told, beside: Beside
+) -> PictureScores:
+    """``plain`` is the original, H W if grey; the others H W 3. Every figure of the report."""
+    true = colour(plain)
+    height, width = true.shape[:2]
+    edges = ((0, -height % scale), (0, -width % scale), (0, 0))[: plain.ndim]
+    whole = np.pad(plain, edges, mode="edge")
+    enlarged = colour(bicubic(whole, scale))[:height, :width]
+    small = little[..., 0] if plain.ndim == 2 else little
+    scores = judge_small(small, None, whole, scale)
+    figures = ReportFigures(
+        restored=quality(back, true, scale),
+        drawn=None,
+        small=scores,
+        bicubic=quality(enlarged, true, scale),
+        lanczos=quality(lanczos, true, scale),
+        published_bicubic_psnr_y=math.nan,
+        published_bicubic_ssim_y=math.nan,
+        seconds_down=told.seconds_down,
+        seconds_up=told.seconds_up,
+    )
+    ours = Ours(np.ascontiguousarray(true), little, back, lanczos, told.small_bytes, scale)
+    return PictureScores(told.name, width, height, figures, *compare(ours, beside))
 
 
 def reference(picture: Picture) -> Samples:

@@ -11,6 +11,8 @@ import typer
 from irncli.cli import options as o
 from irncli.cli.command import command
 from irncli.cli.output import Cell, Output
+from irncli.cli.report import page_target, put
+from irncli.errors import UsageError
 
 if TYPE_CHECKING:
     from irncli.batch.run import Outcome, Report
@@ -22,6 +24,15 @@ Folder = Annotated[
         "-o",
         metavar="FOLDER/",
         help="Write the small, the restored and the Lanczos picture and a sheet of crops here.",
+    ),
+]
+
+Page = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Make one HTML page to look at: slider, error, figures, codecs at the same bytes. No network.",
     ),
 ]
 
@@ -42,6 +53,8 @@ def roundtrip(
     out: Output,
     inputs: o.Inputs,
     output: Folder = None,
+    page_file: Page = None,
+    peer: o.Peers = None,
     scale: o.Scale = None,
     model: o.Model = None,
     tau: o.Tau = None,
@@ -60,12 +73,14 @@ def roundtrip(
     """Make small, bring back, and tell how well that went.
 
     The table has PSNR (dB, luma and RGB) and SSIM of the restored picture, the PSNR of Lanczos down and
-    up beside it and the gain over it, and how close the small picture is to a bicubic one.
+    up beside it and the gain over it, and how close the small picture is to a bicubic one. --report FILE
+    makes a page to look at, with what --peer names beside it.
 
     \b
     Examples:
       irn roundtrip photo.jpg
       irn roundtrip photos/ -o out/ --scale 2
+      irn roundtrip photo.jpg --report photo.html --peer all
     """
     o.check_device(device, threads)
     o.check_tau(tau)
@@ -73,6 +88,8 @@ def roundtrip(
     most = o.pixels_from(max_pixels)
     o.check_page(page)
     number = o.seed_from(seed)
+    if peer and page_file is None:
+        raise UsageError("--peer is for the page", "Add --report FILE.")
     wanted = o.scale_from(scale)
 
     from irncli.batch.models import Models
@@ -84,6 +101,7 @@ def roundtrip(
     from irncli.cli.telling import Teller, conclude
     from irncli.pretrained.catalogue import scale_of
 
+    shown = None if page_file is None else page_target(out, page_file, on_existing)
     start = given(inputs, output, nul=nul, only_folder=True)
     name = o.model_from(wanted, model)
     kinds = (f"x{scale_of(name)}", "restored", "lanczos", "crops") if output is not None else ()
@@ -98,13 +116,17 @@ def roundtrip(
         out.note(f"--seed {number} was drawn")
     tidy(plan)
 
-    from irncli.cli.measure import RoundTrip
+    from irncli.cli.measure import RoundTrip, beside_it
+    from irncli.report.page import page as page_of
 
     models = Models(device, dtype, side, threads)
-    work = RoundTrip(models, name, Outputs(on_existing), tau, number, most, page)
+    beside = beside_it(peer or (), scale_of(name), threads) if shown else None
+    work = RoundTrip(models, name, Outputs(on_existing), tau, number, most, page, beside)
     report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)
+    if shown and work.judged:
+        put(out, shown, page_of([work.scores()]), on_existing)
     means, counts = _means(report)
     return conclude(out, report, {"mean": means, "finite": counts} if means else None)
 

@@ -16,11 +16,10 @@ from irncli.evaluation.metrics import psnr
 from irncli.evaluation.peers.peer import Peer
 from irncli.evaluation.peers.resampling import Samples, bicubic_resize
 from irncli.evaluation.quality import png_and_webp, quality
-from irncli.evaluation.scores import CodecPoint, Origin, PeerScores, Quality, View, Views
+from irncli.evaluation.scores import ERROR_GAIN, CodecPoint, Origin, PeerScores, Quality, View, Views
 
 SHOWN_CODEC = "avif444"
 """The codec that is shown at our bytes: the best of them over all three colours."""
-ERROR_GAIN = 8
 CROP = 256
 """Side of the window that a report shows."""
 

@@ -23,7 +23,7 @@ from irncli.evaluation.comparison import Beside, Ours, compare
 from irncli.evaluation.peers.resampling import Samples, bicubic, lanczos, published_bicubic
 from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
 from irncli.evaluation.quality import colour, judge_small, quality
-from irncli.evaluation.scores import Figures, PictureScores, Scores, mean_of, set_scores
+from irncli.evaluation.scores import Figures, PictureScores, Scores, SetScores, mean_of, set_scores
 from irncli.images.colour import Picture
 from irncli.images.files import encode
 from irncli.manifest import Manifest
@@ -111,6 +111,18 @@ def evaluate(
             if progress:
                 progress(name, pictures[-1])
         sets.append(set_scores(name, pictures))
+    return scores_of(rescaler, sets, grey=grey, draws=draws, beside=beside)
+
+
+def scores_of(
+    rescaler: Rescaler,
+    sets: Sequence[SetScores],
+    *,
+    grey: bool = False,
+    draws: int = 0,
+    beside: Beside | None = None,
+) -> Scores:
+    """The sets with what they were judged by: weights, machine, versions, date."""
     pixels = rescaler.header.get("pixels", "")
     return Scores(
         model=rescaler.name,

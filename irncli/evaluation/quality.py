@@ -34,7 +34,9 @@ def png_and_webp(image: Samples) -> tuple[int, int]:
     return len(encode(picture, "PNG")[0]), len(encode(picture, "WEBP")[0])
 
 
-def judge_small(small: Samples, real: NDArray[np.float32], original: Samples, scale: int) -> SmallScores:
+def judge_small(
+    small: Samples, real: NDArray[np.float32] | None, original: Samples, scale: int
+) -> SmallScores:
     """``small`` h w or h w 3 as in the file, ``real`` the same before the grid, ``original`` the HR."""
     reference = bicubic_resize(original, Fraction(1, scale))
     a, b = colour(small), colour(reference)
@@ -44,7 +46,7 @@ def judge_small(small: Samples, real: NDArray[np.float32], original: Samples, sc
         psnr_rgb=psnr(a, b),
         psnr_y=psnr(luma(a), luma(b)),
         ssim_y=ssim(luma(a), luma(b)),
-        clipped=float(np.mean((real < 0) | (real > 1))),
+        clipped=float("nan") if real is None else float(np.mean((real < 0) | (real > 1))),
         png_bytes=png,
         webp_bytes=webp,
         bicubic_png_bytes=bicubic_png,

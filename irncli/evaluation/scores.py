@@ -14,6 +14,8 @@ from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 FORMAT = 1
+ERROR_GAIN = 8
+"""How much stronger than it is the error of a view is drawn."""
 T = TypeVar("T")
 
 
@@ -166,6 +168,8 @@ class Scores:
     sets: tuple[SetScores, ...]
     origins: tuple[Origin, ...] = ()
     """Of the peers and codecs, in the order in which they stand everywhere."""
+    restored_tau: float = 0.0
+    """Of what stands as restored."""
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -1,0 +1,96 @@
+"""``irn report``: one page to look at, made from the figures of an evaluation."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from irncli.cli import options as o
+from irncli.cli.command import command
+from irncli.cli.output import Output
+from irncli.errors import InputError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from irncli.evaluation.scores import Scores
+
+Results = Annotated[
+    list[str],
+    typer.Argument(metavar="RESULTS.json", help="What irn evaluate --json wrote.", show_default=False),
+]
+Page = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The page.")]
+
+
+@command
+def report(
+    out: Output, results: Results, output: Page = "report.html", on_existing: o.OnExistingFile = "error"
+) -> int:
+    """Make one HTML page of results: a slider, tables that sort, plots. It needs no network.
+
+    Pictures are in it if irn evaluate was given --crops; peers and codecs if --peer and --codecs.
+
+    \b
+    Examples:
+      irn evaluate --model irn-x4 --data photos --peer all --codecs --crops --json results.json
+      irn report results.json -o report.html
+    """
+    from irncli.report.page import page
+
+    target = page_target(out, output, on_existing)
+    if target:
+        put(out, target, page([read_scores(Path(word)) for word in results]), on_existing)
+    return 0
+
+
+def page_target(out: Output, word: str, on_existing: str) -> Path | None:
+    """Where the page goes; None if one is there and may stay. Found before any work.
+
+    Raise UsageError for a name that is no page's, OutputError for a place that cannot be.
+    """
+    from irncli.images.whole import exists
+
+    target = Path(word)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{word}: the page is HTML", "Give it a name that ends in .html.")
+    if not target.parent.is_dir():
+        raise OutputError(f"{word}: its folder does not exist", "Make the folder first.")
+    if os.path.lexists(target):
+        if on_existing == "error":
+            raise exists(target)
+        if on_existing == "skip":
+            out.note(f"skipped, {target} exists already")
+            return None
+        if on_existing == "rename":
+            names = (target.with_stem(f"{target.stem}-{n}") for n in itertools.count(2))
+            return next(name for name in names if not os.path.lexists(name))
+    return target
+
+
+def put(out: Output, target: Path, text: str, on_existing: str) -> None:
+    """Write the page. Raise OutputError."""
+    from irncli.images.whole import write_whole
+
+    write_whole(target, text.encode(), replace=on_existing == "overwrite")
+    if out.json:
+        out.record({"type": "report", "outputs": [str(target)]})
+    else:
+        out.line(str(target))
+
+
+def read_scores(path: Path) -> Scores:
+    """Raise InputError for a file that is not what an evaluation wrote."""
+    from irncli.evaluation.scores import Scores
+
+    try:
+        return Scores.from_json(path.read_text("utf-8"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"{path}: cannot be read ({reason})", "Give what irn evaluate --json wrote."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        what = f"{path}: not the scores of an irn evaluation ({error})"
+        raise InputError(what, "Make it by irn evaluate --json FILE.") from error

@@ -1,0 +1,1 @@
+"""Scores -> one HTML page that needs no network. Computes no figure."""
