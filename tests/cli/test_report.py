@@ -1,0 +1,139 @@
+"""``irn report`` and ``irn roundtrip --report``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from running import Irn, save
+
+
+def results(irn: Irn, tmp_path: Path, model: Path, *words: object) -> Path:
+    save(tmp_path / "set" / "a.png", 64, 48)
+    save(tmp_path / "set" / "b.png", 52, 40, "L")
+    ran = irn("evaluate", "--model", model, "--data", "set", "--draws", 0, "--json", "r.json", *words)
+    assert ran.status == 0, ran.err
+    return tmp_path / "r.json"
+
+
+def test_a_page_of_an_evaluation(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
+    results(irn, tmp_path, tiny_x2, "--codecs", "--crops", "--peer", "irn-x2")
+    ran = irn("report", "r.json", "-o", "r.html")
+    assert (ran.status, ran.out, ran.err) == (0, "r.html\n", "")
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert (
+        "set/a" in text
+        and "set/b" in text
+        and "data:image/webp" in text
+        and "AVIF" in text
+        and "irn-x2" in text
+    )
+    figure = json.loads((tmp_path / "r.json").read_text())["sets"][0]["mean"]["restored"]["psnr_y"]
+    assert f"{figure:.2f}" in text
+    before = (tmp_path / "r.html").stat().st_mtime_ns
+    assert irn("report", "r.json", "-o", "r.html").status == 4
+    assert irn("report", "r.json", "-o", "r.html", "--on-existing", "skip").status == 0
+    assert (tmp_path / "r.html").stat().st_mtime_ns == before
+    assert irn("report", "r.json", "r.json", "-o", "r.html", "--on-existing", "overwrite").status == 0
+    assert (tmp_path / "r.html").read_text("utf-8").count("<section id=") == 2
+    made = json.loads(irn("report", "r.json", "-o", "s.html", "--json").out)
+    assert made == {"type": "report", "outputs": ["s.html"]}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "words", "[]", "{}", '{"format": 1}', '{"format": 1, "sets": 3}', "[" * 9999]
+)
+def test_what_is_no_evaluation_is_refused(text: str, irn: Irn, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(text)
+    ran = irn("report", "r.json")
+    assert ran.status == 3 and "r.json" in ran.error() and "irn evaluate --json" in ran.error()
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_broken_figures_are_refused(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
+    path = results(irn, tmp_path, tiny_x2)
+    whole = path.read_text()
+    for good, bad in (
+        ('"width": 64', '"width": "64"'),
+        ('"peers": []', '"peers": 5'),
+        ('"name": "a"', '"name": 7'),
+    ):
+        assert good in whole
+        path.write_text(whole.replace(good, bad, 1))
+        assert irn("report", "r.json").status == 3
+
+
+def test_what_cannot_be_written_is_found_first(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    assert irn("report", "gone.json").status == 3
+    save(tmp_path / "a.png")
+    model = ("--model", tiny_model)
+    for words in (["-o", "page"], ["-o", "a.png"]):
+        assert irn("report", "gone.json", *words).status == 2
+    assert irn("roundtrip", "a.png", *model, "--report", "a.png", "--on-existing", "overwrite").status == 2
+    assert irn("roundtrip", "a.png", *model, "--peer", "all").status == 2
+    ran = irn("roundtrip", "a.png", *model, "--report", "gone/r.html")
+    assert ran.status == 4 and "Make the folder first" in ran.error() and ran.out == ""
+    (tmp_path / "r.html").write_text("mine")
+    assert irn("roundtrip", "a.png", *model, "--report", "r.html").status == 4
+    assert (tmp_path / "r.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
+def test_a_page_of_a_roundtrip(mode: str, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png", 45, 31, mode)
+    save(tmp_path / "tiny.png", 1, 1)
+    ran = irn("roundtrip", "a.png", "tiny.png", "--model", tiny_model, "--report", "r.html", "--json")
+    assert ran.status == 0
+    a, tiny, made, summary = map(json.loads, ran.lines)
+    assert made == {"type": "report", "outputs": ["r.html"]} and summary["type"] == "summary"
+    text = (tmp_path / "r.html").read_text("utf-8")
+    for key in ("psnr_y", "lanczos_psnr_y", "psnr_rgb"):
+        assert f"{a['figures'][key]:.2f}" in text
+    assert f"{a['figures']['ssim_y']:.4f}" in text and f"{a['figures']['closeness_rgb']:.2f}" in text
+    assert "tiny.png" in text
+    again = irn("roundtrip", "a.png", "--model", tiny_model, "--report", "r.html", "--on-existing", "rename")
+    assert again.lines[-1] == "r-2.html" and (tmp_path / "r-2.html").exists()
+
+
+def test_the_page_shows_the_pictures_that_the_command_writes(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
+    from irncli.batch.models import Models
+    from irncli.batch.outputs import Outputs
+    from irncli.batch.plan import Job
+    from irncli.cli.measure import RoundTrip, beside_it
+
+    save(tmp_path / "a.png", 64, 48)
+    names = ("a.x2.png", "a.restored.png", "a.lanczos.png", "a.crops.png")
+    job = Job(tmp_path / "a.png", tuple(tmp_path / name for name in names), 0)
+    work = RoundTrip(Models(), str(tiny_x2), Outputs("error"), beside=beside_it((), 2, None))
+    work(job)
+    (picture,) = work.judged
+    views = {view.label: view for view in picture.views.crops}
+    import base64
+    import io
+
+    for name, view in (("a.restored.png", views["restored"]), ("a.x2.png", picture.views.small)):
+        with (
+            Image.open(tmp_path / name) as file,
+            Image.open(io.BytesIO(base64.b64decode(view.webp))) as shown,
+        ):
+            assert np.array_equal(np.asarray(file.convert("RGB")), np.asarray(shown.convert("RGB")))
+
+
+def test_without_any_picture_there_is_no_page(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "a.png").write_text("words")
+    assert irn("roundtrip", "a.png", "--model", tiny_model, "--report", "r.html").status == 3
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_missing_peers_are_named_before_the_work(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    ran = irn("roundtrip", "a.png", "--model", tiny_model, "--report", "r.html", "--peer", "nonsense")
+    assert ran.status == 5 and "nonsense" in ran.error() and ran.out == ""
+    save(tmp_path / "set" / "a.png")
+    words = ("evaluate", "--model", tiny_model, "--data", "set")
+    assert irn(*words, "--peer", "nonsense").status == 5
+    assert irn(*words, "--crops").status == 2
+    assert irn(*words, "--stress", "--codecs").status == 2
