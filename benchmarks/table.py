@@ -17,8 +17,8 @@ from irncli.evaluation.scores import Figures, Quality, Scores
 
 TOP = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
-LAB = "lab.json"
-"""Rows of the notebook (lab_table.py), not scores."""
+NOT_SCORES = {"lab.json", "upscalers.json"}
+"""Rows of the notebook (lab_table.py) and of the other upscalers (upscalers.py)."""
 PAPER = {
     (2, "Set5"): "43.99 / .9871",
     (2, "Set14"): "40.79 / .9778",
@@ -41,7 +41,7 @@ mean of {draws} draws at tau 1. *Small to bicubic* is how close the small pictur
 
 def load(folder: Path) -> list[Scores]:
     """All results, the default scale first."""
-    paths = (path for path in sorted(folder.glob("*.json")) if path.name != LAB)
+    paths = (path for path in sorted(folder.glob("*.json")) if path.name not in NOT_SCORES)
     found = [Scores.from_json(path.read_text("utf-8")) for path in paths]
     return sorted(found, key=lambda s: (-s.scale, s.model, s.grey))
 

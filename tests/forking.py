@@ -1,0 +1,77 @@
+"""An `irn` for shell scripts that starts at once: a process that has everything imported forks for each call.
+
+The shell's `irn` hands over its words, folder and three streams through a socket, and ends as the fork ends.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+SERVER = """
+import json, os, signal, socket, sys
+import irncli.batch.pipeline, irncli.batch.work, irncli.cli.measure, irncli.cli.train, irncli.report.page
+from irncli.cli.app import main
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
+while True:
+    call, _ = listening.accept()
+    if os.fork():
+        call.close()
+        continue
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    data, streams, _, _ = socket.recv_fds(call, 65536, 3)
+    words, folder = json.loads(data)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)
+    os.chdir(folder)
+    status = main(words)
+    sys.stdout.flush()
+    call.sendall(bytes([status]))
+    os._exit(0)
+"""
+
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+call = socket.socket(socket.AF_UNIX)
+call.connect({path!r})
+socket.send_fds(call, [json.dumps([sys.argv[1:], os.getcwd()]).encode()], [0, 1, 2])
+answer = call.recv(1)
+sys.exit(answer[0] if answer else 1)
+"""
+
+
+class ForkingIrn:
+    """``with ForkingIrn(folder) as environment``: programs run in it find this package as `irn`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bin, self.socket = folder / "bin", folder / "socket"
+
+    def __enter__(self) -> dict[str, str]:
+        self.bin.mkdir()
+        script = self.bin / "irn"
+        script.write_text(CLIENT.format(python=sys.executable, path=str(self.socket)))
+        script.chmod(0o755)
+        env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+        self.server = subprocess.Popen([sys.executable, "-c", SERVER, str(self.socket)], env=env)
+        for _ in range(1200):
+            with socket.socket(socket.AF_UNIX) as trial:
+                if self.socket.exists() and trial.connect_ex(str(self.socket)) == 0:
+                    break
+            assert self.server.poll() is None, "the server has ended"
+            time.sleep(0.05)
+        return env | {"PATH": f"{self.bin}{os.pathsep}{env['PATH']}"}
+
+    def __exit__(self, *_: object) -> None:
+        self.server.terminate()
+        self.server.wait()
