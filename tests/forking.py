@@ -16,9 +16,13 @@ ROOT = Path(__file__).parents[1]
 
 SERVER = """
 import json, os, signal, socket, sys
-import irncli.batch.pipeline, irncli.batch.work, irncli.cli.measure, irncli.cli.train, irncli.report.page
+import irncli.batch.pipeline, irncli.batch.work, irncli.cli.measure, irncli.evaluation.protocol
+import irncli.report.page, irncli.rescale, irncli.training.loop
+import torch._dynamo, torch.utils._device
+from PIL import Image
 from irncli.cli.app import main
 
+Image.init()
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 listening = socket.socket(socket.AF_UNIX)
 listening.bind(sys.argv[1])
@@ -30,6 +34,8 @@ while True:
         continue
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     data, streams, _, _ = socket.recv_fds(call, 65536, 3)
+    if not data:
+        os._exit(0)  # only asked whether anybody is there
     words, folder = json.loads(data)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
