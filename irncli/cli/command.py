@@ -11,6 +11,7 @@ import typer
 from irncli.cli.defaults import option_of
 from irncli.cli.output import Output
 from irncli.errors import IrnError
+from irncli.pretrained import hub
 
 P = ParamSpec("P")
 
@@ -37,6 +38,7 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
         out: Output = ctx.obj
         speaking = {name: values.pop(name) for name in (*SPEAKING, "json")}
         out.configure(**speaking)
+        hub.say, hub.detail = out.say, out.detail
         try:
             if out.trouble:
                 raise out.trouble

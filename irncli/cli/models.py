@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from irncli.cli.command import command
 from irncli.cli.output import Output
 from irncli.errors import ModelError, OutputError, UsageError
 
-app = typer.Typer(help="List, check and import weights.", rich_markup_mode=None)
+app = typer.Typer(help="List, check, fetch and import weights.", rich_markup_mode=None)
 
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME...]", help="Names or aliases. [default: all]")
@@ -97,6 +98,31 @@ def import_(
 
 
 @command
+def download(
+    out: Output,
+    references: Annotated[
+        list[str], typer.Argument(metavar="hf:OWNER/NAME[@REVISION][/FILE]...", help="What to fetch.")
+    ],
+    offline: Annotated[bool, typer.Option("--offline", help="Look only into the cache.")] = False,
+) -> int:
+    """Fetch weights from the hub into its cache, and check them."""
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported, below
+    from irncli.pretrained import hub
+
+    for reference in references:
+        if not hub.is_reference(reference):
+            raise UsageError(f"{reference} is no address on the hub", "Write hf:owner/name[@revision].")
+    for reference in references:
+        fetched = hub.fetch(reference)
+        if out.json:
+            out.record({"reference": reference, "path": fetched.path, "commit": fetched.commit})
+        else:
+            out.line(str(fetched.path))
+    return 0
+
+
+@command
 def path(out: Output, names: Names = None) -> int:
     """Tell where weight files lie; without a name, the folder of all."""
     from irncli.pretrained.catalogue import resolve, weights_folder
@@ -113,4 +139,5 @@ def path(out: Output, names: Names = None) -> int:
 app.command("list")(list_)
 app.command("verify")(verify)
 app.command("import")(import_)
+app.command("download")(download)
 app.command("path")(path)

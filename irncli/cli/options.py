@@ -113,7 +113,9 @@ Scale = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME|FILE", help="Weights (see irn models list); sets the scale."),
+    typer.Option(
+        "--model", metavar="NAME|FILE|hf:OWNER/NAME", help="Weights (see irn models list); sets the scale."
+    ),
 ]
 Device = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda[:N]|mps", help="Where to run the network.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irncli.errors import ModelError
+from irncli.pretrained import hub
 from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header
 
 _AGAIN = "Install irn again."
@@ -68,7 +69,12 @@ def find(name: str) -> CatalogueEntry | None:
 
 
 def resolve(name_or_path: str) -> Path:
-    """A name of the catalogue or a path -> an existing file. Raise ModelError, naming what there is."""
+    """A name of the catalogue, ``hf:owner/name`` or a path -> an existing file.
+
+    Raise ModelError, naming what there is; UsageError for an address that is none.
+    """
+    if hub.is_reference(name_or_path):
+        return hub.resolve(name_or_path)
     entry = find(name_or_path)
     path = entry.path if entry else Path(name_or_path)
     try:

@@ -13,7 +13,7 @@ import irncli
 
 COMMANDS = [
     *("downscale", "upscale", "roundtrip", "info", "evaluate", "train"),
-    *("models list", "models verify", "models import", "models path"),
+    *("models list", "models verify", "models download", "models import", "models path"),
 ]
 HEAVY = ("torch", "numpy", "PIL", "huggingface_hub", "safetensors")
 

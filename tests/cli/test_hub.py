@@ -1,0 +1,150 @@
+"""Weights from the hub: a real process against a local server that speaks the hub's protocol."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from running import Irn, Ran, save
+
+COMMIT = "c0ffee" * 6 + "beef"
+PROBLEMS = {
+    "private": (404, "RepoNotFound"),
+    "gated": (403, "GatedRepo"),
+    "unversioned": (404, "RevisionNotFound"),
+    "empty": (404, "EntryNotFound"),
+    "ill": (500, ""),
+}
+
+
+@dataclass
+class Hub:
+    body: bytes
+    requests: list[str] = field(default_factory=list)
+    wrong: int = 0
+    """How many bodies are still sent with a byte changed."""
+    address: str = ""
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        owner, name = handler.path.split("/")[1:3]
+        if owner != "owner" or "/resolve/" not in handler.path:
+            handler.send_error(404)
+            return
+        self.requests.append(handler.command)
+        if name in PROBLEMS:
+            status, code = PROBLEMS[name]
+            handler.send_response(status)
+            handler.send_header("X-Error-Code", code)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        body = self.body
+        if handler.command == "GET" and self.wrong:
+            self.wrong -= 1
+            body = body[:-1] + bytes([body[-1] ^ 1])
+        handler.send_response(200)
+        handler.send_header("ETag", f'"{hashlib.sha256(self.body).hexdigest()}"')
+        handler.send_header("X-Repo-Commit", COMMIT)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        if handler.command == "GET":
+            handler.wfile.write(body[: len(body) // 2] if name == "cut" else body)
+
+
+@pytest.fixture
+def hub(tiny_model: Path) -> Iterator[Hub]:
+    there = Hub(tiny_model.read_bytes())
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            there.answer(self)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    there.address = f"http://127.0.0.1:{server.server_port}"
+    yield there
+    server.shutdown()
+    server.server_close()
+
+
+Ask = Callable[..., Ran]
+
+
+@pytest.fixture
+def ask(hub: Hub, command: Irn, tmp_path: Path) -> Ask:
+    def call(*words: object, **env: str) -> Ran:
+        there = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "hf")}
+        return command(*words, **there | env)
+
+    return call
+
+
+def test_a_picture_with_a_model_of_the_hub(ask: Ask, hub: Hub, tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    ran = ask("downscale", "a.png", "--model", "hf:owner/name", "-v")
+    assert (ran.status, ran.lines) == (0, ["a.x4.png"]), ran.err
+    assert "contacting the hub" in ran.err and COMMIT in ran.err
+    assert hub.requests.count("GET") == 1
+
+
+def test_download_then_cache(ask: Ask, hub: Hub) -> None:
+    found = json.loads(ask("models", "download", "hf://owner/name@v1", "--json").out)
+    assert found["commit"] == COMMIT and Path(found["path"]).read_bytes() == hub.body
+    hub.requests.clear()
+    assert ask("models", "download", f"hf:owner/name@{COMMIT}").lines == [found["path"]]
+    assert ask("models", "download", "hf:owner/name@v1", HF_HUB_OFFLINE="1").status == 5  # asked by commit
+    assert ask("models", "download", f"hf:owner/name@{COMMIT}", "--offline").lines == [found["path"]]
+    assert hub.requests == []
+
+
+def test_a_wrong_body_of_the_right_length_is_fetched_once_more(ask: Ask, hub: Hub, ) -> None:
+    hub.wrong = 1
+    assert ask("models", "download", "hf:owner/name").status == 0
+    assert hub.requests.count("GET") == 2
+
+
+def test_a_body_that_stays_wrong_is_refused_and_not_kept(ask: Ask, hub: Hub, ) -> None:
+    hub.wrong = 9
+    ran = ask("models", "download", "hf:owner/name", "-q")
+    assert ran.status == 5 and "SHA-256" in ran.error() and hub.requests.count("GET") == 2
+    assert ask("models", "download", "hf:owner/name", "--offline").status == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("private", "no such repository"),
+        ("gated", "HF_TOKEN"),
+        ("unversioned", "no revision main"),
+        ("empty", "no file model.safetensors"),
+        ("ill", "could not be downloaded"),
+        ("cut", "could not be downloaded"),
+    ],
+)
+def test_what_the_hub_refuses(ask: Ask, name: str, said: str) -> None:
+    ran = ask("models", "download", f"hf:owner/{name}", "-q")
+    assert ran.status == 5 and said in ran.error()
+
+
+def test_a_dead_network_is_not_silent(ask: Ask) -> None:
+    begin = time.monotonic()
+    ran = ask("models", "download", "hf:owner/name", HF_ENDPOINT="http://127.0.0.1:9")
+    assert ran.status == 5 and time.monotonic() - begin < 15
+    assert ran.err.splitlines()[0].endswith("contacting the hub for hf:owner/name")
+
+
+@pytest.mark.parametrize("bad", ["hf:", "hf:name", "hf:owner/name@", "hf:owner/name/notes.txt", "irn-x4"])
+def test_an_address_that_is_none(ask: Ask, bad: str) -> None:
+    ran = ask("models", "download", bad)
+    assert ran.status == 2 and "hf:owner/name" in ran.error()
