@@ -1,0 +1,89 @@
+"""Fills the figures that stand in prose: between <!-- fact:NAME --> and <!-- /fact -->.
+
+    python benchmarks/facts.py            write them in README, model card and docs
+    python benchmarks/facts.py --check    fail if a page says anything else, or has a figure typed by hand
+
+They come from the shipped weights' configurations and from benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from table import load
+
+from examples import load as load_examples
+from irncli.nn.network import paper_config
+from irncli.pretrained.load import load_weights
+from irncli.training.cost import multiply_adds, parameters
+
+TOP = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "weights/MODEL_CARD.md", "docs/tutorial.md", "docs/howto.md", "docs/explanation.md")
+UNTIL_MARKED = {"weights/MODEL_CARD.md"}
+"""Pages whose prose still has figures without markers; those that have markers are checked all the same."""
+FACT = re.compile(r"(<!-- fact:([\w-]+) -->)(.*?)(<!-- /fact -->)", re.DOTALL)
+MADE = re.compile(r"<!-- (\w+):begin -->.*?<!-- \1:end -->|```.*?```|`[^`\n]*`", re.DOTALL)
+"""What other scripts fill, and code."""
+FIGURE = re.compile(r"\d[\d.,]*\s*(?:dB|%|MB/|s/MP|k\b|M\b(?!P)|million|multiply-adds)")
+PAPER_PIXELS = 500_000 * 16 * 144**2
+"""Steps, batch and patch of the paper's training (network.md, section 8)."""
+
+
+def facts(top: Path = TOP) -> dict[str, str]:
+    """Every figure by its name."""
+    found: dict[str, str] = {}
+    results = {s.scale: s for s in load(top / "benchmarks" / "results") if not s.grey}
+    for scale, scores in results.items():
+        ours, paper = load_weights(scores.model).network.config, paper_config(scale)
+        found[f"x{scale}-parameters"] = f"{parameters(ours) / 1e6:.2f} M"
+        found[f"x{scale}-multiply-adds"] = f"{multiply_adds(ours) / 1e3:.0f} k"
+        found[f"x{scale}-paper-multiply-adds"] = f"{multiply_adds(paper) / 1e3:.0f} k"
+        found[f"x{scale}-share-of-work"] = f"{multiply_adds(ours) / multiply_adds(paper):.0%}"
+        if scores.trained_pixels:
+            found[f"x{scale}-share-of-pixels"] = f"{scores.trained_pixels / PAPER_PIXELS:.2%}"
+    means = [each.mean for scores in results.values() for each in scores.sets]
+    cost = [mean.restored.psnr_y - mean.drawn.psnr_y for mean in means if mean.drawn]
+    found["tau-1-cost"] = f"{min(cost):.1f} to {max(cost):.1f} dB"
+    files = sorted((top / "benchmarks" / "results" / "examples").glob("x*.jsonl"))
+    every = [f["psnr_y"] for path in files for name, f in load_examples(path).items() if name != "mean"]
+    found["examples-range"] = f"{min(every):.0f} to {max(every):.0f} dB"
+    return found
+
+
+def filled(page: str, known: dict[str, str]) -> str:
+    """Raise KeyError for a fact that nobody knows."""
+    return FACT.sub(lambda m: f"{m[1]}{known[m[2]]}{m[4]}", page)
+
+
+def typed_by_hand(page: str) -> list[str]:
+    """Measured figures outside of markers and code."""
+    return FIGURE.findall(MADE.sub("", FACT.sub("", page)))
+
+
+def main(arguments: Sequence[str], top: Path = TOP) -> int:
+    if list(arguments) not in ([], ["--check"]):
+        sys.stderr.write("the only option is --check\n")
+        return 2
+    known, status = facts(top), 0
+    for name in PAGES:
+        path = top / name
+        before = path.read_text("utf-8")
+        after = filled(before, known)
+        if not arguments:
+            path.write_text(after, "utf-8")
+        elif before != after:
+            sys.stderr.write(
+                f"{name} disagrees with the weights or results: run the script without --check\n"
+            )
+            status = 1
+        if name not in UNTIL_MARKED and (figures := typed_by_hand(after)):
+            sys.stderr.write(f"{name}: figures typed by hand: {', '.join(figures)}\n")
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
