@@ -161,7 +161,11 @@ def _from_hub(wanted: Reference, cached: Path | None) -> Fetched:
         def download(again: bool) -> Path:
             return Path(
                 hf_hub_download(
-                    wanted.repo, wanted.file, revision=commit, library_name="irn", force_download=again
+                    wanted.repo,
+                    wanted.file,
+                    revision=wanted.revision,
+                    library_name="irn",
+                    force_download=again,
                 )
             )
 
