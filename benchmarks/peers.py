@@ -20,7 +20,8 @@ TOP = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- peers:begin -->", "<!-- peers:end -->"
 NOTE = """\
 Means, PSNR-Y / PSNR-RGB in dB, of whole pictures. Peers enlarge MATLAB's bicubic small picture; irn and
-Lanczos make their own. Codecs keep the full-size picture in the bytes of our small PNG: {codecs}. Made by
+Lanczos make their own. Codecs keep the full-size picture in the bytes of our small PNG
+({codecs}). Made by
 `python benchmarks/report.py SET5` with `benchmarks/peers.txt` installed, which also makes a page to look at.
 
 {verdict}"""

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 WIDTH, ROW, LEFT, RIGHT, TOP, BOTTOM = 640, 24, 170, 24, 14, 44
 HEIGHT = 320
-LEFT_OF_NUMBERS = 56
+LEFT_OF_NUMBERS = 68
 SHAPES = 8
 """Marks and colours of the style sheet; further series begin again."""
 
@@ -116,7 +116,7 @@ def scatter(
         parts.append(rule.format(LEFT_OF_NUMBERS, WIDTH - RIGHT, round(y, 1), round(y, 1)))
         parts.append(Markup('<text class="label" x="{}" y="{}">{}</text>').format(
             LEFT_OF_NUMBERS - 6, round(y + 4, 1), _told(tick)))  # fmt: skip
-    parts.append(Markup('<text class="axis" transform="translate(12 {}) rotate(-90)">{}</text>').format(
+    parts.append(Markup('<text class="axis" transform="translate(17 {}) rotate(-90)">{}</text>').format(
         HEIGHT / 2 - 10, y_title))  # fmt: skip
     for number, each in enumerate(good):
         if lines and len(each.points) > 1:
@@ -177,4 +177,7 @@ def _told(value: float) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 18 else name[:7] + "…" + name[-10:]
+    """At most 15 characters: without its set, then without its middle."""
+    if len(name) > 15:
+        name = name.rpartition("/")[2]
+    return name if len(name) <= 15 else f"{name[:5]}…{name[-9:]}"
