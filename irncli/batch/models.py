@@ -61,6 +61,8 @@ class Stated:
     name: str
     identity: str
     tau: float
+    grey: bool
+    """Not part of the identity, yet it shapes small grey pictures and alpha."""
 
 
 def stated(name: str) -> Stated:
@@ -73,8 +75,8 @@ def stated(name: str) -> Stated:
     header = read_header(path) if path.suffix == ".safetensors" else {}
     if {"identity", "tau"} <= header.keys():
         own = entry.name if entry else header.get("name", path.stem)
-        return Stated(own, header["identity"], float(header["tau"]))
+        return Stated(own, header["identity"], float(header["tau"]), header.get("grey") == "true")
     from irncli.pretrained.load import load_weights
 
     weights = load_weights(name)
-    return Stated(weights.name, weights.identity, weights.tau)
+    return Stated(weights.name, weights.identity, weights.tau, weights.grey)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from irncli.batch.formats import Format
+from irncli.batch.models import Stated
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
 from irncli.images.files import Loaded, read_picture
@@ -16,7 +17,7 @@ Options = Mapping[str, str | int | float]
 
 
 def is_small_of(
-    job: Job, form: Format, identity: str, options: Options, name: str | None, max_pixels: int
+    job: Job, form: Format, model: Stated, options: Options, name: str | None, max_pixels: int
 ) -> bool:
     """Whether the job's output is whole, and made of this source by these weights and options."""
     loaded = _whole(job.outputs, form, max_pixels)
@@ -30,7 +31,11 @@ def is_small_of(
     except ManifestError:
         return False
     there = (manifest.source_sha256, manifest.identity, dict(manifest.options), manifest.name)
-    wanted = (source_digest(job), identity, dict(options), name)
+    wanted = (source_digest(job), model.identity, dict(options), name)
+    # Two files of one identity may differ in this, which the header alone says.
+    unlike = {"grey-as-rgb", "resampled"} if model.grey else {"grey", "network"}
+    if unlike & {manifest.mode, manifest.alpha}:
+        return False
     return there == wanted and manifest.pixels_sha256 == picture_digest(loaded.picture)
 
 

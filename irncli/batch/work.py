@@ -61,7 +61,7 @@ class Downscale:
 
     def current(self, job: Job) -> bool:
         return self.outputs.on_existing == "resume" and is_small_of(
-            job, self.format, self._stated.identity, self.options, self._name(job), self.max_pixels
+            job, self.format, self._stated, self.options, self._name(job), self.max_pixels
         )
 
     def read(self, job: Job) -> Loaded:
