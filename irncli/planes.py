@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from irncli.execution.engine import Engine
+from irncli.execution.freed import give_back
 from irncli.images.pixels import from_planes, not_finite, pad_to_multiple, to_planes
 from irncli.latent import latent_rows
 from irncli.pretrained.load import Latent
@@ -49,6 +50,7 @@ class Planes:
         for band in self.engine.encode(rows, columns, pixels):
             small[y : y + len(band)] = band[..., :3]
             y += len(band)
+        give_back()
         if not np.isfinite(small).all():
             raise not_finite()
         return small
@@ -86,6 +88,7 @@ class Planes:
             part = part[:, :, : size[0] - y, : size[1]]
             out[y : y + part.shape[2]] = from_planes(part)
             y += part.shape[2]
+        give_back()
         return out
 
 

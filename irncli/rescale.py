@@ -262,7 +262,7 @@ def picture_digest(picture: Picture) -> str:
     samples = picture.colour
     if picture.alpha is not None:
         samples = np.concatenate((samples, picture.alpha[..., None]), 2)
-    return pixels_digest(samples.shape, 8, np.ascontiguousarray(samples).tobytes())
+    return pixels_digest(samples.shape, 8, np.ascontiguousarray(samples).data)
 
 
 def check_manifest(manifest: Manifest, small: Picture) -> None:

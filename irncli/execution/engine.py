@@ -12,6 +12,7 @@ from torch import Tensor
 
 from irncli.errors import DeviceError, UsageError
 from irncli.execution.device import pick
+from irncli.execution.state import slice_rows
 from irncli.execution.sweep import Sweeper
 from irncli.execution.tiles import check_tile
 from irncli.execution.wavefront import run
@@ -20,6 +21,9 @@ from irncli.nn.network import PRECISIONS, InvertibleRescaler
 
 AUTO_TILE = 512
 """Pixels of the large picture: large enough to hide the halo, small enough for the caches."""
+
+AUTO_BAND = 256
+"""Rows of the large picture that enter at a time: two bands are held beside what is under way."""
 
 Rows = NDArray[np.float32]
 """Some rows of a picture: h w C float32."""
@@ -49,6 +53,7 @@ class Engine:
             raise UsageError(f"--threads {threads} is too few", "The least is 1.")
         self.device = pick(device)
         self.tile = _tile_in_sites(tile, network.scale)
+        self._band = min(self.tile, AUTO_BAND // network.scale) if self.tile else None
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.network.set_subnet_dtype(None if dtype == "fp32" else PRECISIONS[dtype])
         for half in self.network.half_steps():
@@ -72,12 +77,15 @@ class Engine:
         ``pixels(first, end)`` gives rows of the large picture as 1 3 H W float32, whole sites: ``rows`` s x
         ``columns`` s in all. It is asked once for each row, from the top. A band is valid until the next.
         """
-        s = self.scale
+        s, step = self.scale, slice_rows(columns, self.scale)
 
         def fill(room: Tensor, first: int, end: int) -> None:
-            planes = pixels(first * s, end * s).to(self.device)[0]
-            sites = planes.permute(1, 2, 0).reshape(end - first, s, columns, s, LOW)
-            room.copy_(sites.permute(0, 2, 1, 3, 4).reshape(room.shape))
+            for y in range(first, end, step):
+                last = min(y + step, end)
+                planes = pixels(y * s, last * s).to(self.device)[0]
+                sites = planes.permute(1, 2, 0).reshape(last - y, s, columns, s, LOW)
+                there = room[y - first : last - first].view(last - y, columns, s, s, LOW)
+                there.copy_(sites.permute(0, 2, 1, 3, 4))
 
         for band in self._run(rows, columns, fill, inverse=False):
             yield band.cpu().numpy()
@@ -94,7 +102,7 @@ class Engine:
         ``small(first, end)`` gives rows of the small picture in [0, 1], ``latent(y)`` one row of z, columns x
         3 (s^2 - 1); no latent is a latent of zeros.
         """
-        s = self.scale
+        s, step = self.scale, slice_rows(columns, self.scale)
 
         def fill(room: Tensor, first: int, end: int) -> None:
             room[..., :LOW] = torch.from_numpy(small(first, end)).to(self.device)
@@ -105,15 +113,16 @@ class Engine:
                     room[y - first, :, LOW:] = torch.from_numpy(latent(y)).to(self.device)
 
         for band in self._run(rows, columns, fill, inverse=True):
-            plane = band.view(-1, columns, s, s, LOW).permute(0, 2, 1, 3, 4)
-            yield plane.reshape(-1, columns * s, LOW).permute(2, 0, 1)[None].cpu()
+            for part in torch.split(band, step):
+                plane = part.view(-1, columns, s, s, LOW).permute(0, 2, 1, 3, 4)
+                yield plane.reshape(-1, columns * s, LOW).permute(2, 0, 1)[None].cpu()
 
     def _run(
         self, rows: int, columns: int, fill: Callable[[Tensor, int, int], None], *, inverse: bool
     ) -> Iterator[Tensor]:
         bands = run(
             self.network, (rows, columns), fill, self._sweeper,
-            band=self.tile, tile=self.tile, device=self.device, inverse=inverse,
+            band=self._band, tile=self.tile, device=self.device, inverse=inverse,
         )  # fmt: skip
         return _memory_named(bands)
 

@@ -18,6 +18,14 @@ from irncli.nn.coupling import LOW
 from irncli.nn.haar import HaarStep, bands, corners
 from irncli.nn.mixing import MixingStep
 
+SLICE_BYTES = 1 << 20
+"""Coefficients that are reordered at a time."""
+
+
+def slice_rows(columns: int, scale: int) -> int:
+    """Rows of sites that are worth about :data:`SLICE_BYTES`, at least one."""
+    return max(1, SLICE_BYTES // (columns * LOW * scale * scale * 4))
+
 
 class State:
     """Rows ``first .. end`` of a picture of ``columns`` sites: rows x columns x 3 s^2 float32."""
@@ -35,6 +43,11 @@ class State:
         """The view of rows that are held: rows x columns x 3 s^2."""
         assert self.first <= first <= end <= self.end
         return self._data[first - self.first : end - self.first]
+
+    def slices(self, rows: tuple[int, int]) -> list[Tensor]:
+        """Views of the rows, a few at a time: what is computed from one stays in the cache."""
+        count = slice_rows(self.columns, self.scale)
+        return [self.rows(y, min(y + count, rows[1])) for y in range(rows[0], rows[1], count)]
 
     def enter(self, count: int) -> Tensor:
         """Room for the next ``count`` rows, to be filled by the caller."""
@@ -77,7 +90,12 @@ class State:
     def split(self, rows: tuple[int, int], side: int, step: HaarStep | MixingStep) -> None:
         """The forward downsampling in place, of rows with ``side`` cells per site and side."""
         f, coarse = step.factor, side // step.factor
-        data = self.rows(*rows)
+        for data in self.slices(rows):
+            self._split(data, side, f, coarse, step)
+
+    def _split(
+        self, data: Tensor, side: int, f: int, coarse: int, step: HaarStep | MixingStep
+    ) -> None:
         fine = data.view(-1, self.columns, coarse, f, coarse, f, _channels(data, side))
         subs = [fine[:, :, :, dy, :, dx] for dy in range(f) for dx in range(f)]
         out = bands(*subs) if isinstance(step, HaarStep) else _mix(subs, step.weight)
@@ -85,8 +103,10 @@ class State:
 
     def merge(self, rows: tuple[int, int], side: int, step: HaarStep | MixingStep) -> None:
         """The inverse of :meth:`split`, from rows with ``side`` cells per site and side."""
-        f = step.factor
-        data = self.rows(*rows)
+        for data in self.slices(rows):
+            self._merge(data, side, step.factor, step)
+
+    def _merge(self, data: Tensor, side: int, f: int, step: HaarStep | MixingStep) -> None:
         given = data.view(-1, self.columns, side, side, _channels(data, side)).chunk(f * f, -1)
         out = corners(*given) if isinstance(step, HaarStep) else _mix(list(given), step.inverse_weight())
         fine = data.view(-1, self.columns, side, f, side, f, _channels(data, side * f))

@@ -30,6 +30,7 @@ from irncli.images.transparency import extend_under_transparency
 __all__ = ["Metadata", "Picture", "extend_under_transparency", "from_pillow", "profile_space", "to_pillow"]
 
 Samples = NDArray[np.uint8]
+_ROWS = 256
 
 _UNTURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -182,11 +183,20 @@ def _samples(image: Image.Image, raw: str, grey_palette: bool) -> tuple[Samples,
         four = np.array(image.convert("RGBA"))
         return np.ascontiguousarray(four[..., :3]), np.ascontiguousarray(four[..., 3])
     if image.mode in ("RGB", "RGBX", "YCbCr"):
-        rgb = np.array(image.convert("RGB"))
+        rgb = _array(image if image.mode == "RGB" else image.convert("RGB"))
         if isinstance(key, tuple) and len(key) == 3:
             return rgb, _keyed(rgb, tuple(int(k) & 255 for k in key))
         return rgb, None
     raise InputError(f"has the mode {image.mode}, which is not supported", "Make an RGB copy of it first.")
+
+
+def _array(image: Image.Image) -> Samples:
+    """Its samples, H W C, taken some rows at a time: numpy alone would hold them twice."""
+    out = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+    for y in range(0, image.height, _ROWS):
+        end = min(y + _ROWS, image.height)
+        out[y:end] = np.asarray(image.crop((0, y, image.width, end)))
+    return out
 
 
 def _keyed(colour: Samples, key: tuple[int, ...]) -> Samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from irncli.errors import ModelError
 from irncli.images.whole import write_whole
@@ -82,8 +84,24 @@ class Weights:
     header: dict[str, str]
 
 
+class _Bare(TorchFunctionMode):
+    """Nothing is filled in: on shapes alone torch would load sympy to do so, 80 MB and a second or two."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name.endswith("_") and not name.endswith("__"):
+            return args[0] if args else next(iter((kwargs or {}).values()))
+        return func(*args, **(kwargs or {}))
+
+
 def _build(config: NetworkConfig, state: dict[str, Tensor], path: Path) -> InvertibleRescaler:
-    with torch.device("meta"):  # shapes only: a hostile configuration must not cost memory
+    with torch.device("meta"), _Bare():  # shapes only: a hostile configuration must not cost memory
         network = InvertibleRescaler(config)
     expected = network.state_dict()
     if state.keys() != expected.keys() or any(state[k].shape != v.shape for k, v in expected.items()):
