@@ -51,7 +51,14 @@ class Conv(nn.Conv2d):
             y: Tensor = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, one, one, one, 1, *post, "")
             return y
         y = fn.conv2d(x, weight, bias, padding=1)
-        return fn.leaky_relu(y, SLOPE) if activate else y
+        if activate:
+            y = _learnt(y) if torch.is_grad_enabled() else fn.leaky_relu(y, SLOPE)
+        return y
+
+
+def _learnt(x: Tensor) -> Tensor:
+    """LeakyReLU without a mask: a compiled CPU step stores masks one by one, and took 1.3 times as long."""
+    return (1 + SLOPE) / 2 * x + (1 - SLOPE) / 2 * x.abs()
 
 
 def _zero(conv: nn.Conv2d) -> None:
