@@ -1,6 +1,6 @@
 """Put trained weights into weights/: half-precision file, default precision by measurement, catalogue entry.
 
-    python scripts/ship_weights.py runs/irn-x4.safetensors irn-x4-1 --valid FOLDER [--fp32] [--grey]
+    python scripts/ship_weights.py runs/irn-x4.safetensors irn-x4-2 --valid FOLDER [--continues irn-x4-1]
 
 The source is what `irn train` wrote. The default precision is the fastest whose loss against fp32, both
 directions run in it, is at most 0.02 dB PSNR-Y on the validation pictures; what a small picture made in one
@@ -66,7 +66,10 @@ def main() -> None:
     parser.add_argument(
         "--grey", action="store_true", help="one plane restores a grey picture as well as three do (measured)"
     )
-    parser.add_argument("--started-from", default="", help="weights that the training began with")
+    parser.add_argument("--started-from", default="", help="weights that the training began with, in words")
+    parser.add_argument(
+        "--continues", default="", help="weights that it began with: their pixels and steps count, too"
+    )
     options = parser.parse_args()
 
     weights = load_weights(str(options.trained))
@@ -76,6 +79,10 @@ def main() -> None:
     header = {"name": options.name, "dtype": "fp32", "grey": str(options.grey).lower()}
     if options.started_from:
         header["started_from"] = options.started_from
+    if options.continues:
+        before = load_weights(options.continues).header
+        header |= {key: str(int(weights.header[key]) + int(before[key])) for key in ("pixels", "steps")}
+        header.setdefault("started_from", options.continues)
     write(weights, path, header, stored)
     precisions = measure(path, options.valid)
     print(json.dumps(precisions, indent=1))  # noqa: T201
