@@ -44,9 +44,10 @@ def test_a_photograph_comes_back_far_better_than_by_lanczos(rescaler: Rescaler, 
     assert ours - theirs > {2: 6.0, 4: 2.5}[rescaler.scale]
 
 
-def test_a_draw_at_tau_1_is_a_few_decibels_further_off(rescaler: Rescaler, photo: np.ndarray) -> None:
+def test_a_draw_at_tau_1_is_further_off_but_no_noise(rescaler: Rescaler, photo: np.ndarray) -> None:
+    """At most some decibels; a network trained on many draws learns to lean on them less."""
     best, drawn = (psnr(luma(there_and_back(rescaler, photo, tau)), luma(photo)) for tau in (0.0, 1.0))
-    assert 0.2 < best - drawn < 4
+    assert 0.1 < best - drawn < 4
 
 
 def test_plain_colours_come_back_plain(rescaler: Rescaler) -> None:
