@@ -19,8 +19,8 @@ from irncli.evaluation.scores import Quality, Scores, SetScores
 TOP = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- peers:begin -->", "<!-- peers:end -->"
 NOTE = """\
-Means, PSNR-Y / PSNR-RGB in dB, of whole pictures. Peers enlarge MATLAB's bicubic small picture; irn and
-Lanczos make their own. Codecs keep the full-size picture in the bytes of our small PNG
+Means, PSNR-Y / PSNR-RGB in dB, of whole pictures. Peers enlarge MATLAB's bicubic small picture; irn
+({models}) and Lanczos make their own. Codecs keep the full-size picture in the bytes of our small PNG
 ({codecs}). Made by
 `python benchmarks/report.py SET5` with `benchmarks/peers.txt` installed, which also makes a page to look at.
 
@@ -56,7 +56,11 @@ def table(results: Sequence[Scores]) -> str:
         lines.append([name, *(_both(each.get(name)) for each in found.values())])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     sources = dict.fromkeys(o.source for scores in results for o in scores.origins if o.kind == "codec")
-    return text + "\n\n" + NOTE.format(codecs=", ".join(sources), verdict=verdict(results))
+    return text + "\n\n" + NOTE.format(
+        models=", ".join(scores.model for scores in results),
+        codecs=", ".join(sources),
+        verdict=verdict(results),
+    )
 
 
 def _both(quality: Quality | None) -> str:
