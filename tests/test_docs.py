@@ -48,7 +48,7 @@ def desk(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.crop((left, 200, left + 61, 249)).save(path)
-    picture.crop((300, 200, 541, 421)).save(folder / "photos/day/rock.png")  # enough for a step of training
+    picture.crop((300, 200, 601, 481)).save(folder / "photos/day/rock.png")  # enough for a step of training
     shutil.copy(FIXTURES / "public-x2-1block-legacy-module-prefix.pth", folder / "IRN_x2.pth")
 
 
