@@ -72,3 +72,16 @@ def test_a_grey_photograph_comes_back_grey_and_far_better(rescaler: Rescaler, ph
     grey = np.asarray(Image.fromarray(photo).convert("L"))
     ours = psnr(there_and_back(rescaler, grey).astype(np.uint8), grey)
     assert ours - psnr(lanczos(grey, rescaler.scale), grey) > {2: 5.0, 4: 2.0}[rescaler.scale]
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("alias", ["irn-x4", "irn-x2"])
+def test_no_tile_and_no_thread_changes_a_sample(alias: str, dtype: str) -> None:
+    """On trained weights and a size that no tile divides: small ones leave kernels no room to differ in."""
+    picture = np.random.default_rng(7).integers(0, 256, (131, 277, 3), np.uint8)
+    seen = set()
+    for tile, threads in (("off", 1), ("off", 2), (32, 1), (64, 2), (200, 1), (256, 2)):
+        rescaler = Rescaler(alias, dtype=dtype, tile=tile, threads=threads)
+        small, manifest = rescaler.downscale(picture)
+        seen.add((small.tobytes(), rescaler.upscale(small, manifest).tobytes()))
+    assert len(seen) == 1
