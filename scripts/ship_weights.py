@@ -70,6 +70,10 @@ def main() -> None:
     parser.add_argument(
         "--continues", default="", help="weights that it began with: their pixels and steps count, too"
     )
+    parser.add_argument(
+        "--also", type=int, nargs=2, metavar=("PIXELS", "STEPS"), default=(0, 0),
+        help="what the header of --continues leaves out: runs in between that started_from tells of",
+    )  # fmt: skip
     options = parser.parse_args()
 
     weights = load_weights(str(options.trained))
@@ -81,7 +85,8 @@ def main() -> None:
         header["started_from"] = options.started_from
     if options.continues:
         before = load_weights(options.continues).header
-        header |= {key: str(int(weights.header[key]) + int(before[key])) for key in ("pixels", "steps")}
+        for key, more in zip(("pixels", "steps"), options.also, strict=True):
+            header[key] = str(int(weights.header[key]) + int(before[key]) + more)
         header.setdefault("started_from", options.continues)
     write(weights, path, header, stored)
     precisions = measure(path, options.valid)
