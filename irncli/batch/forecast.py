@@ -13,6 +13,7 @@ from irncli.batch.plan import Job, Plan
 from irncli.batch.survey import Headers
 from irncli.errors import IrnError, OutputError, UsageError
 from irncli.images.encode import LONGEST_SIDE
+from irncli.scratch import bytes_text
 
 BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
 """Of photographs at quality 95."""
@@ -135,14 +136,6 @@ def check_room(needed: dict[Path, int]) -> None:
         if size > free:
             what = f"{folder}: about {bytes_text(size)} will be needed, and {bytes_text(free)} are free"
             raise OutputError(what, "Free some space, or choose another folder with -o.")
-
-
-def bytes_text(size: int) -> str:
-    """``3.4 GB``."""
-    units = ("bytes", "kB", "MB", "GB", "TB")
-    power = min((len(str(size)) - 1) // 3, len(units) - 1)
-    value = size / 1000**power
-    return f"{value:.{1 if power and value < 100 else 0}f} {units[power]}"
 
 
 def _size(path: Path) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from irncli.batch.discover import Missed
-from irncli.batch.forecast import Look, bytes_text
+from irncli.batch.forecast import Look
 from irncli.batch.formats import Format
 from irncli.batch.plan import Job, Plan
 from irncli.batch.run import Outcome, Result, in_turn, run
 from irncli.cli.output import Output
 from irncli.cli.telling import Teller, conclude
+from irncli.scratch import bytes_text
 
 
 def show_plan(

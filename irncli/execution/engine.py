@@ -12,12 +12,14 @@ from torch import Tensor
 
 from irncli.errors import DeviceError, UsageError
 from irncli.execution.device import pick
-from irncli.execution.state import slice_rows
+from irncli.execution.spilled import SpilledState
+from irncli.execution.state import Fill, State, slice_rows
 from irncli.execution.sweep import Sweeper
 from irncli.execution.tiles import check_tile
 from irncli.execution.wavefront import run
 from irncli.nn.coupling import LOW
 from irncli.nn.network import PRECISIONS, InvertibleRescaler
+from irncli.scratch import Scratch, Spill, bytes_text
 
 AUTO_TILE = 512
 """Pixels of the large picture: large enough to hide the halo, small enough for the caches."""
@@ -71,11 +73,18 @@ class Engine:
     def scale(self) -> int:
         return self.network.scale
 
-    def encode(self, rows: int, columns: int, pixels: Callable[[int, int], Tensor]) -> Iterator[Rows]:
+    def encode(
+        self,
+        rows: int,
+        columns: int,
+        pixels: Callable[[int, int], Tensor],
+        spill: Spill | None = None,
+    ) -> Iterator[Rows]:
         """Bands of coefficients from the top, n x columns x 3 s^2, the small picture in the first three.
 
         ``pixels(first, end)`` gives rows of the large picture as 1 3 H W float32, whole sites: ``rows`` s x
         ``columns`` s in all. It is asked once for each row, from the top. A band is valid until the next.
+        ``spill``: what may be held in memory, and where the rest goes.
         """
         s, step = self.scale, slice_rows(columns, self.scale)
 
@@ -87,7 +96,7 @@ class Engine:
                 there = room[y - first : last - first].view(last - y, columns, s, s, LOW)
                 there.copy_(sites.permute(0, 2, 1, 3, 4))
 
-        for band in self._run(rows, columns, fill, inverse=False):
+        for band in self._run(rows, columns, fill, spill, inverse=False):
             yield band.cpu().numpy()
 
     def decode(
@@ -96,6 +105,7 @@ class Engine:
         columns: int,
         small: Callable[[int, int], Rows],
         latent: Callable[[int], Rows] | None,
+        spill: Spill | None = None,
     ) -> Iterator[Tensor]:
         """Bands of the large picture from the top, 1 3 H W float32 on the CPU, not clamped.
 
@@ -112,17 +122,24 @@ class Engine:
                 for y in range(first, end):
                     room[y - first, :, LOW:] = torch.from_numpy(latent(y)).to(self.device)
 
-        for band in self._run(rows, columns, fill, inverse=True):
+        for band in self._run(rows, columns, fill, spill, inverse=True):
             for part in torch.split(band, step):
                 plane = part.view(-1, columns, s, s, LOW).permute(0, 2, 1, 3, 4)
                 yield plane.reshape(-1, columns * s, LOW).permute(2, 0, 1)[None].cpu()
 
     def _run(
-        self, rows: int, columns: int, fill: Callable[[Tensor, int, int], None], *, inverse: bool
+        self, rows: int, columns: int, fill: Fill, spill: Spill | None, *, inverse: bool
     ) -> Iterator[Tensor]:
+        def hold(count: int) -> State:
+            size = count * columns * LOW * self.scale**2 * 4
+            if spill is None or size <= spill.memory:
+                return State(count, columns, self.scale, self.device)
+            spill.tell(f"{bytes_text(size)} of coefficients under way go to a scratch file in {spill.folder}")
+            return SpilledState(count, columns, self.scale, self.device, Scratch(spill.folder, size))
+
         bands = run(
-            self.network, (rows, columns), fill, self._sweeper,
-            band=self._band, tile=self.tile, device=self.device, inverse=inverse,
+            self.network, (rows, columns), fill, self._sweeper, hold,
+            band=self._band, tile=self.tile, inverse=inverse,
         )  # fmt: skip
         return _memory_named(bands)
 

@@ -10,6 +10,8 @@ that some step still needs are held.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,9 @@ from irncli.execution.tiles import Region
 from irncli.nn.coupling import LOW
 from irncli.nn.haar import HaarStep, bands, corners
 from irncli.nn.mixing import MixingStep
+
+Fill = Callable[[Tensor, int, int], None]
+"""Fill rows x columns x 3 s^2 with the rows ``first .. end`` of the picture."""
 
 SLICE_BYTES = 1 << 20
 """Coefficients that are reordered at a time."""
@@ -44,17 +49,22 @@ class State:
         assert self.first <= first <= end <= self.end
         return self._data[first - self.first : end - self.first]
 
-    def slices(self, rows: tuple[int, int]) -> list[Tensor]:
-        """Views of the rows, a few at a time: what is computed from one stays in the cache."""
+    def slices(self, rows: tuple[int, int]) -> Iterator[Tensor]:
+        """The rows, a few at a time, to be changed in place: what is computed from one stays in the cache."""
         count = slice_rows(self.columns, self.scale)
-        return [self.rows(y, min(y + count, rows[1])) for y in range(rows[0], rows[1], count)]
+        for y in range(rows[0], rows[1], count):
+            yield self.rows(y, min(y + count, rows[1]))
 
-    def enter(self, count: int) -> Tensor:
-        """Room for the next ``count`` rows, to be filled by the caller."""
+    def enter(self, count: int, fill: Fill) -> None:
+        """Take in the next ``count`` rows, as ``fill`` gives them."""
         held = self.end - self.first
         assert held + count <= self.capacity
         self.end += count
-        return self._data[held : held + count]
+        fill(self._data[held : held + count], self.end - count, self.end)
+
+    def finished(self, first: int, end: int) -> Iterator[Tensor]:
+        """The rows ``first .. end`` from the top, some at a time; each valid until the next."""
+        yield self.rows(first, end)
 
     def leave(self, end: int) -> None:
         """Forget the rows before ``end``."""
@@ -66,17 +76,18 @@ class State:
             self._data[at : at + count] = self._data[at + step : at + step + count]
         self.first = end
 
-    def _cells(self, side: int, sites: Region, channels: tuple[int, int]) -> Tensor:
-        """The view rows x side x columns x side x channels of a region of sites."""
-        cells = self.rows(sites.y0, sites.y1).view(sites.height, self.columns, side, side, -1)
-        part = cells[:, sites.x0 : sites.x1, :, :, channels[0] : channels[1]]
-        return part.permute(0, 2, 1, 3, 4)
+    def close(self) -> None:
+        """Give up what is held."""
+
+    def _sites(self, sites: Region) -> Tensor:
+        """A region of sites, rows x columns x 3 s^2; its last axis is dense."""
+        return self.rows(sites.y0, sites.y1)[:, sites.x0 : sites.x1]
 
     def read(
         self, side: int, sites: Region, channels: tuple[int, int], dtype: torch.dtype = torch.float32
     ) -> Tensor:
         """1 C h w, dense in channels_last memory: a copy of a region of sites at the level ``side``."""
-        view = self._cells(side, sites, channels)
+        view = _cells(self._sites(sites), side, channels)
         dense = torch.empty(view.shape, dtype=dtype, device=view.device)
         dense.copy_(view)
         plane = dense.view(sites.height * side, sites.width * side, -1)
@@ -84,7 +95,11 @@ class State:
 
     def write(self, side: int, sites: Region, channels: tuple[int, int], values: Tensor) -> None:
         """Put 1 C h w, dense in channels_last memory, back."""
-        view = self._cells(side, sites, channels)
+        self._into(self._sites(sites), side, channels, values)
+
+    @staticmethod
+    def _into(sites: Tensor, side: int, channels: tuple[int, int], values: Tensor) -> None:
+        view = _cells(sites, side, channels)
         view.copy_(values[0].permute(1, 2, 0).view(view.shape))
 
     def split(self, rows: tuple[int, int], side: int, step: HaarStep | MixingStep) -> None:
@@ -112,6 +127,12 @@ class State:
         fine = data.view(-1, self.columns, side, f, side, f, _channels(data, side * f))
         for j, value in enumerate(out):  # all values are computed: they may go where they came from
             fine[:, :, :, j // f, :, j % f] = value
+
+
+def _cells(data: Tensor, side: int, channels: tuple[int, int]) -> Tensor:
+    """Sites, h x w x 3 s^2 -> the view h x side x w x side x channels of their cells."""
+    cells = data.view(*data.shape[:2], side, side, -1)
+    return cells[..., channels[0] : channels[1]].permute(0, 2, 1, 3, 4)
 
 
 def _channels(data: Tensor, side: int) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from irncli.execution.state import State
+from irncli.execution.state import Fill, State
 from irncli.execution.sweep import Sweeper, halo
 from irncli.execution.tiles import grid
 from irncli.nn.coupling import Coupling, HalfStep
@@ -23,8 +23,8 @@ from irncli.nn.haar import HaarStep
 from irncli.nn.mixing import MixingStep
 from irncli.nn.network import InvertibleRescaler
 
-Fill = Callable[[Tensor, int, int], None]
-"""Fill rows x columns x 3 s^2 with the rows ``first .. end`` of the picture."""
+Hold = Callable[[int], State]
+"""Makes the state that holds so many rows."""
 
 
 @dataclass(frozen=True)
@@ -72,34 +72,50 @@ def run(
     size: tuple[int, int],
     fill: Fill,
     sweeper: Sweeper,
+    hold: Hold,
     *,
     band: int | None,
     tile: int | None,
-    device: torch.device,
     inverse: bool,
 ) -> Iterator[Tensor]:
-    """Rows of finished coefficients from the top, n x columns x 3 s^2 on ``device``; a view, soon reused.
+    """Rows of finished coefficients from the top, n x columns x 3 s^2; a view, soon reused.
 
     ``size`` is rows and columns of sites; ``band`` rows enter at a time, ``tile`` sites a side are worked on
-    at a time, None for all.
+    at a time, None for all. The rows under way are in what ``hold`` makes.
     """
-    rows, columns = size
+    rows = size[0]
     band = min(band or rows, rows)
     chain = stages(network, inverse=inverse)
     behind = lags(chain)
-    state = State(capacity(chain, rows, band), columns, network.scale, device)
+    state = hold(capacity(chain, rows, band))
+    try:
+        yield from _rows(chain, behind, state, size, fill, sweeper, band, tile, inverse)
+    finally:
+        state.close()
+
+
+def _rows(
+    chain: list[Stage],
+    behind: list[int],
+    state: State,
+    size: tuple[int, int],
+    fill: Fill,
+    sweeper: Sweeper,
+    band: int,
+    tile: int | None,
+    inverse: bool,
+) -> Iterator[Tensor]:
+    rows = size[0]
     done = [0] * len(chain)
     given = 0
     while given < rows:
         while state.end < rows and (state.end - state.first + min(band, rows - state.end)) <= state.capacity:
             count = min(band, rows - state.end)
             with torch.inference_mode():
-                fill(state.enter(count), state.end - count, state.end)
+                state.enter(count, fill)
             _advance(chain, behind, done, state, size, sweeper, tile, inverse)
         if done[-1] > given:
-            with torch.inference_mode():
-                finished = state.rows(given, done[-1])
-            yield finished
+            yield from state.finished(given, done[-1])
             given = done[-1]
         if given < rows:
             with torch.inference_mode():

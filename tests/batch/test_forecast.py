@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from irncli.batch.forecast import Forecast, bytes_text, check_room, prepared
+from irncli.batch.forecast import Forecast, check_room, prepared
 from irncli.batch.formats import Format
 from irncli.batch.plan import Job, Plan
 from irncli.errors import InputError, OutputError, UsageError
+from irncli.scratch import bytes_text
 
 Usage = namedtuple("Usage", "total used free")
 PNG, WEBP = Format(".png", "PNG"), Format(".webp", "WEBP")
