@@ -109,6 +109,8 @@ class Engine:
     ) -> Iterator[Tensor]:
         """Bands of the large picture from the top, 1 3 H W float32 on the CPU, not clamped.
 
+        A band is valid until the next.
+
         ``small(first, end)`` gives rows of the small picture in [0, 1], ``latent(y)`` one row of z, columns x
         3 (s^2 - 1); no latent is a latent of zeros.
         """
