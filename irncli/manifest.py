@@ -15,16 +15,18 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from fractions import Fraction
 from typing import Any, NoReturn
 
 from irncli.errors import ManifestError
+from irncli.sizes import Grid
 
 VERSION = 1
 MOST_BYTES = 4096
 MODES = ("rgb", "grey", "grey-as-rgb")
 ALPHAS = ("none", "network", "resampled")
 
-_MANIFEST_MAY_LACK = {"name", "options"}
+_MANIFEST_MAY_LACK = {"name", "options", "small"}
 _REMEDY = "Restore it without its manifest: irn upscale --scale 4."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
@@ -69,6 +71,8 @@ class Manifest:
     """The original's file name without folders, only on request."""
     options: Mapping[str, str | int | float] = field(default_factory=dict)
     """Up to 16 further options that shaped the file; not written when there are none."""
+    small: str | None = None
+    """Of a small picture that is not of the network's own size: its size and scale (:meth:`Grid.text`)."""
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -91,11 +95,21 @@ class Manifest:
         if self.name is not None:
             _file_name(self.name)
         _check_options(self.options)
+        if self.small is not None:
+            _grid_text(self.width, self.height, self.small)
+
+    @property
+    def grid(self) -> Grid:
+        """How the small picture's pixels lie over the original's."""
+        if self.small is not None:
+            return Grid.from_text(self.width, self.height, self.small)
+        return Grid.scaled(self.width, self.height, Fraction(self.scale))
 
     @property
     def small_size(self) -> tuple[int, int]:
-        """Width and height of the small picture: the original's over the scale, rounded up."""
-        return -(-self.width // self.scale), -(-self.height // self.scale)
+        """Width and height of the small picture: the original's over the scale, rounded up, or ``small``."""
+        grid = self.grid
+        return grid.small_width, grid.small_height
 
     def to_json(self) -> str:
         """ASCII JSON, sorted keys, at most 4096 bytes; the twin of :meth:`from_json`."""
@@ -218,8 +232,9 @@ def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> d
     may_lack = _MANIFEST_MAY_LACK if kind == "manifest" else set()
     if missing := sorted(known - may_lack - values.keys()):
         raise ManifestError(f"its {kind} lacks the entry {missing[0]!r}", _REMEDY)
-    if "name" in values and values["name"] is None:
-        _refuse("name")
+    for key in ("name", "small"):
+        if key in values and values[key] is None:
+            _refuse(key)
     return values
 
 
@@ -308,6 +323,13 @@ def _check_options(options: object) -> None:
             _finite(f"options.{key}", value)
         else:
             _whole(f"options.{key}", value, -_LARGEST_SEED, _LARGEST_SEED)
+
+
+def _grid_text(width: int, height: int, text: object) -> None:
+    try:
+        Grid.from_text(width, height, text if isinstance(text, str) else "")
+    except ValueError:
+        _refuse("small")
 
 
 def _one_of(key: str, value: object, choices: tuple[str, ...]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,9 +12,11 @@ from numpy.typing import NDArray
 from irncli.execution.engine import Engine
 from irncli.execution.freed import give_back
 from irncli.images.pixels import from_planes, not_finite, pad_to_multiple, to_planes
+from irncli.images.resampling import Real, Resampled, Stream, taps
 from irncli.latent import latent_rows
 from irncli.pretrained.load import Latent
 from irncli.quantise import levels
+from irncli.sizes import Grid
 
 Samples = NDArray[np.uint8]
 """H W C, C 1 or 3."""
@@ -21,7 +26,11 @@ LEAST_SITES = 12
 
 
 class Planes:
-    """Arrays down and up by one engine, any size, edges padded by their own samples."""
+    """Arrays down and up by one engine, any size, edges padded by their own samples.
+
+    Where a :class:`Grid` is not the network's own the picture is resampled to scale x the small size before
+    the network, and back after it (family.md, 5.3).
+    """
 
     def __init__(self, engine: Engine, latent: Latent) -> None:
         self.engine, self.latent = engine, latent
@@ -30,14 +39,20 @@ class Planes:
     def scale(self) -> int:
         return self.engine.scale
 
-    def down_real(self, samples: Samples) -> NDArray[np.float32]:
-        """H W C uint8 -> h w 3 float32, the small picture before the grid; h = ceil(H / scale)."""
-        height, width = samples.shape[:2]
+    def grid(self, height: int, width: int) -> Grid:
+        """The network's own: sides over the scale, rounded up."""
+        return Grid.scaled(width, height, Fraction(self.scale))
+
+    def down_real(self, samples: Samples, grid: Grid | None = None) -> NDArray[np.float32]:
+        """H W C uint8 -> h w 3 float32, the small picture before the file's grid."""
+        grid = grid or self.grid(*samples.shape[:2])
         s = self.scale
-        rows, columns = -(-height // s), -(-width // s)
+        rows, columns = grid.small_height, grid.small_width
         (top, bottom), (left, right) = _margin(rows), _margin(columns)
+        if not grid.is_whole(s):
+            return self._down_resampled(samples, grid)
         if top or bottom or left or right:
-            rest = rows * s - height, columns * s - width
+            rest = rows * s - grid.height, columns * s - grid.width
             pads = ((top * s, bottom * s + rest[0]), (left * s, right * s + rest[1]), (0, 0))
             small = self.down_real(np.pad(samples, pads, mode="edge"))
             return np.ascontiguousarray(small[top : top + rows, left : left + columns])
@@ -45,6 +60,28 @@ class Planes:
         def pixels(first: int, end: int) -> torch.Tensor:
             return pad_to_multiple(to_planes(samples[first:end]), s)
 
+        return self._encoded(rows, columns, pixels)
+
+    def _down_resampled(self, samples: Samples, grid: Grid) -> NDArray[np.float32]:
+        s = self.scale
+        (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
+        rows, columns = top + grid.small_height + bottom, left + grid.small_width + right
+        picture = Resampled(
+            lambda first, end: samples[first:end].astype(np.float32) / np.float32(255),
+            taps(grid.height, grid.step_y / s, rows * s, -top * s),
+            taps(grid.width, grid.step_x / s, columns * s, -left * s),
+        )
+
+        def pixels(first: int, end: int) -> torch.Tensor:
+            planes = torch.from_numpy(np.ascontiguousarray(picture.rows(first, end).transpose(2, 0, 1)))
+            return planes.expand(3, -1, -1).contiguous()[None]
+
+        small = self._encoded(rows, columns, pixels)
+        return np.ascontiguousarray(small[top : top + grid.small_height, left : left + grid.small_width])
+
+    def _encoded(
+        self, rows: int, columns: int, pixels: Callable[[int, int], torch.Tensor]
+    ) -> NDArray[np.float32]:
         small = np.empty((rows, columns, 3), np.float32)
         y = 0
         for band in self.engine.encode(rows, columns, pixels):
@@ -55,24 +92,53 @@ class Planes:
             raise not_finite()
         return small
 
-    def down(self, samples: Samples, grey: bool) -> Samples:
+    def down(self, samples: Samples, grey: bool, grid: Grid | None = None) -> Samples:
         """The same on the grid of a file; ``grey``: its three channels as their mean, h w 1."""
-        small = self.down_real(samples)
+        small = self.down_real(samples, grid)
         if grey:
             small = small.mean(2, keepdims=True, dtype=np.float32)
         return from_planes(torch.from_numpy(small).permute(2, 0, 1)[None])
 
-    def up(
-        self, small: Samples, size: tuple[int, int], grey: bool, tau: float, seed: int, stream: int = 0
-    ) -> Samples:
-        """h w C uint8 -> H W C uint8 of ``size`` (H, W)."""
-        rows, columns = small.shape[:2]
-        (top, bottom), (left, right) = _margin(rows), _margin(columns)
+    def up(self, small: Samples, grid: Grid, grey: bool, tau: float, seed: int, stream: int = 0) -> Samples:
+        """h w C uint8 -> H W C uint8, of the grid's size."""
+        out = np.empty((grid.height, grid.width, 1 if grey else 3), np.uint8)
+        y = 0
+        for band in self.up_real(small, grid, grey, tau, seed, stream):
+            out[y : y + band.shape[2]] = from_planes(band)
+            y += band.shape[2]
+        give_back()
+        return out
+
+    def up_real(
+        self, small: Samples, grid: Grid, grey: bool, tau: float, seed: int, stream: int = 0
+    ) -> Iterator[torch.Tensor]:
+        """The same in bands from the top, 1 C h W float32, before the file's grid."""
+        s = self.scale
+        (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
         if top or bottom or left or right:
-            s = self.scale
-            wide = np.pad(small, ((top, bottom), (left, right), (0, 0)), mode="edge")
-            whole = self.up(wide, (wide.shape[0] * s, wide.shape[1] * s), grey, tau, seed, stream)
-            return np.ascontiguousarray(whole[top * s :][: size[0], left * s :][:, : size[1]])
+            small = np.pad(small, ((top, bottom), (left, right), (0, 0)), mode="edge")
+        bands = self._decoded(small, grey, tau, seed, stream)
+        if grid.is_whole(s):
+            yield from _cut(bands, (top * s, grid.height), (left * s, grid.width))
+        else:
+            inner = (grid.small_height * s, grid.small_width * s)
+            yield from self._up_resampled(_cut(bands, (top * s, inner[0]), (left * s, inner[1])), grid)
+
+    def _up_resampled(self, bands: Iterator[torch.Tensor], grid: Grid) -> Iterator[torch.Tensor]:
+        s = self.scale
+        stream = Stream(
+            taps(grid.small_height * s, s / grid.step_y, grid.height),
+            taps(grid.small_width * s, s / grid.step_x, grid.width),
+        )
+        for band in bands:
+            rows: Real = stream.push(band[0].permute(1, 2, 0).numpy())
+            if len(rows):
+                yield torch.from_numpy(rows).permute(2, 0, 1)[None]
+
+    def _decoded(
+        self, small: Samples, grey: bool, tau: float, seed: int, stream: int
+    ) -> Iterator[torch.Tensor]:
+        rows, columns = small.shape[:2]
         latent = self.latent
         highest = np.float32(levels(8))
 
@@ -81,15 +147,21 @@ class Planes:
             return part if part.shape[2] == 3 else np.repeat(part, 3, 2)
 
         z = latent_rows(columns, latent.mean, latent.std, tau, seed, stream)
-        out = np.empty((*size, 1 if grey else 3), np.uint8)
-        y = 0
         for band in self.engine.decode(rows, columns, small_rows, z):
-            part = band.mean(1, keepdim=True) if grey else band
-            part = part[:, :, : size[0] - y, : size[1]]
-            out[y : y + part.shape[2]] = from_planes(part)
-            y += part.shape[2]
-        give_back()
-        return out
+            yield band.mean(1, keepdim=True) if grey else band
+
+
+def _cut(
+    bands: Iterator[torch.Tensor], rows: tuple[int, int], columns: tuple[int, int]
+) -> Iterator[torch.Tensor]:
+    """Of bands from the top, a window: (first, count) of its rows and of its columns."""
+    y, (first, count), (left, width) = 0, rows, columns
+    for band in bands:
+        height = band.shape[2]
+        part = band[:, :, max(0, first - y) : max(0, first + count - y), left : left + width]
+        y += height
+        if part.shape[2]:
+            yield part
 
 
 def _margin(sites: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import overload
 
 import numpy as np
@@ -21,11 +22,12 @@ from irncli.images.colour import (
     to_pillow,
 )
 from irncli.images.files import Loaded
-from irncli.images.transparency import around, flatten_alpha
+from irncli.images.transparency import around, extremes, flatten_alpha, spread
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
 from irncli.planes import Planes, Samples
 from irncli.pretrained.load import Weights, load_weights
+from irncli.sizes import Grid, Wish
 
 
 class Rescaler:
@@ -81,17 +83,23 @@ class Rescaler:
 
     # Pictures ---------------------------------------------------------------------------------
 
-    def downscale_picture(self, loaded: Loaded, *, keep_name: str | None = None) -> tuple[Picture, Manifest]:
-        """A decoded file -> its small picture and the manifest that belongs into it."""
+    def downscale_picture(
+        self, loaded: Loaded, *, keep_name: str | None = None, grid: Grid | None = None
+    ) -> tuple[Picture, Manifest]:
+        """A decoded file -> its small picture and the manifest that belongs into it.
+
+        ``grid``: of another size than the network's own, for which the picture is resampled before it.
+        """
         picture, trained_grey = loaded.picture, self.weights.grey
+        grid = grid or self.planes.grid(picture.height, picture.width)
         colour = picture.colour
         if picture.alpha is not None:
             colour = extend_under_transparency(colour, picture.alpha)
         as_grey = picture.grey and trained_grey
-        small_colour = self.planes.down(colour, as_grey)
+        small_colour = self.planes.down(colour, as_grey, grid)
         small_alpha = None
         if picture.alpha is not None:
-            small_alpha = self._alpha_down(picture.alpha)
+            small_alpha = self._alpha_down(picture.alpha, grid)
         small = Picture(small_colour, small_alpha, picture.metadata)
         manifest = Manifest(
             width=picture.width,
@@ -108,6 +116,7 @@ class Rescaler:
             pixels_sha256=picture_digest(small),
             tool=f"irn {irncli.__version__}",
             name=keep_name,
+            small=None if grid.is_whole(self.scale) else grid.text,
         )
         return small, manifest
 
@@ -130,38 +139,34 @@ class Rescaler:
                 f"its manifest says scale {manifest.scale}, and its weights are for {self.scale}",
                 "Use the file as it was made.",
             )
-        size = (manifest.height, manifest.width)
-        colour = self.planes.up(small.colour, size, manifest.mode != "rgb", tau, seed)
+        grid = manifest.grid
+        colour = self.planes.up(small.colour, grid, manifest.mode != "rgb", tau, seed)
         alpha = None
         if small.alpha is not None:
-            alpha = self._alpha_up(small.alpha, size, manifest.alpha, tau, seed)
+            alpha = self._alpha_up(small.alpha, grid, manifest.alpha, tau, seed)
         return Picture(colour, alpha, small.metadata)
 
-    def _alpha_down(self, alpha: Samples) -> Samples:
-        s = self.scale
-        h, w = alpha.shape
-        padded = np.pad(alpha, ((0, -h % s), (0, -w % s)), mode="edge")
+    def _alpha_down(self, alpha: Samples, grid: Grid) -> Samples:
+        # By a scale the last cells may reach beyond the picture.
+        reach = [ceil(n * step) for n, step in zip(grid.small, grid.steps, strict=True)]
+        padded = np.pad(alpha, [(0, r - n) for r, n in zip(reach, alpha.shape, strict=True)], mode="edge")
         if self.weights.grey:
-            small = self.planes.down(alpha[..., None], grey=True)[..., 0]
+            small = self.planes.down(alpha[..., None], True, grid)[..., 0]
         else:
-            size = (padded.shape[1] // s, padded.shape[0] // s)
-            small = np.array(Image.fromarray(padded).resize(size, Image.Resampling.BICUBIC))
-        blocks = padded.reshape(padded.shape[0] // s, s, -1, s)
-        flatten_alpha(small, *around(blocks.min((1, 3)), blocks.max((1, 3))))
+            box = (0, 0, float(grid.small_width * grid.step_x), float(grid.small_height * grid.step_y))
+            size = (grid.small_width, grid.small_height)
+            small = np.array(Image.fromarray(padded).resize(size, Image.Resampling.BICUBIC, box))
+        flatten_alpha(small, *around(*extremes(padded, grid.steps, grid.small)))
         return small
 
-    def _alpha_up(self, alpha: Samples, size: tuple[int, int], way: str, tau: float, seed: int) -> Samples:
-        s = self.scale
-        h, w = alpha.shape
+    def _alpha_up(self, alpha: Samples, grid: Grid, way: str, tau: float, seed: int) -> Samples:
         if way == "network":
-            large = self.planes.up(alpha[..., None], size, True, tau, seed, ALPHA_STREAM)[..., 0]
+            large = self.planes.up(alpha[..., None], grid, True, tau, seed, ALPHA_STREAM)[..., 0]
         else:
-            image = Image.fromarray(alpha).resize((w * s, h * s), Image.Resampling.BICUBIC)
-            large = np.array(image)[: size[0], : size[1]]
-        low, high = (
-            np.repeat(np.repeat(edge, s, 0), s, 1)[: size[0], : size[1]] for edge in around(alpha, alpha)
-        )
-        flatten_alpha(large, low, high)
+            box = (0, 0, float(grid.width / grid.step_x), float(grid.height / grid.step_y))
+            size = (grid.width, grid.height)
+            large = np.array(Image.fromarray(alpha).resize(size, Image.Resampling.BICUBIC, box))
+        flatten_alpha(large, *(spread(edge, grid.steps, large.shape) for edge in around(alpha, alpha)))
         return large
 
     # Manifests --------------------------------------------------------------------------------
@@ -205,14 +210,21 @@ class Rescaler:
     # Images and arrays ------------------------------------------------------------------------
 
     @overload
-    def downscale(self, image: Image.Image) -> tuple[Image.Image, Manifest]: ...
+    def downscale(self, image: Image.Image, wish: Wish | None = None) -> tuple[Image.Image, Manifest]: ...
     @overload
-    def downscale(self, image: Samples) -> tuple[Samples, Manifest]: ...
-    def downscale(self, image: Image.Image | Samples) -> tuple[Image.Image | Samples, Manifest]:
-        """A Pillow image or a uint8 array -> the small one, of the same kind, and its manifest."""
+    def downscale(self, image: Samples, wish: Wish | None = None) -> tuple[Samples, Manifest]: ...
+    def downscale(
+        self, image: Image.Image | Samples, wish: Wish | None = None
+    ) -> tuple[Image.Image | Samples, Manifest]:
+        """A Pillow image or a uint8 array -> the small one, of the same kind, and its manifest.
+
+        ``wish``: a size or a scale that is not the network's, such as ``Wish(max_side=1200)``; as stored,
+        whatever a viewer would show.
+        """
         picture = _as_picture(image)
         loaded = Loaded(picture=picture, text=None, sha256=picture_digest(picture), format="")
-        small, manifest = self.downscale_picture(loaded)
+        grid = wish.grid(picture.width, picture.height) if wish else None
+        small, manifest = self.downscale_picture(loaded, grid=grid)
         return _like(image, small), manifest
 
     @overload

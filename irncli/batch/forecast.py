@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
 from irncli.batch.plan import Job, Plan
 from irncli.batch.survey import Headers
 from irncli.errors import IrnError, OutputError, UsageError
 from irncli.images.encode import LONGEST_SIDE
+from irncli.pretrained.catalogue import scale_of
 from irncli.scratch import bytes_text
 
 BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
@@ -57,13 +59,14 @@ Look = Callable[[Job], Forecast]
 """Raises InputError or ManifestError for a picture that the run will refuse in its turn."""
 
 
-def small_forecast(headers: Headers, model: str, scale: int) -> Look:
+def small_forecast(headers: Headers, fit: Fit) -> Look:
     """How downscale looks at its inputs."""
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
-        size = (-(-header.width // scale), -(-header.height // scale))
-        return Forecast(header.width, header.height, *size, model, scale)
+        model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
+        small = (grid.small_width, grid.small_height)
+        return Forecast(header.width, header.height, *small, model, scale_of(model))
 
     return look
 
@@ -85,9 +88,7 @@ def restored_forecast(
     return look
 
 
-def prepared(
-    plan: Plan, look: Look, form: Format, *, room: bool = True, most: int | None = None
-) -> Plan:
+def prepared(plan: Plan, look: Look, form: Format, *, room: bool = True, most: int | None = None) -> Plan:
     """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
 
     Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A

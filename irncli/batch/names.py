@@ -13,7 +13,7 @@ from irncli.images.files import READABLE_SUFFIXES, WRITABLE
 
 FIELDS = ("stem", "scale", "model", "ext", "parent")
 
-_SMALL = re.compile(r"(?P<stem>.+)\.(?:x\d+(?:\.\d+)?|\d+x\d+)")
+_SMALL = re.compile(r"(?P<stem>.+)\.(?:x\d+(?:\.\d+)?|\d+x\d+|(?:w|h|max)\d+)")
 
 
 def stem_of(name: str) -> str:
@@ -29,9 +29,9 @@ def original_stem(name: str) -> str:
     return match["stem"] if match else stem
 
 
-def small_name(name: str, scale: int, suffix: str) -> str:
-    """``photo.jpg`` -> ``photo.x4.png``."""
-    return f"{stem_of(name)}.x{scale}{suffix}"
+def small_name(name: str, word: str, suffix: str) -> str:
+    """``photo.jpg`` -> ``photo.x4.png``; ``word`` is that of a :class:`irncli.sizes.Wish`."""
+    return f"{stem_of(name)}.{word}{suffix}"
 
 
 def restored_name(name: str, suffix: str, *, beside: bool, sample: int | None = None) -> str:

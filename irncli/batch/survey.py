@@ -9,7 +9,15 @@ from pathlib import Path
 from irncli.batch.discover import Found
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
-from irncli.images.files import Loaded, peek_alpha, peek_stream, peek_text, read_picture, read_stream
+from irncli.images.files import (
+    Loaded,
+    peek_alpha,
+    peek_stream,
+    peek_text,
+    peek_turned,
+    read_picture,
+    read_stream,
+)
 from irncli.manifest import Manifest, check_size, lost_manifest
 
 
@@ -55,6 +63,13 @@ class Headers:
         """Whether the picture has transparency; False for what cannot be read."""
         try:
             return peek_alpha(job.source if job.data is None else io.BytesIO(job.data))
+        except InputError:
+            return False
+
+    def turned(self, job: Job) -> bool:
+        """Whether a viewer shows it with its sides exchanged; False for what cannot be read."""
+        try:
+            return peek_turned(job.source if job.data is None else io.BytesIO(job.data))
         except InputError:
             return False
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import irncli
+from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
 from irncli.batch.models import Models, Stated, stated
 from irncli.batch.outputs import Outputs
@@ -37,7 +38,7 @@ class Downscale:
     """A picture -> its small picture with the manifest inside."""
 
     models: Models
-    model: str
+    fit: Fit
     format: Format
     outputs: Outputs
     strip: bool = False
@@ -45,31 +46,51 @@ class Downscale:
     max_pixels: int = 500_000_000
     page: int | None = None
     """Of files with several, from 1."""
-
-    @cached_property
-    def _stated(self) -> Stated:
-        return stated(self.model)
+    _known: dict[str, Stated] = field(default_factory=dict, repr=False)
+    headers: Headers = field(default_factory=Headers)
 
     @property
     def options(self) -> Options:
         """What else of the options shapes the small pictures."""
         more = {"strip": 1} if self.strip else {}
-        return self.models.options | more | ({} if self.page is None else {"page": self.page})
+        page = {} if self.page is None else {"page": self.page}
+        return self.models.options | self.fit.options | more | page
 
     def _name(self, job: Job) -> str | None:
         return job.source.name if self.keep_name and job.data is None else None
 
     def current(self, job: Job) -> bool:
-        return self.outputs.on_existing == "resume" and is_small_of(
-            job, self.format, self._stated, self.options, self._name(job), self.max_pixels
+        if self.outputs.on_existing != "resume":
+            return False
+        model = self._model(job)
+        return model is not None and is_small_of(
+            job, self.format, self._stated(model), self.options, self._name(job), self.max_pixels
         )
+
+    def _model(self, job: Job) -> str | None:
+        """None for a picture that the run will refuse."""
+        header = self.fit.alone or self.headers.known(job)
+        if header is None or isinstance(header, str):
+            return header
+        try:
+            return self.fit.of(header.width, header.height, turned=self.headers.turned(job))[0]
+        except InputError:
+            return None
+
+    def _stated(self, model: str) -> Stated:
+        if model not in self._known:
+            self._known[model] = stated(model)
+        return self._known[model]
 
     def read(self, job: Job) -> Loaded:
         return read_input(job, self.max_pixels, self.page)
 
     def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
-        rescaler = self.models.the_one(self.model)
-        small, manifest = rescaler.downscale_picture(loaded, keep_name=self._name(job))
+        picture = loaded.picture
+        turned = picture.metadata.orientation >= 5
+        model, grid = self.fit.of(picture.width, picture.height, turned=turned)
+        rescaler = self.models.the_one(model)
+        small, manifest = rescaler.downscale_picture(loaded, keep_name=self._name(job), grid=grid)
         return small, replace(manifest, options=self.options), loaded.picture.notes
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:

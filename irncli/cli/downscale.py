@@ -9,6 +9,7 @@ import typer
 from irncli.cli import options as o
 from irncli.cli.command import command
 from irncli.cli.output import Output
+from irncli.errors import UsageError
 
 Form = Annotated[
     str | None,
@@ -25,6 +26,10 @@ def downscale(
     inputs: o.Inputs,
     output: o.To = None,
     scale: o.Scale = None,
+    size: o.Size = None,
+    width: o.Width = None,
+    height: o.Height = None,
+    max_side: o.MaxSide = None,
     model: o.Model = None,
     format: Form = None,
     name: o.Name = None,
@@ -53,6 +58,7 @@ def downscale(
     Examples:
       irn downscale photo.jpg
       irn downscale -r photos/ -o small/ --scale 2
+      irn downscale photo.jpg --max-side 1200
       irn downscale - -o - < photo.jpg > small.png
       find . -name '*.jpg' -print0 | irn downscale -0 @- -o small/ --name '{parent}/{stem}.x{scale}'
     """
@@ -60,7 +66,7 @@ def downscale(
     side = o.tile_from(tile)
     most = o.pixels_from(max_pixels)
     o.check_page(page)
-    wanted = o.scale_from(scale)
+    wish = o.wish_from(scale, size, width, height, max_side, model)
     workers = o.jobs_from(jobs)
     part = o.shard_from(shard)
 
@@ -77,36 +83,39 @@ def downscale(
     from irncli.cli.inputs import given, write_stdout
     from irncli.cli.planning import show_plan
     from irncli.cli.telling import Teller, conclude
-    from irncli.pretrained.catalogue import scale_of
 
     template = None if name is None else Template(name)
     start = given(inputs, output, nul=nul, json=out.json)
     form = small_format(start.target, format, template)
-    weights = o.model_from(wanted, model)
-    factor = scale_of(weights)
-    versioned = stated(weights).name if template and template.uses("model") else weights
+    fit = o.fit_from(wish, model)
+    versioned = ""
+    if template and template.uses("model"):
+        if fit.alone is None:
+            remedy = "Use --scale or --model, or leave {model} out."
+            raise UsageError("--name with {model}: each picture's size decides on its model", remedy)
+        versioned = stated(fit.alone).name
     found, missed = start.discover(recursive=recursive)
     todo = []
     for item in found:
-        called = small_name(item.path.name, factor, form.suffix)
+        called = small_name(item.path.name, wish.word, form.suffix)
         if template:
-            stem = stem_of(item.path.name)
-            called = template.fill(item.path, stem, scale=factor, model=versioned, suffix=form.suffix)
-        todo.append(
-            Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data)
-        )
+            stem, scale_word = stem_of(item.path.name), wish.word.removeprefix("x")
+            called = template.fill(item.path, stem, scale=scale_word, model=versioned, suffix=form.suffix)
+        todo.append(Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data))
     plan = make_plan(todo, on_existing, part)
-    look = small_forecast(Headers(page), weights, factor)
+    headers = Headers(page)
+    look = small_forecast(headers, fit)
     plan = prepared(plan, look, form, room=not dry_run, most=most)
     work = Downscale(
         Models(device, dtype, side, threads),
-        weights,
+        fit,
         form,
         Outputs(on_existing, write_stdout),
         strip=strip,
         keep_name=keep_name,
         max_pixels=most,
         page=page,
+        headers=headers,
     )
     if dry_run:
         return show_plan(out, plan, missed, look, form=form, tile=tile, current=work.current)

@@ -6,13 +6,18 @@ import math
 import os
 import re
 import secrets
-from typing import Annotated, Literal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from irncli.errors import ModelError, UsageError
 from irncli.execution.tiles import check_tile
 from irncli.manifest import MAX_TAU
+from irncli.sizes import Wish
+
+if TYPE_CHECKING:
+    from irncli.batch.fit import Fit
 
 # What to work on, and where to --------------------------------------------------------------------
 
@@ -109,8 +114,19 @@ Peers = Annotated[
 
 Scale = Annotated[
     str | None,
-    typer.Option("--scale", metavar="N", help="How many times smaller, per side. [default: 4]"),
+    typer.Option("--scale", metavar="N", help="How many times smaller, per side: 1.1 to 8. [default: 4]"),
 ]
+Size = Annotated[
+    str | None,
+    typer.Option("--size", metavar="WxH", help="The small picture's size, as a viewer shows it."),
+]
+Width = Annotated[
+    int | None, typer.Option("--width", metavar="N", help="Its width; the height follows unless given.")
+]
+Height = Annotated[
+    int | None, typer.Option("--height", metavar="N", help="Its height; the width follows unless given.")
+]
+MaxSide = Annotated[int | None, typer.Option("--max-side", metavar="N", help="Its longer side.")]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -166,6 +182,52 @@ def scale_from(word: str | None) -> int | None:
     if not value.is_integer():
         raise ModelError(f"no weights for scale {word}", "See irn models list for the scales there are.")
     return int(value)
+
+
+def wish_from(
+    scale: str | None,
+    size: str | None,
+    width: int | None,
+    height: int | None,
+    max_side: int | None,
+    model: str | None,
+) -> Wish:
+    """What the options for a size ask for; by default the scale of the model, or 4. Raise UsageError."""
+    from irncli.pretrained.catalogue import scale_of
+
+    for option, value in (("--width", width), ("--height", height), ("--max-side", max_side)):
+        if value is not None and not 1 <= value < 10**9:
+            raise UsageError(f"{option} {value} is no size", "Give pixels, such as 1200.")
+    if size is not None and (width or height):
+        raise UsageError("--size contradicts --width and --height", "Keep one.")
+    both = size_from(size) or (width, height)
+    if scale is None and both == (None, None) and max_side is None:
+        return Wish(scale=Fraction(4 if model is None else scale_of(model)))
+    return Wish(scale_fraction(scale), *both, max_side)
+
+
+def scale_fraction(word: str | None) -> Fraction | None:
+    """``--scale``: 4, 2.5, x3 or 7/3. Raise UsageError for no number."""
+    if word is None:
+        return None
+    match = re.fullmatch(r"x?(\d{1,4}(?:\.\d{1,6})?|\d{1,6}/[1-9]\d{0,5})", word)
+    if not match:
+        raise UsageError(f"--scale {word} is no scale", "Give a number from 1.1 to 8, such as 4 or 2.5.")
+    return Fraction(match[1])
+
+
+def fit_from(wish: Wish, model: str | None) -> Fit:
+    """The wish with the model that was named. Raise UsageError for a whole scale that is not the model's."""
+    from irncli.batch.fit import Fit
+    from irncli.pretrained.catalogue import resolve, scale_of
+
+    if model is not None and wish.scale is not None and wish.scale.denominator == 1:
+        model_from(int(wish.scale), model)
+    fit = Fit(wish, model)
+    if fit.alone is not None:
+        resolve(fit.alone)
+        scale_of(fit.alone)
+    return fit
 
 
 def model_from(scale: int | None, model: str | None) -> str:

@@ -18,7 +18,7 @@ from irncli.images import png
 from irncli.images.colour import Picture, from_pillow
 from irncli.images.decoding import decoding
 from irncli.images.encode import KEYWORD, LOSSLESS, WRITABLE, encode
-from irncli.images.metadata import ORIENTATION, own_properties
+from irncli.images.metadata import ORIENTATION, Metadata, collect, own_properties
 from irncli.images.sniff import (
     RAW_SUFFIXES,
     READABLE_SUFFIXES,
@@ -100,6 +100,17 @@ def peek_alpha(source: Path | BinaryIO) -> bool:
         with decoding(), _identified(source) as image:
             layout = own_properties(image).get("layout", "")
             return bool(image.has_transparency_data) or layout.endswith("A")
+
+
+def peek_turned(source: Path | BinaryIO) -> bool:
+    """Whether a viewer shows it with its sides exchanged, by its header. Raise InputError."""
+    with ExitStack() as stack:
+        if isinstance(source, Path):
+            stack.enter_context(_named(source))
+            source = stack.enter_context(_opened(source))
+        with decoding(), _identified(source) as image:
+            metadata: Metadata = collect(image)[0]
+            return metadata.orientation >= 5
 
 
 def peek_stream(

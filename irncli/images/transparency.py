@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil, floor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,6 +92,25 @@ def around(low: Plane, high: Plane) -> tuple[Plane, Plane]:
 
         low, high = np.minimum.reduce(shifted(low)), np.maximum.reduce(shifted(high))
     return low, high
+
+
+def extremes(plane: Plane, steps: Sequence[Fraction], size: tuple[int, int]) -> tuple[Plane, Plane]:
+    """The least and the most of the samples under each of ``size`` cells of ``steps`` (rows, columns)."""
+    low = high = plane
+    for axis, (step, count) in enumerate(zip(steps, size, strict=True)):
+        first = np.array([floor(i * step) for i in range(count)])
+        last = np.array([ceil((i + 1) * step) - 1 for i in range(count)])
+        under = [np.minimum(first + k, last) for k in range(int((last - first).max()) + 1)]
+        low = np.minimum.reduce([low.take(index, axis) for index in under])
+        high = np.maximum.reduce([high.take(index, axis) for index in under])
+    return low, high
+
+
+def spread(plane: Plane, steps: Sequence[Fraction], size: tuple[int, ...]) -> Plane:
+    """For each of ``size`` samples (rows, columns) that of the cell in which its centre lies."""
+    for axis, (step, count) in enumerate(zip(steps, size, strict=True)):
+        plane = plane.take([floor((i + Fraction(1, 2)) / step) for i in range(count)], axis)
+    return plane
 
 
 def flatten_alpha(alpha: Plane, low: Plane, high: Plane) -> None:

@@ -94,8 +94,13 @@ def default_name(scale: int) -> str:
     for entry in entries():
         if entry.scale == scale and entry.alias == f"irn-x{scale}":
             return entry.alias
-    scales = ", ".join(f"x{s}" for s in sorted({e.scale for e in entries()}))
+    scales = ", ".join(f"x{s}" for s in trained_scales())
     raise ModelError(f"no weights for scale {scale}", f"There are weights for {scales}.")
+
+
+def trained_scales() -> list[int]:
+    """The scales that have an alias of their own, smallest first. Raise ModelError."""
+    return sorted({e.scale for e in entries() if e.alias == f"irn-x{e.scale}"})
 
 
 def scale_of(name_or_path: str) -> int:

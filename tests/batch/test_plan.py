@@ -28,7 +28,7 @@ from irncli.errors import OutputError, UsageError
     ],
 )
 def test_small_names(name: str, small: str) -> None:
-    assert small_name(name, 4, ".png") == small
+    assert small_name(name, "x4", ".png") == small
 
 
 @pytest.mark.parametrize(

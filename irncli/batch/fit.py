@@ -1,0 +1,39 @@
+"""Which network makes each picture small, and on which grid: what ``--scale``, ``--size`` ... come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from irncli.pretrained.catalogue import default_name, scale_of, trained_scales
+from irncli.sizes import Grid, Wish, network_scale
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The wish of a run, and the model if one was named."""
+
+    wish: Wish
+    model: str | None = None
+
+    def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Grid]:
+        """The model and the grid for an original of this size as stored. Raise InputError (Wish.grid)."""
+        grid = self.wish.grid(width, height, turned=turned)
+        return self.model or default_name(network_scale(grid.steps, trained_scales())), grid
+
+    @property
+    def alone(self) -> str | None:
+        """The one model of every picture; None where that depends on the picture's size."""
+        if self.model is None and self.wish.scale is not None:
+            return default_name(network_scale((self.wish.scale,), trained_scales()))
+        return self.model
+
+    @property
+    def whole(self) -> bool:
+        """Whether the network's own grid is what was asked for."""
+        scale, model = self.wish.scale, self.alone
+        return scale is not None and model is not None and scale == scale_of(model)
+
+    @property
+    def options(self) -> dict[str, str | int | float]:
+        """For the manifest, where the network's scale does not say it."""
+        return {} if self.whole else {"fit": self.wish.word}

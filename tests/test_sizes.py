@@ -1,0 +1,90 @@
+"""Sizes of small pictures: whole numbers, against definitions that do not share their code."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irncli.errors import InputError, ModelError, UsageError
+from irncli.sizes import Grid, Wish, network_scale, scale_text
+
+TENTHS = range(11, 81)
+
+
+@pytest.mark.parametrize("tenths", TENTHS)
+def test_every_small_side_and_every_scale(tenths: int) -> None:
+    scale = Fraction(tenths, 10)
+    for side in range(1, 41):
+        wanted = int((Decimal(10 * side) / Decimal(tenths)).to_integral_value(ROUND_CEILING))
+        for other in (1, 40, 41 - side):
+            grid = Wish(scale=scale).grid(side, other)
+            assert grid.small_width == wanted and wanted * scale >= side > (wanted - 1) * scale
+            assert Grid.from_text(side, other, grid.text).small == grid.small
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 5000), st.booleans())
+def test_a_longest_side_keeps_the_shape(width: int, height: int, most: int, turned: bool) -> None:
+    try:
+        grid = Wish(max_side=most).grid(width, height, turned=turned)
+    except InputError:
+        assert max(width, height) <= most or max(width, height) > 8 * most or min(width, height) < 9
+        return
+    assert max(grid.small) == most
+    shorter = Decimal(min(width, height)) * most / max(width, height)
+    assert min(grid.small) == max(1, int(shorter.to_integral_value(ROUND_HALF_UP)))
+    assert (grid.small_width >= grid.small_height) == (width >= height) or width == height
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000))
+def test_a_size_is_that_size_and_its_text_brings_the_grid_back(w: int, h: int, sw: int, sh: int) -> None:
+    wish = Wish(width=sw, height=sh)
+    fits = sw <= w <= 8 * sw and sh <= h <= 8 * sh and (w, h) != (sw, sh)
+    if not fits:
+        with pytest.raises(InputError):
+            wish.grid(w, h)
+        return
+    grid = wish.grid(w, h)
+    assert grid.small == (sh, sw) and grid.step_x * sw == w and grid.step_y * sh == h
+    assert Grid.from_text(w, h, grid.text) == grid
+
+
+def test_sizes_count_in_the_orientation_that_is_shown() -> None:
+    assert Wish(width=800).grid(4000, 3000).small == (600, 800)
+    assert Wish(width=750).grid(4000, 3000, turned=True).small == (750, 1000)
+    assert Wish(width=600, height=800).grid(4000, 3000, turned=True).small == (600, 800)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0x4", "4x0 1/1", "4x4 0/1", "4x4 1/0", "4x4 2/1 ", "5x4 2/1", "4x4 2", "9x9", "1x1", "-4x4", "٤x4"],
+)  # fmt: skip
+def test_a_text_that_no_grid_has_is_refused(text: str) -> None:
+    assert Grid.from_text(8, 8, "4x4").small == (4, 4)
+    with pytest.raises(ValueError):
+        Grid.from_text(8, 8, text if text != "1x1" else "1x1 9/1")
+
+
+def test_what_contradicts_itself_or_goes_too_far() -> None:
+    for wrong in ({"scale": Fraction(2), "width": 3}, {"width": 3, "max_side": 4}, {"scale": Fraction(1)}):
+        with pytest.raises(UsageError):
+            Wish(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(ModelError):
+        Wish(scale=Fraction(9))
+
+
+def test_words_and_networks() -> None:
+    words = [
+        Wish(scale=Fraction("2.5")),
+        Wish(width=3, height=4),
+        Wish(width=3),
+        Wish(height=4),
+        Wish(max_side=5),
+    ]
+    assert [wish.word for wish in words] == ["x2.5", "3x4", "w3", "h4", "max5"]
+    assert scale_text(Fraction(7, 3)) == "7/3" and scale_text(Fraction(4)) == "4"
+    steps = [(Fraction(2), Fraction(2)), (Fraction(21, 10), Fraction(1)), (Fraction(6), Fraction(4))]
+    assert [network_scale(step, [4, 2]) for step in steps] == [2, 4, 4]
