@@ -13,9 +13,11 @@ from irncli.execution.engine import Engine
 from irncli.execution.freed import give_back
 from irncli.images.pixels import from_planes, not_finite, pad_to_multiple, to_planes
 from irncli.images.resampling import Real, Resampled, Stream, taps
+from irncli.images.rows import Room, in_memory
 from irncli.latent import latent_rows
 from irncli.pretrained.load import Latent
 from irncli.quantise import levels
+from irncli.scratch import Spill
 from irncli.sizes import Grid
 
 Samples = NDArray[np.uint8]
@@ -43,26 +45,30 @@ class Planes:
         """The network's own: sides over the scale, rounded up."""
         return Grid.scaled(width, height, Fraction(self.scale))
 
-    def down_real(self, samples: Samples, grid: Grid | None = None) -> NDArray[np.float32]:
+    def down_real(
+        self, samples: Samples, grid: Grid | None = None, spill: Spill | None = None
+    ) -> NDArray[np.float32]:
         """H W C uint8 -> h w 3 float32, the small picture before the file's grid."""
         grid = grid or self.grid(*samples.shape[:2])
         s = self.scale
         rows, columns = grid.small_height, grid.small_width
         (top, bottom), (left, right) = _margin(rows), _margin(columns)
         if not grid.is_whole(s):
-            return self._down_resampled(samples, grid)
+            return self._down_resampled(samples, grid, spill)
         if top or bottom or left or right:
             rest = rows * s - grid.height, columns * s - grid.width
             pads = ((top * s, bottom * s + rest[0]), (left * s, right * s + rest[1]), (0, 0))
-            small = self.down_real(np.pad(samples, pads, mode="edge"))
+            small = self.down_real(np.pad(samples, pads, mode="edge"), spill=spill)
             return np.ascontiguousarray(small[top : top + rows, left : left + columns])
 
         def pixels(first: int, end: int) -> torch.Tensor:
             return pad_to_multiple(to_planes(samples[first:end]), s)
 
-        return self._encoded(rows, columns, pixels)
+        return self._encoded(rows, columns, pixels, spill)
 
-    def _down_resampled(self, samples: Samples, grid: Grid) -> NDArray[np.float32]:
+    def _down_resampled(
+        self, samples: Samples, grid: Grid, spill: Spill | None
+    ) -> NDArray[np.float32]:
         s = self.scale
         (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
         rows, columns = top + grid.small_height + bottom, left + grid.small_width + right
@@ -76,15 +82,15 @@ class Planes:
             planes = torch.from_numpy(np.ascontiguousarray(picture.rows(first, end).transpose(2, 0, 1)))
             return planes.expand(3, -1, -1).contiguous()[None]
 
-        small = self._encoded(rows, columns, pixels)
+        small = self._encoded(rows, columns, pixels, spill)
         return np.ascontiguousarray(small[top : top + grid.small_height, left : left + grid.small_width])
 
     def _encoded(
-        self, rows: int, columns: int, pixels: Callable[[int, int], torch.Tensor]
+        self, rows: int, columns: int, pixels: Callable[[int, int], torch.Tensor], spill: Spill | None
     ) -> NDArray[np.float32]:
         small = np.empty((rows, columns, 3), np.float32)
         y = 0
-        for band in self.engine.encode(rows, columns, pixels):
+        for band in self.engine.encode(rows, columns, pixels, spill):
             small[y : y + len(band)] = band[..., :3]
             y += len(band)
         give_back()
@@ -92,32 +98,55 @@ class Planes:
             raise not_finite()
         return small
 
-    def down(self, samples: Samples, grey: bool, grid: Grid | None = None) -> Samples:
+    def down(
+        self, samples: Samples, grey: bool, grid: Grid | None = None, spill: Spill | None = None
+    ) -> Samples:
         """The same on the grid of a file; ``grey``: its three channels as their mean, h w 1."""
-        small = self.down_real(samples, grid)
+        small = self.down_real(samples, grid, spill)
         if grey:
             small = small.mean(2, keepdims=True, dtype=np.float32)
         return from_planes(torch.from_numpy(small).permute(2, 0, 1)[None])
 
-    def up(self, small: Samples, grid: Grid, grey: bool, tau: float, seed: int, stream: int = 0) -> Samples:
-        """h w C uint8 -> H W C uint8, of the grid's size."""
-        out = np.empty((grid.height, grid.width, 1 if grey else 3), np.uint8)
+    def up(
+        self,
+        small: Samples,
+        grid: Grid,
+        grey: bool,
+        tau: float,
+        seed: int,
+        stream: int = 0,
+        *,
+        spill: Spill | None = None,
+        room: Room = in_memory,
+    ) -> Samples:
+        """h w C uint8 -> H W C uint8, of the grid's size, in the ``room`` made for it.
+
+        ``spill``: what the coefficients may take of the memory.
+        """
+        out = room((grid.height, grid.width, 1 if grey else 3))
         y = 0
-        for band in self.up_real(small, grid, grey, tau, seed, stream):
+        for band in self.up_real(small, grid, grey, tau, seed, stream, spill):
             out[y : y + band.shape[2]] = from_planes(band)
             y += band.shape[2]
         give_back()
         return out
 
     def up_real(
-        self, small: Samples, grid: Grid, grey: bool, tau: float, seed: int, stream: int = 0
+        self,
+        small: Samples,
+        grid: Grid,
+        grey: bool,
+        tau: float,
+        seed: int,
+        stream: int = 0,
+        spill: Spill | None = None,
     ) -> Iterator[torch.Tensor]:
         """The same in bands from the top, 1 C h W float32, before the file's grid."""
         s = self.scale
         (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
         if top or bottom or left or right:
             small = np.pad(small, ((top, bottom), (left, right), (0, 0)), mode="edge")
-        bands = self._decoded(small, grey, tau, seed, stream)
+        bands = self._decoded(small, grey, tau, seed, stream, spill)
         if grid.is_whole(s):
             yield from _cut(bands, (top * s, grid.height), (left * s, grid.width))
         else:
@@ -136,7 +165,7 @@ class Planes:
                 yield torch.from_numpy(rows).permute(2, 0, 1)[None]
 
     def _decoded(
-        self, small: Samples, grey: bool, tau: float, seed: int, stream: int
+        self, small: Samples, grey: bool, tau: float, seed: int, stream: int, spill: Spill | None
     ) -> Iterator[torch.Tensor]:
         rows, columns = small.shape[:2]
         latent = self.latent
@@ -147,7 +176,7 @@ class Planes:
             return part if part.shape[2] == 3 else np.repeat(part, 3, 2)
 
         z = latent_rows(columns, latent.mean, latent.std, tau, seed, stream)
-        for band in self.engine.decode(rows, columns, small_rows, z):
+        for band in self.engine.decode(rows, columns, small_rows, z, spill):
             yield band.mean(1, keepdim=True) if grey else band
 
 

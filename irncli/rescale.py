@@ -22,11 +22,13 @@ from irncli.images.colour import (
     to_pillow,
 )
 from irncli.images.files import Loaded
+from irncli.images.rows import Room, in_memory
 from irncli.images.transparency import around, extremes, flatten_alpha, spread
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
 from irncli.planes import Planes, Samples
 from irncli.pretrained.load import Weights, load_weights
+from irncli.scratch import Spill
 from irncli.sizes import Grid, Wish
 
 
@@ -84,11 +86,17 @@ class Rescaler:
     # Pictures ---------------------------------------------------------------------------------
 
     def downscale_picture(
-        self, loaded: Loaded, *, keep_name: str | None = None, grid: Grid | None = None
+        self,
+        loaded: Loaded,
+        *,
+        keep_name: str | None = None,
+        grid: Grid | None = None,
+        spill: Spill | None = None,
     ) -> tuple[Picture, Manifest]:
         """A decoded file -> its small picture and the manifest that belongs into it.
 
         ``grid``: of another size than the network's own, for which the picture is resampled before it.
+        ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
         """
         picture, trained_grey = loaded.picture, self.weights.grey
         grid = grid or self.planes.grid(picture.height, picture.width)
@@ -96,7 +104,7 @@ class Rescaler:
         if picture.alpha is not None:
             colour = extend_under_transparency(colour, picture.alpha)
         as_grey = picture.grey and trained_grey
-        small_colour = self.planes.down(colour, as_grey, grid)
+        small_colour = self.planes.down(colour, as_grey, grid, spill)
         small_alpha = None
         if picture.alpha is not None:
             small_alpha = self._alpha_down(picture.alpha, grid)
@@ -121,9 +129,19 @@ class Rescaler:
         return small, manifest
 
     def upscale_picture(
-        self, small: Picture, manifest: Manifest, *, tau: float | None = None, seed: int = 0
+        self,
+        small: Picture,
+        manifest: Manifest,
+        *,
+        tau: float | None = None,
+        seed: int = 0,
+        spill: Spill | None = None,
+        room: Room = in_memory,
     ) -> Picture:
-        """A small picture and its checked manifest -> the picture at its original size."""
+        """A small picture and its checked manifest -> the picture at its original size.
+
+        ``room`` is made for its colour; ``spill`` is that of :meth:`downscale_picture`.
+        """
         tau = manifest.tau if tau is None else tau
         if not 0 <= tau <= MAX_TAU:
             raise UsageError(f"--tau {tau:g} is out of range", f"Use 0 to {MAX_TAU:g}.")
@@ -139,8 +157,8 @@ class Rescaler:
                 f"its manifest says scale {manifest.scale}, and its weights are for {self.scale}",
                 "Use the file as it was made.",
             )
-        grid = manifest.grid
-        colour = self.planes.up(small.colour, grid, manifest.mode != "rgb", tau, seed)
+        grid, grey = manifest.grid, manifest.mode != "rgb"
+        colour = self.planes.up(small.colour, grid, grey, tau, seed, spill=spill, room=room)
         alpha = None
         if small.alpha is not None:
             alpha = self._alpha_up(small.alpha, grid, manifest.alpha, tau, seed)

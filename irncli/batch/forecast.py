@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from irncli.batch.budget import folder_of
 from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
 from irncli.batch.plan import Job, Plan
@@ -22,10 +23,6 @@ BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
 LOSSLESS_BYTES = 1.5
 """Of photographs as PNG, on the small side: too little space is found in the run as well and loses nothing,
 while a run that would have fitted must not be refused."""
-MODEL_MEMORY = 470_000_000
-"""Resident before the first picture: Python, torch, the model."""
-PIXEL_MEMORY = 15
-"""Bytes for each pixel of the larger picture. Both measured: irn-x4 on the CPU, 1 and 12.6 megapixels."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,6 @@ class Forecast:
     def pixels(self) -> int:
         """Of the larger of both."""
         return max(self.width * self.height, self.output_width * self.output_height)
-
-    @property
-    def memory(self) -> int:
-        """Bytes at the peak, roughly, with one picture under way."""
-        return MODEL_MEMORY + PIXEL_MEMORY * self.pixels
 
     def space(self, form: Format) -> int:
         """Bytes of the output, roughly."""
@@ -88,14 +80,24 @@ def restored_forecast(
     return look
 
 
-def prepared(plan: Plan, look: Look, form: Format, *, room: bool = True, most: int | None = None) -> Plan:
+def prepared(
+    plan: Plan,
+    look: Look,
+    form: Format,
+    *,
+    room: bool = True,
+    most: int | None = None,
+    scratch: Callable[[int], int] = lambda pixels: 0,
+) -> Plan:
     """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
 
     Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
     picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run.
+    ``scratch``: bytes that one of so many pixels puts on the disk for a while.
     """
     jobs = []
     needed: dict[Path, int] = {}
+    while_working: dict[Path, int] = {}
     for job in plan.jobs:
         try:
             forecast = look(job)
@@ -109,7 +111,11 @@ def prepared(plan: Plan, look: Look, form: Format, *, room: bool = True, most: i
         for output in job.outputs:
             more = max(0, forecast.space(form) - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
+        folder = folder_of(job)
+        while_working[folder] = max(while_working.get(folder, 0), scratch(forecast.pixels))
         jobs.append(replace(job, pixels=forecast.pixels))
+    for folder, size in while_working.items():
+        needed[folder] = needed.get(folder, 0) + size
     if room:
         check_room(needed)
     return replace(plan, jobs=tuple(jobs))

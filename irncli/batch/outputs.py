@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from irncli.batch.budget import folder_of
 from irncli.batch.plan import Job, OnExisting, Plan
 from irncli.errors import ExistsError, OutputError
 from irncli.images.files import abandon_temporaries, sweep_leftovers, write_whole
+from irncli.images.whole import Contents
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,15 @@ class Outputs:
     """Takes the picture of a job that has no file to write."""
     _abandoned: threading.Event = field(default_factory=threading.Event, repr=False)
 
-    def put(self, job: Job, *contents: bytes) -> bool:
+    def put(self, job: Job, *contents: Contents) -> bool:
         """The contents of a job's outputs, in their order; False where there is one now, to be skipped.
 
         The plan has looked already: this is about files that came since. Raise OutputError, with none of
         the outputs left that were not there before.
         """
         if not job.outputs and self.stdout:
-            self.stdout(*contents)
+            for part in contents:
+                _pass_on(part, self.stdout)
             return True
         # An incomplete set is done again as a whole.
         alone = self.on_existing == "skip" and len(job.outputs) == 1
@@ -55,6 +59,19 @@ class Outputs:
             raise
         return True
 
+    def folder(self, job: Job) -> Path:
+        """The folder of a job's outputs, made if need be; that of temporary files for standard output."""
+        folder = folder_of(job)
+        if job.outputs:
+            _make_folder(folder)
+        return folder
+
+    def size(self, job: Job, contents: Contents) -> int | None:
+        """Bytes of the job's output, which was put; None where nobody knows."""
+        if not callable(contents):
+            return len(contents)
+        return job.outputs[0].stat().st_size if job.outputs else None
+
     def abandon(self) -> None:
         """The process ends at once: write nothing more, and leave nothing half written."""
         self._abandoned.set()
@@ -76,6 +93,18 @@ def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         with suppress(OSError):
             path.unlink()
+
+
+def _pass_on(contents: Contents, to: Callable[[bytes], None]) -> None:
+    """To something that cannot be sought in: what is written by parts goes to a file without a name first."""
+    if not callable(contents):
+        to(contents)
+        return
+    with tempfile.TemporaryFile() as file:
+        contents(file)
+        file.seek(0)
+        while block := file.read(1 << 20):
+            to(block)
 
 
 def _make_folder(folder: Path) -> None:

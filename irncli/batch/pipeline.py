@@ -19,11 +19,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from irncli.batch.budget import AHEAD_PIXELS
 from irncli.batch.plan import Job
 from irncli.batch.run import Begin, Outcome, Result, RunError, Stop, Way, named
-
-AHEAD_PIXELS = 128_000_000
-"""No further picture is read while those under way have more pixels than this."""
 
 
 class Stages(Protocol):
@@ -54,21 +52,22 @@ class _Timed:
 Pending = Future[_Timed]
 
 
-def overlapped(stages: Stages, workers: int) -> Way:
+def overlapped(stages: Stages, workers: int, most: int = AHEAD_PIXELS) -> Way:
     """All jobs through the stages, with ``workers`` threads to read and to write.
 
+    No further picture is read while those under way have more than ``most`` pixels.
     ``stop`` is asked before each picture is computed. Raises RunError when no job could go on, after the
     outcomes of those under way.
     """
 
     def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop) -> Generator[Outcome]:
-        return _flow(jobs, stages, workers, begin, stop)
+        return _flow(jobs, stages, workers, most, begin, stop)
 
     return way
 
 
 def _flow(
-    jobs: Sequence[Job], stages: Stages, workers: int, begin: Begin, stop: Stop
+    jobs: Sequence[Job], stages: Stages, workers: int, most: int, begin: Begin, stop: Stop
 ) -> Generator[Outcome]:
     pool = _Pool(workers)
     reading: deque[tuple[Job, Pending]] = deque()
@@ -79,7 +78,7 @@ def _flow(
     def ahead(computing: int = 0) -> None:
         while todo and len(reading) < workers:
             held = computing + sum(job.pixels for job, _ in reading) + sum(job.pixels for job, *_ in writing)
-            if held and held + todo[0].pixels > AHEAD_PIXELS:
+            if held and held + todo[0].pixels > most:
                 return
             job = todo.popleft()
             reading.append((job, pool.submit(partial(_read, job, stages))))

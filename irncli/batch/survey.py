@@ -18,6 +18,7 @@ from irncli.images.files import (
     read_picture,
     read_stream,
 )
+from irncli.images.rowread import read_rows
 from irncli.manifest import Manifest, check_size, lost_manifest
 
 
@@ -81,8 +82,14 @@ class Headers:
         return header.manifest
 
 
-def read_input(job: Job, max_pixels: int, page: int | None = None) -> Loaded:
-    """The picture of a job, from its file or from standard input, decoded. Raise InputError."""
+def read_input(job: Job, max_pixels: int, page: int | None = None, *, by_rows: bool = False) -> Loaded:
+    """The picture of a job, from its file or from standard input, decoded. Raise InputError.
+
+    ``by_rows``: too large for the memory, and decoded as it is used.
+    """
+    if by_rows:
+        source = job.source if job.data is None else io.BytesIO(job.data)
+        return read_rows(source, job.name, max_pixels, page)
     if job.data is not None:
         return read_stream(io.BytesIO(job.data), job.name, max_pixels=max_pixels, page=page)
     return read_picture(job.source, max_pixels=max_pixels, page=page)

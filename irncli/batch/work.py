@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import irncli
+from irncli.batch.budget import Budget, on_disk
 from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
 from irncli.batch.models import Models, Stated, stated
@@ -19,6 +20,8 @@ from irncli.batch.survey import Headers, read_input
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.encode import LOSSY, encode
 from irncli.images.files import Loaded
+from irncli.images.rows import Room, StoredRows, in_memory
+from irncli.images.rowwrite import check_rows, encode_rows
 from irncli.manifest import Manifest, RestoredRecord
 from irncli.pretrained.catalogue import name_of_identity
 
@@ -48,6 +51,7 @@ class Downscale:
     """Of files with several, from 1."""
     _known: dict[str, Stated] = field(default_factory=dict, repr=False)
     headers: Headers = field(default_factory=Headers)
+    budget: Budget = Budget()
 
     @property
     def options(self) -> Options:
@@ -83,14 +87,15 @@ class Downscale:
         return self._known[model]
 
     def read(self, job: Job) -> Loaded:
-        return read_input(job, self.max_pixels, self.page)
+        return read_input(job, self.max_pixels, self.page, by_rows=self.budget.by_rows(job.pixels))
 
     def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
         picture = loaded.picture
         turned = picture.metadata.orientation >= 5
         model, grid = self.fit.of(picture.width, picture.height, turned=turned)
         rescaler = self.models.the_one(model)
-        small, manifest = rescaler.downscale_picture(loaded, keep_name=self._name(job), grid=grid)
+        spill, name = self.budget.spill(self.outputs.folder(job)), self._name(job)
+        small, manifest = rescaler.downscale_picture(loaded, keep_name=name, grid=grid, spill=spill)
         return small, replace(manifest, options=self.options), loaded.picture.notes
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:
@@ -140,6 +145,7 @@ class Upscale:
     lossy_lr: bool = False
     max_pixels: int = 500_000_000
     headers: Headers = field(default_factory=Headers)
+    budget: Budget = Budget()
 
     @property
     def options(self) -> Options:
@@ -194,14 +200,22 @@ class Upscale:
             what = f"its original has {size} pixels, more than --max-pixels allows"
             raise InputError(what, "Raise --max-pixels if you trust the file.")
         tau = manifest.tau if self.tau is None else self.tau
-        restored = rescaler.upscale_picture(loaded.picture, manifest, tau=tau, seed=job.seed)
+        folder = self.outputs.folder(job)
+        room: Room = in_memory
+        if self.budget.by_rows(manifest.width * manifest.height):
+            check_rows(self.format.pillow, alpha=loaded.picture.alpha is not None)
+            room = on_disk(folder)
+        restored = rescaler.upscale_picture(
+            loaded.picture, manifest, tau=tau, seed=job.seed, spill=self.budget.spill(folder), room=room
+        )
         options = self.options if has_manifest(loaded.text) else self._assumed_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
         return restored, record, manifest.scale, (*notes, *loaded.picture.notes)
 
     def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
         restored, record, scale, notes = computed
-        data, more = encode(
+        by_rows = isinstance(restored.colour, StoredRows)
+        data, more = (encode_rows if by_rows else encode)(
             restored,
             self.format.pillow,
             text=record.to_json(),
@@ -219,7 +233,7 @@ class Upscale:
             "identity": record.identity,
             "tau": record.tau,
             "seed": record.seed,
-            "bytes": len(data),
+            "bytes": self.outputs.size(job, data),
         }
         return Result(details, (*notes, *more))
 

@@ -43,6 +43,7 @@ def downscale(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     tile: o.Tile = "auto",
+    memory_budget: o.MemoryBudget = None,
     threads: o.Threads = None,
     jobs: o.Jobs = None,
     shard: o.Shard = None,
@@ -64,12 +65,14 @@ def downscale(
     """
     o.check_device(device, threads)
     side = o.tile_from(tile)
+    memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
     o.check_page(page)
     wish = o.wish_from(scale, size, width, height, max_side, model)
     workers = o.jobs_from(jobs)
     part = o.shard_from(shard)
 
+    from irncli.batch.budget import Budget
     from irncli.batch.forecast import prepared, small_forecast
     from irncli.batch.formats import small_format
     from irncli.batch.models import Models, stated
@@ -105,7 +108,8 @@ def downscale(
     plan = make_plan(todo, on_existing, part)
     headers = Headers(page)
     look = small_forecast(headers, fit)
-    plan = prepared(plan, look, form, room=not dry_run, most=most)
+    budget = Budget(memory, out.note)
+    plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
     work = Downscale(
         Models(device, dtype, side, threads),
         fit,
@@ -114,11 +118,15 @@ def downscale(
         strip=strip,
         keep_name=keep_name,
         max_pixels=most,
+        budget=budget,
         page=page,
         headers=headers,
     )
     if dry_run:
-        return show_plan(out, plan, missed, look, form=form, tile=tile, current=work.current)
+        current = work.current
+        return show_plan(out, plan, missed, look, form=form, tile=tile, current=current, budget=budget)
+    budget.announce(plan.jobs)
     tidy(plan)
-    report = run(plan, overlapped(work, workers), Teller(out), missed=missed, fail_fast=fail_fast)
+    way = overlapped(work, workers, budget.ahead)
+    report = run(plan, way, Teller(out), missed=missed, fail_fast=fail_fast)
     return conclude(out, report)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from irncli.batch.budget import Budget
 from irncli.batch.models import Models
 from irncli.batch.outputs import Outputs
 from irncli.batch.plan import Job
@@ -68,6 +69,8 @@ class RoundTrip:
     page: int | None = None
     beside: Beside | None = None
     """What the report is to show beside it; None without a report."""
+    budget: Budget = Budget()
+    """Of the coefficients; the pictures stay in memory, to be compared."""
     judged: list[PictureScores] = field(default_factory=list)
     """For the report, as they come."""
 
@@ -76,13 +79,14 @@ class RoundTrip:
         loaded = read_input(job, self.max_pixels, self.page)
         rescaler = self.models.the_one(self.model)
         started = time.perf_counter()
-        small, manifest = rescaler.downscale_picture(loaded)
+        spill = self.budget.spill(self.outputs.folder(job))
+        small, manifest = rescaler.downscale_picture(loaded, spill=spill)
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()
         again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
         manifest = rescaler.read_manifest(again.picture, again.text)
         tau = manifest.tau if self.tau is None else self.tau
-        restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed)
+        restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed, spill=spill)
         pixels, options = manifest.pixels_sha256, self.models.options
         record = record_of(again.sha256, pixels, rescaler, manifest, tau, self.seed, options)
         restored_data, _ = encode(restored, "PNG", text=record.to_json(), text_kind="record")

@@ -147,6 +147,15 @@ Tile = Annotated[
         help="Side of a tile in pixels of the large picture, at least 32. Smaller needs less memory.",
     ),
 ]
+MemoryBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-budget",
+        metavar="SIZE",
+        help="Stay within this much memory, such as 2GB: larger pictures are read and written row by row, "
+        "through scratch files beside the output. [default: as much as it takes]",
+    ),
+]
 Threads = Annotated[int | None, typer.Option("--threads", metavar="N", help="CPU threads. [default: all]")]
 Tau = Annotated[
     float | None,
@@ -166,6 +175,7 @@ MOST_JOBS = 256
 MOST_SEED = 2**63 - 1
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 _PIXELS = re.compile(r"(\d+(?:\.\d+)?)\s*(mp|m|k|g)?", re.IGNORECASE)
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])?(i)?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "mp": 10**6, "g": 10**9}
 
 
@@ -309,6 +319,18 @@ def pixels_from(word: str) -> int:
     if pixels < 1:
         raise UsageError(f"--max-pixels {word} is no number of pixels", "Give one, such as 500MP.")
     return pixels
+
+
+def bytes_from(word: str | None) -> int | None:
+    """``--memory-budget``: bytes, or a number with kB, MB, GB or KiB, MiB ... behind it. Raise UsageError."""
+    if word is None:
+        return None
+    match = _BYTES.fullmatch(word)
+    unit = 1024 if match and match[3] else 1000
+    size = int(float(match[1]) * unit ** " kmgt".index((match[2] or " ").lower())) if match else 0
+    if size < 1:
+        raise UsageError(f"--memory-budget {word} is no size", "Give one, such as 2GB.")
+    return size
 
 
 def size_from(word: str | None) -> tuple[int, int] | None:

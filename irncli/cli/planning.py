@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
+from irncli.batch.budget import Budget
 from irncli.batch.discover import Missed
 from irncli.batch.forecast import Look
 from irncli.batch.formats import Format
@@ -24,6 +25,7 @@ def show_plan(
     form: Format,
     tile: int | str,
     current: Callable[[Job], bool],
+    budget: Budget,
 ) -> int:
     """A line for each job. ``current``: whether there is nothing to do for it."""
 
@@ -31,7 +33,8 @@ def show_plan(
         forecast = look(job)
         if current(job):
             return Result(skipped=True)
-        needs = {"tile": tile, "memory": forecast.memory, "space": forecast.space(form)}
+        space = forecast.space(form) + budget.scratch(forecast.pixels)
+        needs = {"tile": tile, "memory": budget.memory(forecast.pixels), "space": space}
         return Result(asdict(forecast) | needs)
 
     teller = Teller(out, _show, planned=True)

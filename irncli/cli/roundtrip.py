@@ -67,6 +67,7 @@ def roundtrip(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     tile: o.Tile = "auto",
+    memory_budget: o.MemoryBudget = None,
     threads: o.Threads = None,
     fail_fast: o.FailFast = False,
 ) -> int:
@@ -85,6 +86,7 @@ def roundtrip(
     o.check_device(device, threads)
     o.check_tau(tau)
     side = o.tile_from(tile)
+    memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
     o.check_page(page)
     number = o.seed_from(seed)
@@ -92,6 +94,7 @@ def roundtrip(
         raise UsageError("--peer is for the page", "Add --report FILE.")
     wanted = o.scale_from(scale)
 
+    from irncli.batch.budget import Budget
     from irncli.batch.models import Models
     from irncli.batch.names import stem_of
     from irncli.batch.outputs import Outputs, tidy
@@ -121,7 +124,8 @@ def roundtrip(
 
     models = Models(device, dtype, side, threads)
     beside = beside_it(peer or (), scale_of(name), threads) if shown else None
-    work = RoundTrip(models, name, Outputs(on_existing), tau, number, most, page, beside)
+    budget = Budget(memory, out.note)
+    work = RoundTrip(models, name, Outputs(on_existing), tau, number, most, page, beside, budget=budget)
     report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)

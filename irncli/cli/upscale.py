@@ -78,6 +78,7 @@ def upscale(
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     tile: o.Tile = "auto",
+    memory_budget: o.MemoryBudget = None,
     threads: o.Threads = None,
     jobs: o.Jobs = None,
     shard: o.Shard = None,
@@ -98,6 +99,7 @@ def upscale(
     o.check_device(device, threads)
     o.check_tau(tau)
     side = o.tile_from(tile)
+    memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
     number = o.seed_from(seed)
     wanted = o.scale_from(scale)
@@ -115,6 +117,7 @@ def upscale(
         if value and wanted is None:
             raise UsageError(f"{option} needs --scale", "Add --scale 4, or whatever made the picture.")
 
+    from irncli.batch.budget import Budget
     from irncli.batch.forecast import prepared, restored_forecast
     from irncli.batch.formats import restored_format
     from irncli.batch.models import Models
@@ -148,7 +151,8 @@ def upscale(
         out.note(f"--seed {number} was drawn")
     taken_for = (assumed.model, scale_of(assumed.model)) if assumed else None
     look = restored_forecast(headers, taken_for, lost_size)
-    plan = prepared(plan, look, form, room=not dry_run, most=most)
+    budget = Budget(memory, out.note, restores=True)
+    plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
     work = Upscale(
         Models(device, dtype, side, threads),
         form,
@@ -161,12 +165,16 @@ def upscale(
         accept_modified=accept_modified,
         lossy_lr=lossy_lr,
         max_pixels=most,
+        budget=budget,
         headers=headers,
     )
     if dry_run:
-        return show_plan(out, plan, missed, look, form=form, tile=tile, current=work.current)
+        current = work.current
+        return show_plan(out, plan, missed, look, form=form, tile=tile, current=current, budget=budget)
+    budget.announce(plan.jobs)
     tidy(plan)
-    report = run(plan, overlapped(work, workers), Teller(out), missed=missed, fail_fast=fail_fast)
+    way = overlapped(work, workers, budget.ahead)
+    report = run(plan, way, Teller(out), missed=missed, fail_fast=fail_fast)
     return conclude(out, report)
 
 

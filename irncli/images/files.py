@@ -38,6 +38,7 @@ __all__ = [
     "count_pages",
     "encode",
     "looks_like_picture",
+    "opened_picture",
     "peek_alpha",
     "peek_stream",
     "peek_text",
@@ -131,6 +132,29 @@ def _peek(stream: BinaryIO, page: int | None) -> tuple[str | None, tuple[int, in
     return text, size, format
 
 
+@contextmanager
+def opened_picture(
+    source: Path | BinaryIO, name: str, max_pixels: int
+) -> Iterator[tuple[Image.Image, str | None, str]]:
+    """The file opened by Pillow, nothing decoded, its text, and its digest: all checks that need no pixels.
+
+    Raise InputError as :func:`read_picture` does.
+    """
+    with _named(name), ExitStack() as stack:
+        stream = stack.enter_context(_opened(source)) if isinstance(source, Path) else source
+        digest = _digest(stream)
+        image = stack.enter_context(_identified(stream, max_pixels))
+        with decoding():
+            _check(stream, image)
+            _choose_page(image, None)
+            text = _text(image)
+            if text is None and image.format == "PNG":
+                at = stream.tell()
+                text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
+                stream.seek(at)
+        yield image, text, digest
+
+
 def count_pages(path: Path) -> int:
     """How many pages or frames the file has. Raise InputError as :func:`read_picture` does."""
     with _named(path), _opened(path) as stream, decoding(), _identified(stream) as image:
@@ -168,16 +192,10 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
-    try:
-        digest = _sha256(stream)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error})", "Check the disk.") from error
+    digest = _digest(stream)
     with _identified(stream, max_pixels) as image:
         with decoding():
-            if image.format == "PNG":
-                at = stream.tell()
-                png.check_chunks(stream)
-                stream.seek(at)
+            _check(stream, image)
             note = _choose_page(image, page)
             _refuse_large(_stored_size(image), max_pixels)
         picture = from_pillow(image)
@@ -205,12 +223,24 @@ def _choose_page(image: Image.Image, page: int | None) -> str | None:
     return None
 
 
-def _sha256(stream: BinaryIO) -> str:
+def _digest(stream: BinaryIO) -> str:
+    """SHA-256 of the file, which is then at its beginning."""
     digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
-    stream.seek(0)
+    try:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+        stream.seek(0)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error})", "Check the disk.") from error
     return digest.hexdigest()
+
+
+def _check(stream: BinaryIO, image: Image.Image) -> None:
+    """The checksums that Pillow does not look at."""
+    if image.format == "PNG":
+        at = stream.tell()
+        png.check_chunks(stream)
+        stream.seek(at)
 
 
 @contextmanager

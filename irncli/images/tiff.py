@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zlib
 from fractions import Fraction
+from io import BytesIO
 from itertools import accumulate
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +31,12 @@ def tiff_bytes(
 
     Raise struct.error when it would pass the 4 GB that the format can hold.
     """
-    height, width, channels = samples.shape
-    rows = max(1, _STRIP_BYTES // (width * channels))
-    strips = [_compressed(samples[top : top + rows], level) for top in range(0, height, rows)]
+    channels = samples.shape[2]
     tags = exif_directory(exif) if exif else Directory()
-    tags.put(256, LONG, width)
-    tags.put(257, LONG, height)
     tags.put(258, SHORT, *(8,) * channels)
     tags.put(259, SHORT, 8)  # Deflate.
     tags.put(262, SHORT, 1 if channels < 3 else 2)  # Black is zero, or RGB.
     tags.put(277, SHORT, channels)
-    tags.put(278, LONG, rows)
     tags.put(284, SHORT, 1)  # Samples of a pixel side by side.
     tags.put(317, SHORT, 2)  # Each sample as the difference to its left neighbour.
     if channels in (2, 4):
@@ -52,13 +49,36 @@ def tiff_bytes(
         tags.put_bytes(34675, UNDEFINED, icc)
     if xmp:
         tags.put_bytes(700, BYTE, xmp)
-    sizes = [len(strip) for strip in strips]
-    tags.put(_STRIP_COUNTS, LONG, *sizes)
+    file = BytesIO()
+    write_tiff(file, samples, tags, level)
+    return file.getvalue()
+
+
+def write_tiff(file: BinaryIO, samples: NDArray[np.uint8], tags: Directory, level: int) -> None:
+    """The same into an empty file, ``tags`` given but for the sizes; the samples are asked for by rows.
+
+    Raise struct.error as :func:`tiff_bytes` does.
+    """
+    height, width, channels = samples.shape
+    rows = max(1, _STRIP_BYTES // (width * channels))
+    count = -(-height // rows)
+    tags.put(256, LONG, width)
+    tags.put(257, LONG, height)
+    tags.put(278, LONG, rows)
+    tags.put(_STRIP_COUNTS, LONG, *(0,) * count)
     # The head is as long whatever the offsets are, so that it can be asked for its length first.
-    tags.put(_STRIP_OFFSETS, LONG, *sizes)
+    tags.put(_STRIP_OFFSETS, LONG, *(0,) * count)
     start = len(file_head(tags))
+    file.seek(start)
+    sizes = []
+    for top in range(0, height, rows):
+        strip = _compressed(samples[top : top + rows], level)
+        sizes.append(len(strip))
+        file.write(strip)
+    tags.put(_STRIP_COUNTS, LONG, *sizes)
     tags.put(_STRIP_OFFSETS, LONG, *accumulate(sizes[:-1], initial=start))
-    return b"".join((file_head(tags), *strips))
+    file.seek(0)
+    file.write(file_head(tags))
 
 
 def _compressed(strip: NDArray[np.uint8], level: int) -> bytes:

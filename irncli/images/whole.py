@@ -8,8 +8,9 @@ import os
 import secrets
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from irncli.errors import ExistsError, OutputError
 
@@ -42,7 +43,11 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EI
 """What file systems say that know no second name for a file."""
 
 
-def write_whole(path: Path, data: bytes, replace: bool = True) -> None:
+Contents = bytes | Callable[[BinaryIO], None]
+"""Of a file: its bytes, or what writes them into an open file that can be sought in."""
+
+
+def write_whole(path: Path, data: Contents, replace: bool = True) -> None:
     """Put ``data`` at ``path`` so that at any moment it is absent, old or complete, even after a power cut.
 
     A private temporary file (0600) beside it, locked while this process lives, is filled, flushed to disk
@@ -55,7 +60,10 @@ def write_whole(path: Path, data: bytes, replace: bool = True) -> None:
         fd, temporary = _locked_temporary(path.parent)
         held = temporary
         with os.fdopen(fd, "wb") as stream:
-            stream.write(data)
+            if callable(data):
+                data(stream)
+            else:
+                stream.write(data)
             stream.flush()
             os.fsync(fd)
             if fcntl is not None:

@@ -1,0 +1,113 @@
+"""Pictures that memory does not hold: samples by rows, from the top, out of a file or a scratch file.
+
+Both stand in for the array that :class:`~irncli.images.colour.Picture` holds otherwise: they have its
+``shape`` and ``dtype`` and give or take slices of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irncli.errors import DeviceError, InputError
+from irncli.scratch import Scratch
+
+Samples = NDArray[np.uint8]
+Room = Callable[[tuple[int, int, int]], Samples]
+"""Makes room for so many rows, columns and channels, to be filled from the top."""
+
+INSTALL = "Install libvips: pip install 'irncli[huge]'; or raise --memory-budget."
+
+
+def in_memory(shape: tuple[int, int, int]) -> Samples:
+    """The usual :data:`Room`."""
+    return np.empty(shape, np.uint8)
+
+
+class StoredRows:
+    """H W C uint8 in a scratch file."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, shape: tuple[int, int, int], scratch: Scratch) -> None:
+        """``scratch`` has room for them."""
+        self.shape = shape
+        self._scratch, self._row = scratch, math.prod(shape[1:])
+
+    def __setitem__(self, rows: slice, samples: Samples) -> None:
+        first, end, _ = rows.indices(self.shape[0])
+        if len(samples):
+            assert samples.shape == (end - first, *self.shape[1:])
+            self._scratch.write(np.ascontiguousarray(samples).data, first * self._row)
+
+    def __getitem__(self, rows: slice) -> Samples:
+        first, end, _ = rows.indices(self.shape[0])
+        data = self._scratch.read((end - first) * self._row, first * self._row)
+        return np.frombuffer(data, np.uint8).reshape(end - first, *self.shape[1:])
+
+    def close(self) -> None:
+        self._scratch.close()
+
+    def as_samples(self) -> Samples:
+        """Itself, in the name of the array that it stands in for."""
+        return cast(Samples, self)
+
+
+class FileRows:
+    """H W C uint8 of a picture file, decoded by libvips as its rows are asked for: from the top.
+
+    Where the last ones that were asked for begin, the next may begin as well, and no earlier.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, image: Any, shape: tuple[int, int, int]) -> None:
+        """``image``: of pyvips, opened for sequential access."""
+        self.shape = shape
+        self._region = libvips().Region.new(image)
+        self._held, self._first = np.empty((0, *shape[1:]), np.uint8), 0
+
+    def __getitem__(self, rows: slice) -> Samples:
+        """Raise InputError where the file cannot be decoded."""
+        first, end, _ = rows.indices(self.shape[0])
+        assert first >= self._first
+        read = self._first + len(self._held)
+        if end > read:
+            kept = self._held[first - self._first :]
+            self._held = np.concatenate((kept, self._decoded(max(first, read), end)))
+            self._first = first
+        return self._held[first - self._first : end - self._first]
+
+    def _decoded(self, first: int, end: int) -> Samples:
+        height, width, channels = end - first, *self.shape[1:]
+        try:
+            data = self._region.fetch(0, first, width, height)
+        except libvips().Error as error:
+            reason = " ".join(str(error).split())[:200]
+            remedy = "Get the file again from where it came from."
+            raise InputError(f"is damaged or cut short ({reason})", remedy) from error
+        return np.frombuffer(data, np.uint8).reshape(height, width, channels)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Samples:
+        """All of it, for a picture of a few rows."""
+        return self[:]
+
+    def as_samples(self) -> Samples:
+        """Itself, in the name of the array that it stands in for."""
+        return cast(Samples, self)
+
+
+def libvips() -> Any:
+    """pyvips, which remembers no results. Raise DeviceError where it is not installed."""
+    try:
+        pyvips: Any = import_module("pyvips")
+    except (ImportError, OSError) as error:  # the package, or the library that it looks for
+        what = "reading and writing pictures row by row needs libvips, which is not installed"
+        raise DeviceError(what, INSTALL) from error
+    pyvips.cache_set_max(0)
+    return pyvips

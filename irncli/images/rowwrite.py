@@ -1,0 +1,234 @@
+"""A picture in a scratch file -> a file, row by row: PNG and JPEG by libvips, TIFF strip by strip.
+
+What stands before the pixels (profile, EXIF, XMP, resolution, our own text) is taken byte for byte from a
+picture of one pixel that was encoded as ever, so that a file says the same however it was written.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from irncli.errors import DeviceError, OutputError
+from irncli.images import ifd, png
+from irncli.images.colour import Picture
+from irncli.images.encode import encode
+from irncli.images.rows import StoredRows, libvips
+from irncli.images.tiff import write_tiff
+from irncli.images.whole import Contents
+
+BY_ROWS = ("PNG", "TIFF", "JPEG")
+"""The encoders of the other formats want the whole picture."""
+STRIP_ROWS = 16
+LEVEL = 6
+"""Of deflate, as encode has it."""
+_JPEG_APP = range(0xE0, 0xF0)
+
+
+def encode_rows(picture: Picture, format: str, **options: Any) -> tuple[Contents, tuple[str, ...]]:
+    """:func:`encode` for a picture whose colour is :class:`StoredRows`, without alpha; they are closed then.
+
+    Raise DeviceError for a format that cannot be written row by row or for want of libvips.
+    """
+    check_rows(format)
+    rows = picture.colour
+    assert isinstance(rows, StoredRows) and picture.alpha is None
+    one = replace(picture, colour=np.zeros((1, 1, rows.shape[2]), np.uint8))
+    data, notes = encode(one, format, **options)
+    quality = options.get("quality", 95)
+
+    def write(file: BinaryIO) -> None:
+        try:
+            if format == "TIFF":
+                write_tiff(file, rows.as_samples(), ifd.parse(data), LEVEL)
+            else:
+                head = _png_head(data) if format == "PNG" else _jpeg_head(data)
+                _by_libvips(rows, file, format, head, quality)
+        except struct.error as error:
+            what = "its TIFF would be larger than the 4 GB that the format can hold"
+            raise OutputError(what, "Choose --format png.") from error
+        finally:
+            rows.close()
+
+    return write, notes
+
+
+def check_rows(format: str, *, alpha: bool = False) -> None:
+    """Raise DeviceError unless pictures in this format, with ``alpha``, can be written row by row here."""
+    if alpha:
+        what = "its transparency is restored as a whole, and it is too large for the memory"
+        raise DeviceError(what, "Raise --memory-budget.")
+    if format not in BY_ROWS:
+        what = f"{format} is encoded from the whole picture, which is too large for the memory"
+        raise DeviceError(what, "Choose --format png, tiff or jpg, or raise --memory-budget.")
+    if format != "TIFF":
+        libvips()
+
+
+def _by_libvips(rows: StoredRows, file: BinaryIO, format: str, head: bytes, quality: int) -> None:
+    vips = libvips()
+    reader, writer = _Reader(rows), _Writer(file, format, head)
+    source, target = vips.SourceCustom(), vips.TargetCustom()
+    source.on_read(reader.read)
+    source.on_seek(reader.seek)
+    target.on_write(writer.write)
+    options: dict[str, Any]
+    if format == "PNG":
+        options = {"compression": LEVEL, "filter": "all"}
+    else:
+        options = {"Q": quality, "subsample_mode": "off"}
+    try:
+        image = vips.Image.new_from_source(source, "", access="sequential")
+        image.write_to_target(target, ".png" if format == "PNG" else ".jpg", keep="none", **options)
+    except vips.Error as error:
+        failed = reader.failed or writer.failed
+        if failed:
+            raise failed from error
+        reason = " ".join(str(error).split())[:200]
+        raise OutputError(f"cannot be encoded as {format} ({reason})", "Choose another --format.") from error
+    if reader.failed or writer.failed:
+        raise reader.failed or writer.failed or AssertionError
+    writer.end()
+
+
+class _Reader:
+    """The rows as the bytes of an uncompressed BigTIFF, for libvips to read from a place on.
+
+    Its own raw format would be mapped into memory as a whole.
+    """
+
+    def __init__(self, rows: StoredRows) -> None:
+        self.failed: Exception | None = None
+        self._rows = rows
+        self._strip = rows.shape[1] * rows.shape[2] * STRIP_ROWS
+        self._head = _tiff_head(rows.shape)
+        self._size = len(self._head) + rows.shape[0] * rows.shape[1] * rows.shape[2]
+        self._at = 0
+        self._held, self._bytes = -1, b""
+
+    def read(self, count: int) -> bytes:
+        try:
+            data = self._read(count)
+        except Exception as error:  # nothing may pass through the C library
+            self.failed = error
+            return b""
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def _read(self, count: int) -> bytes:
+        if self._at < len(self._head):
+            return self._head[self._at : self._at + count]
+        strip, at = divmod(self._at - len(self._head), self._strip)
+        if strip != self._held:
+            part = self._rows[strip * STRIP_ROWS : (strip + 1) * STRIP_ROWS]
+            self._held, self._bytes = strip, part.tobytes()
+        return self._bytes[at : at + count]
+
+
+class _Writer:
+    """Takes what libvips writes, with everything before the pixels replaced by ``head``."""
+
+    def __init__(self, file: BinaryIO, format: str, head: bytes) -> None:
+        self.failed: Exception | None = None
+        self._file, self._format, self._head = file, format, head
+        self._early: bytes | None = b""
+
+    def write(self, data: Any) -> int:
+        try:
+            if self._early is None:
+                self._file.write(data)
+            else:
+                self._early += bytes(data)
+                self._begin()
+        except Exception as error:
+            self.failed = error
+            return -1
+        return len(data)
+
+    def _begin(self) -> None:
+        """Once the pixels have begun: the picture's own header, ours, and on from there."""
+        assert self._early is not None
+        find = _png_body if self._format == "PNG" else _jpeg_body
+        place = find(self._early)
+        if place is not None:
+            kept, body = place
+            self._file.write(self._early[:kept] + self._head + self._early[body:])
+            self._early = None
+
+    def end(self) -> None:
+        """Raise OutputError when there was no picture."""
+        if self._early is not None:
+            what = f"cannot be encoded as {self._format}: nothing came"
+            raise OutputError(what, "Choose another --format.")
+
+
+_PNG_HEAD = len(png.SIGNATURE) + 25
+"""Signature and IHDR."""
+
+
+def _png_body(data: bytes) -> tuple[int, int] | None:
+    """Where the picture's header ends and its first IDAT begins; None when that has not come yet."""
+    at = len(png.SIGNATURE)
+    while len(data) >= at + 8:
+        length = int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] == b"IDAT":
+            return _PNG_HEAD, at
+        at += length + 12
+    return None
+
+
+def _png_head(data: bytes) -> bytes:
+    place = _png_body(data)
+    assert place
+    return data[place[0] : place[1]]
+
+
+def _jpeg_body(data: bytes) -> tuple[int, int] | None:
+    """Where the application segments begin and end."""
+    at = 2
+    while len(data) >= at + 4:
+        if data[at + 1] not in _JPEG_APP:
+            return 2, at
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
+
+
+def _jpeg_head(data: bytes) -> bytes:
+    place = _jpeg_body(data)
+    assert place
+    return data[place[0] : place[1]]
+
+
+def _tiff_head(shape: tuple[int, int, int]) -> bytes:
+    """Of an uncompressed little-endian BigTIFF whose strips follow at once."""
+    height, width, channels = shape
+    counts = [width * channels * min(STRIP_ROWS, height - y) for y in range(0, height, STRIP_ROWS)]
+    long, short, long8, strips = 4, 3, 16, len(counts)
+    entries = 10
+    arrays = 16 + 8 + 20 * entries + 8
+    pixels = arrays + 16 * strips
+    starts = [pixels + y * width * channels for y in range(0, height, STRIP_ROWS)]
+    single = strips == 1  # one value stands in the entry itself
+    tags = (
+        (256, long, 1, width),
+        (257, long, 1, height),
+        (258, short, channels, 0x0008_0008_0008 if channels == 3 else 8),
+        (259, short, 1, 1),  # Not compressed.
+        (262, short, 1, 2 if channels == 3 else 1),  # RGB, or black is zero.
+        (273, long8, strips, starts[0] if single else arrays),
+        (277, short, 1, channels),
+        (278, long, 1, STRIP_ROWS),
+        (279, long8, strips, counts[0] if single else arrays + 8 * strips),
+        (284, short, 1, 1),  # Samples of a pixel side by side.
+    )
+    assert len(tags) == entries
+    head = struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, entries)
+    head += b"".join(struct.pack("<HHQQ", *tag) for tag in tags) + struct.pack("<Q", 0)
+    return head + struct.pack(f"<{strips}Q", *starts) + struct.pack(f"<{strips}Q", *counts)

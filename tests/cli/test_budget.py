@@ -1,0 +1,219 @@
+"""--memory-budget: the same pictures by rows as in memory, and a clear word where that cannot be."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+from running import Irn, environment, save
+
+from irncli.batch.budget import Budget
+from irncli.cli.app import main
+from irncli.cli.options import bytes_from
+from irncli.errors import UsageError
+
+TINY = ("--memory-budget", "1MB")
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def exif_of(image: Image.Image) -> dict[int, object]:
+    """Without what describes a TIFF's own bytes."""
+    return {tag: value for tag, value in image.getexif().items() if not 254 <= tag < 280 or tag == 274}
+
+
+@pytest.mark.parametrize(
+    ("word", "size"),
+    [("2GB", 2 * 10**9), ("1.5g", 15 * 10**8), ("512 MiB", 2**29), ("4096", 4096), ("3kB", 3000)],
+)
+def test_sizes(word: str, size: int) -> None:
+    assert bytes_from(word) == size
+
+
+@pytest.mark.parametrize("word", ["0", "much", "-1GB", "2 lines", ""])
+def test_what_is_no_size(word: str) -> None:
+    with pytest.raises(UsageError, match="such as 2GB"):
+        bytes_from(word)
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    width=st.integers(1, 150),
+    height=st.integers(1, 150),
+    form=st.sampled_from(["png", "jpg", "tif"]),
+    mode=st.sampled_from(["RGB", "L"]),
+    back=st.sampled_from(["png", "jpg", "tif"]),
+)
+def test_a_budget_changes_no_sample(
+    width: int, height: int, form: str, mode: str, back: str,
+    tiny_model: Path, tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    folder = tmp_path_factory.mktemp("budget")
+    source = save(folder / f"a.{form}", width, height, mode)
+    model = ("--model", str(tiny_model), "-q")
+    for kind, budget in (("plain", ()), ("rows", TINY)):
+        assert main(["downscale", str(source), "-o", f"{folder}/{kind}/s.png", *model, *budget]) == 0
+        small = f"{folder}/{kind}/s.png"
+        assert main(["upscale", small, "-o", f"{folder}/{kind}/b.{back}", *model, *budget]) == 0
+    assert (folder / "plain/s.png").read_bytes() == (folder / "rows/s.png").read_bytes()
+    one, other = (pixels(folder / f"{kind}/b.{back}") for kind in ("plain", "rows"))
+    assert one.shape[:2] == (height, width) and np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("scale", ["2", "4", "2.5"])
+def test_nor_do_the_shipped_weights(scale: str, irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", 203, 155)
+    for kind, budget in (("plain", ()), ("rows", TINY)):
+        assert irn("downscale", "a.png", "--scale", scale, "-o", f"{kind}/s.png", *budget).status == 0
+        assert irn("upscale", f"{kind}/s.png", "-o", f"{kind}/b.png", *budget).status == 0
+    assert np.array_equal(pixels(tmp_path / "plain/b.png"), pixels(tmp_path / "rows/b.png"))
+    assert (tmp_path / "plain/s.png").read_bytes() == (tmp_path / "rows/s.png").read_bytes()
+
+
+@pytest.mark.parametrize("form", ["png", "tif", "jpg"])
+def test_what_a_file_carries_is_the_same_by_rows(
+    form: str, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    exif = Image.Exif()
+    exif[315] = "Ann"
+    exif[274] = 6
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    xmp += b"</rdf:RDF></x:xmpmeta>"
+    save(tmp_path / "a.jpg", 90, 70, exif=exif, icc_profile=icc, xmp=xmp, dpi=(300, 300))
+    model = ("--model", tiny_model)
+    for kind, budget in (("plain", ()), ("rows", TINY)):
+        assert irn("downscale", "a.jpg", "-o", f"{kind}/s.png", *model, *budget).status == 0
+        assert irn("upscale", f"{kind}/s.png", "-o", f"{kind}/b.{form}", *model, *budget).status == 0
+    one, other = (Image.open(tmp_path / f"{kind}/b.{form}") for kind in ("plain", "rows"))
+    assert other.getexif()[315] == "Ann" and other.getexif()[274] == 6
+    assert other.info["icc_profile"] == icc and other.info["dpi"][0] == pytest.approx(300, 1e-3)
+    assert exif_of(one) == exif_of(other)
+    same = {key: value for key, value in one.info.items() if key not in ("exif", "compression")}
+    assert same.items() <= other.info.items()
+    told, by_rows = (irn("info", f"{kind}/b.{form}").out for kind in ("plain", "rows"))
+    length = re.compile("bytes: [0-9]+")  # libvips packs them otherwise
+    assert "seed" in told and length.sub("", told[5:]) == length.sub("", by_rows[4:])
+    assert irn("upscale", "rows/s.png", "-o", f"stripped.{form}", "--strip", *model, *TINY).status == 0
+    assert "icc_profile" not in Image.open(tmp_path / f"stripped.{form}").info
+
+
+def test_the_need_is_told_before_the_work_and_nothing_is_left(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png", 100, 80)
+    assert irn("downscale", "a.png", "--model", tiny_model).status == 0
+    ran = irn("upscale", "a.x4.png", "-o", "out/b.png", "--model", tiny_model, *TINY)
+    assert ran.status == 0
+    assert "a.x4.png: beyond --memory-budget: 24.0 kB of restored rows go to a scratch file in out" in ran.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+    planned = irn("upscale", "a.x4.png", "-o", "c.png", "--model", tiny_model, *TINY, "--dry-run", "--json")
+    assert '"space": 36000' in planned.out.replace("36000.0", "36000")  # rows, and the output
+
+
+def test_too_little_space_is_found_before_the_work(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png", 100, 80)
+    assert irn("downscale", "a.png", "--model", tiny_model).status == 0
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**6, 10**6 - 20_000, 20_000))
+    ran = irn("upscale", "a.x4.png", "-o", "b.png", "--model", tiny_model, *TINY)
+    assert ran.status == 4 and "36.0 kB will be needed, and 20.0 kB are free" in ran.error()
+    assert irn("upscale", "a.x4.png", "-o", "b.png", "--model", tiny_model).status == 0
+
+
+def test_without_libvips_the_remedy_is_told(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png", 60, 50)
+    assert irn("downscale", "a.png", "--model", tiny_model).status == 0
+    monkeypatch.setitem(sys.modules, "pyvips", None)
+    for words in (("downscale", "a.png", "-o", "s.png"), ("upscale", "a.x4.png", "-o", "b.png")):
+        ran = irn(*words, "--model", tiny_model, *TINY, "-q")
+        assert ran.status == 6 and "pip install 'irncli[huge]'" in ran.error()
+    assert not list(tmp_path.glob("[sb].png"))
+    enough = ("--memory-budget", "4GB")
+    assert irn("downscale", "a.png", "-o", "s.png", "--model", tiny_model, *enough).status == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "options", "why"),
+    [
+        ("RGBA", "a.png", {}, "not plain 8-bit"),
+        ("P", "a.png", {}, "not plain 8-bit"),
+        ("RGB", "a.jpg", {"progressive": True}, "progressive"),
+        ("RGB", "a.webp", {"lossless": True}, "decoded as a whole"),
+    ],
+)
+def test_what_cannot_be_read_by_rows_is_refused(
+    mode: str, name: str, options: dict[str, bool], why: str, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / name, 60, 50, mode, **options)
+    ran = irn("downscale", name, "-o", "s.png", "--model", tiny_model, *TINY, "-q")
+    assert ran.status == 6 and why in ran.error() and "--memory-budget" in ran.err
+    assert irn("downscale", name, "-o", "s.png", "--model", tiny_model, "--memory-budget", "1GB").status == 0
+
+
+def test_a_format_that_wants_the_whole_picture_is_refused(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png", 60, 50)
+    assert irn("downscale", "a.png", "--model", tiny_model).status == 0
+    ran = irn("upscale", "a.x4.png", "-o", "b.webp", "--model", tiny_model, *TINY, "-q")
+    assert ran.status == 6 and "WEBP is encoded from the whole picture" in ran.error()
+
+
+def test_a_picture_cut_short_is_refused_by_rows_too(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    for name in ("a.png", "a.jpg", "a.tif"):
+        data = save(tmp_path / name, 160, 150).read_bytes()
+        (tmp_path / name).write_bytes(data[: len(data) // 2])
+        ran = irn("downscale", name, "-o", "s.png", "--model", tiny_model, *TINY, "-q")
+        assert ran.status == 3 and ran.error() and not (tmp_path / "s.png").exists()
+
+
+@pytest.mark.parametrize("form", ["png", "tif"])
+def test_through_pipes(form: str, tmp_path: Path, tiny_model: Path, irn: Irn) -> None:
+    """Neither end can be sought in."""
+    save(tmp_path / "a.png", 60, 50)
+    words = ("--model", str(tiny_model))
+    assert irn("downscale", "a.png", "-o", "s.png", *words).status == 0
+    assert irn("upscale", "s.png", "-o", f"b.{form}", *words, "--format", form).status == 0
+
+    def piped(verb: str, given: Path, *more: str) -> np.ndarray:
+        line = [sys.executable, "-m", "irncli", verb, "-", "-o", "-", *words, *TINY, *more]
+        done = subprocess.run(
+            line, input=given.read_bytes(), capture_output=True, env=environment(), cwd=tmp_path, check=True
+        )
+        return np.asarray(Image.open(io.BytesIO(done.stdout)))
+
+    if form == "png":
+        assert np.array_equal(piped("downscale", tmp_path / "a.png"), pixels(tmp_path / "s.png"))
+    back = piped("upscale", tmp_path / "s.png", "--format", form)
+    assert np.array_equal(back, pixels(tmp_path / f"b.{form}"))
+
+
+def test_roundtrip_takes_it(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png", 90, 70)
+    plain = irn("roundtrip", "a.png", "-o", "one/", "--model", tiny_model)
+    spilled = irn("roundtrip", "a.png", "-o", "two/", "--model", tiny_model, *TINY)
+    assert plain.status == spilled.status == 0 and "coefficients" in spilled.err
+    assert (tmp_path / "one/a.restored.png").read_bytes() == (tmp_path / "two/a.restored.png").read_bytes()
+
+
+def test_less_is_under_way_at_once_within_a_budget() -> None:
+    assert Budget().ahead > Budget(10**9).ahead > Budget(10**6).ahead == 0
+    assert not Budget().by_rows(10**12) and Budget(2 * 10**9).by_rows(400 * 10**6)
+    assert not Budget(2 * 10**9).by_rows(100 * 10**6)
