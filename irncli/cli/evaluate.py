@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,12 +15,22 @@ from irncli.cli.output import Cell, Output
 from irncli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
+    from irncli.batch.fit import Fit
     from irncli.evaluation.scores import Figures, PictureScores, Scores
     from irncli.evaluation.stress import Block, PictureStress, Stress
     from irncli.rescale import Rescaler
 
 Weights = Annotated[
-    str, typer.Option("--model", metavar="NAME|FILE", help="Weights to judge (see irn models list).")
+    str | None, typer.Option("--model", metavar="NAME|FILE", help="Weights to judge (see irn models list).")
+]
+Scales = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        metavar="N,N...",
+        help="Judge these scales instead, 1.1 to 8, by the protocol of the arbitrary-scale papers; without "
+        "--model each by the weights that irn downscale takes for it.",
+    ),
 ]
 Data = Annotated[
     list[str],
@@ -54,6 +66,14 @@ LEGEND = (
     "PSNR in dB. LR-*: the small picture against bicubic; clipped: share of its samples outside the grid; "
     "PNG, WebP: its bytes against those of the bicubic one; s: seconds."
 )
+ANY_SCALE_COLUMNS = (
+    "set", "scale", "by", "PSNR-Y", "unrounded", "SSIM-Y", "PSNR-RGB",
+    "LR-RGB", "LR-Y", "LR-SSIM-Y", "bicubic-Y",
+)  # fmt: skip
+ANY_SCALE_LEGEND = (
+    "PSNR in dB, a border of the scale cut; unrounded: PSNR-Y before the file's 8 bits. LR-RGB: the small "
+    "file against the rounded bicubic, LR-Y: against the unrounded one, border cut."
+)
 STRESS_COLUMNS = ("picture", "LR luma", "LR chroma", "HR luma", "HR chroma", "tint", "own making")
 STRESS_LEGEND = (
     "Root mean square error of the worst 16x16 block, in levels of 8 bits; LR against bicubic; HR against "
@@ -64,8 +84,9 @@ STRESS_LEGEND = (
 
 def evaluate(
     ctx: typer.Context,
-    model: Weights,
     data: Data,
+    model: Weights = None,
+    scale: Scales = None,
     more: MoreData = None,
     draws: Draws = 5,
     grey: Grey = False,
@@ -89,7 +110,8 @@ def evaluate(
     seconds; bicubic and Lanczos beside it. --json FILE keeps every figure. --stress looks for the worst place
     of each picture instead, which no mean shows.
 
-    Examples: irn evaluate --model irn-x4 --data Set5 Set14 --json results.json
+    Examples: irn evaluate --model irn-x4 --data Set5 Set14 --json results.json · irn evaluate --data Set5
+    --scale 1.5,2.5,3.5
     """
     out: Output = ctx.obj
     out.configure(quiet=quiet, verbose=verbose, debug=debug, log_file=log_file, json=json == "-")
@@ -104,6 +126,12 @@ def evaluate(
     if crops and not json:
         raise UsageError("--crops are kept in the JSON", "Add --json FILE.")
     folders = [Path(word) for word in (*data, *(more or ()))]
+    if scale is None and model is None:
+        raise UsageError("nothing to judge", "Give --model irn-x4, or --scale 1.5,2,3.")
+    if scale and (stress or peer or codecs or crops or grey):
+        what = "--scale N,N... judges neither --stress, --grey nor peers"
+        raise UsageError(what, "Leave them out, or give --model alone.")
+    scales = [o.wish_from(word, None, None, None, None, None) for word in scale.split(",")] if scale else []
 
     from irncli.evaluation.codecs import installed
     from irncli.evaluation.comparison import CROP, Beside
@@ -114,8 +142,14 @@ def evaluate(
 
     for folder in folders:
         find_pictures(folder)  # before the model is loaded
-    rescaler = Rescaler(model, device=device, dtype=dtype, tile=side, threads=threads)
 
+    def load(name: str) -> Rescaler:
+        return Rescaler(name, device=device, dtype=dtype, tile=side, threads=threads)
+
+    if scales:
+        return _any_scale(out, [o.fit_from(wish, model) for wish in scales], load, folders, json)
+    assert model
+    rescaler = load(model)
     if stress:
         return _stress(out, rescaler, folders, grey, json)
 
@@ -142,6 +176,33 @@ def _keep(out: Output, text: str, json: str | None) -> None:
         out.line(text.rstrip())
     elif json:
         write_whole(Path(json), text.encode())
+
+
+def _any_scale(
+    out: Output, fits: list[Fit], load: Callable[[str], Rescaler], folders: list[Path], json: str | None
+) -> int:
+    from irncli.evaluation.any_scale import AnyScaleFigures, evaluate
+
+    loaded = {name: load(name) for name in sorted({fit.alone or "" for fit in fits})}
+    chosen = {fit.wish.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
+
+    def progress(name: str, scale: str, picture: str, figures: AnyScaleFigures) -> None:
+        out.detail(f"{name}/{picture} at {scale}: {figures.psnr_y:.2f} dB")
+
+    found = evaluate(chosen.__getitem__, folders, list(chosen), progress)
+    _keep(out, found.to_json(), json)
+    if json != "-":
+        rows: list[list[Cell]] = [
+            [
+                row.set, row.scale, row.model, row.mean.psnr_y, row.mean.unrounded_psnr_y,
+                f"{row.mean.ssim_y:.4f}", row.mean.psnr_rgb, row.mean.small_psnr_rgb, row.mean.small_psnr_y,
+                f"{row.mean.small_ssim_y:.4f}", row.mean.bicubic_psnr_y,
+            ]
+            for row in found.rows
+        ]  # fmt: skip
+        out.table(ANY_SCALE_COLUMNS, rows)
+        out.say(ANY_SCALE_LEGEND)
+    return 0
 
 
 def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, json: str | None) -> int:

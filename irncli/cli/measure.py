@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from fractions import Fraction
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from irncli.batch.budget import Budget
+from irncli.batch.fit import Fit
 from irncli.batch.models import Models
 from irncli.batch.outputs import Outputs
 from irncli.batch.plan import Job
@@ -34,6 +35,7 @@ from irncli.evaluation.scores import Figures as ReportFigures
 from irncli.evaluation.scores import PictureScores, Scores, set_scores
 from irncli.images.colour import Metadata, Picture, extend_under_transparency
 from irncli.images.files import encode, read_stream
+from irncli.sizes import Grid
 
 Samples = NDArray[np.uint8]
 """H W 3."""
@@ -61,7 +63,7 @@ class RoundTrip:
     """Job: a picture -> its figures, and with outputs: small, restored, Lanczos, crop sheet."""
 
     models: Models
-    model: str
+    fit: Fit
     outputs: Outputs
     tau: float | None = None
     seed: int = 0
@@ -77,10 +79,12 @@ class RoundTrip:
     def __call__(self, job: Job) -> Result:
         begun = time.perf_counter()
         loaded = read_input(job, self.max_pixels, self.page)
-        rescaler = self.models.the_one(self.model)
+        picture = loaded.picture
+        model, grid = self.fit.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
+        rescaler = self.models.the_one(model)
         started = time.perf_counter()
         spill = self.budget.spill(self.outputs.folder(job))
-        small, manifest = rescaler.downscale_picture(loaded, spill=spill)
+        small, manifest = rescaler.downscale_picture(loaded, grid=grid, spill=spill)
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()
         again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
@@ -94,13 +98,13 @@ class RoundTrip:
 
         true, back, little = reference(loaded.picture), colour(restored.colour), colour(again.picture.colour)
         lanczos = lanczos_both_ways(true, (little.shape[1], little.shape[0]))
-        figures = judge(true, back, little, lanczos, rescaler.scale, len(data), seconds)
+        figures = judge(true, back, little, lanczos, grid, len(data), seconds)
         if self.beside:
             plain = true[..., 0] if loaded.picture.grey else true
             told = Told(job.name, len(data), halfway - started, seconds - (halfway - started))
             self.judged.append(for_report(plain, back, little, lanczos, rescaler.scale, told, self.beside))
         if job.outputs:
-            crops = sheet(true, little, back, lanczos, rescaler.scale, figures)
+            crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.icc)
             drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (lanczos, crops))
@@ -119,7 +123,8 @@ class RoundTrip:
 
     def scores(self) -> Scores:
         """Of all that was judged; at least one picture."""
-        rescaler = self.models.the_one(self.model)
+        assert self.fit.alone
+        rescaler = self.models.the_one(self.fit.alone)
         tau = rescaler.default_tau if self.tau is None else self.tau
         found = scores_of(rescaler, [set_scores("", self.judged)], beside=self.beside)
         return replace(found, restored_tau=tau)
@@ -182,40 +187,43 @@ def lanczos_both_ways(true: Samples, small: tuple[int, int]) -> Samples:
 
 
 def judge(
-    true: Samples, back: Samples, little: Samples, lanczos: Samples, scale: int, size: int, seconds: float
+    true: Samples, back: Samples, little: Samples, lanczos: Samples, grid: Grid, size: int, seconds: float
 ) -> Figures:
     """The figures of network.md, section 9, for pictures of any size.
 
     The small picture is held against the bicubic one of the original with its edge repeated to whole cells.
     """
-    height, width = true.shape[:2]
-    whole = np.pad(true, ((0, -height % scale), (0, -width % scale), (0, 0)), mode="edge")
-    ours, theirs = quality(back, true, scale), quality(lanczos, true, scale)
+    cells = [ceil(count * step) for count, step in zip(grid.small, grid.steps, strict=True)]
+    edges = [(0, cell - side) for cell, side in zip(cells, true.shape[:2], strict=True)]
+    whole = np.pad(true, (*edges, (0, 0)), mode="edge")
+    guide = bicubic_resize(whole, (1 / grid.step_y, 1 / grid.step_x))[: grid.small_height, : grid.small_width]
+    border = ceil(max(grid.steps))
+    ours, theirs = quality(back, true, border), quality(lanczos, true, border)
     return Figures(
         psnr_y=ours.psnr_y,
         psnr_rgb=ours.psnr_rgb,
         ssim_y=ours.ssim_y,
         lanczos_psnr_y=theirs.psnr_y,
         gain_y=ours.psnr_y - theirs.psnr_y,
-        closeness_rgb=psnr(little, bicubic_resize(whole, Fraction(1, scale))),
+        closeness_rgb=psnr(little, guide),
         small_bytes=size,
         seconds=round(seconds, 3),
     )
 
 
 def sheet(
-    true: Samples, little: Samples, back: Samples, lanczos: Samples, scale: int, figures: Figures
+    true: Samples, little: Samples, back: Samples, lanczos: Samples, grid: Grid, word: str, figures: Figures
 ) -> Samples:
     """Original, small, restored and Lanczos at 1:1, at the place with the most detail."""
-    side = 256 // scale * scale
-    top, left, height, width = most_detailed(true, side, scale)
+    cell = ceil(max(grid.steps))
+    top, left, height, width = most_detailed(true, 256 // cell * cell, cell)
     there = np.s_[top : top + height, left : left + width]
-    bottom, right = -(-(top + height) // scale), -(-(left + width) // scale)
-    small_there = np.s_[top // scale : bottom, left // scale : right]
+    bottom, right = ceil((top + height) / grid.step_y), ceil((left + width) / grid.step_x)
+    small_there = np.s_[floor(top / grid.step_y) : bottom, floor(left / grid.step_x) : right]
     return crop_sheet(
         [
             Panel("original", true[there]),
-            Panel(f"small, x{scale}", little[small_there]),
+            Panel(f"small, {word}", little[small_there]),
             Panel(f"restored {figures.psnr_y:.2f} dB", back[there]),
             Panel(f"Lanczos {figures.lanczos_psnr_y:.2f} dB", lanczos[there]),
         ]

@@ -56,6 +56,10 @@ def roundtrip(
     page_file: Page = None,
     peer: o.Peers = None,
     scale: o.Scale = None,
+    size: o.Size = None,
+    width: o.Width = None,
+    height: o.Height = None,
+    max_side: o.MaxSide = None,
     model: o.Model = None,
     tau: o.Tau = None,
     seed: o.Seed = "0",
@@ -92,7 +96,7 @@ def roundtrip(
     number = o.seed_from(seed)
     if peer and page_file is None:
         raise UsageError("--peer is for the page", "Add --report FILE.")
-    wanted = o.scale_from(scale)
+    wish = o.wish_from(scale, size, width, height, max_side, model)
 
     from irncli.batch.budget import Budget
     from irncli.batch.models import Models
@@ -106,8 +110,10 @@ def roundtrip(
 
     shown = None if page_file is None else page_target(out, page_file, on_existing)
     start = given(inputs, output, nul=nul, only_folder=True)
-    name = o.model_from(wanted, model)
-    kinds = (f"x{scale_of(name)}", "restored", "lanczos", "crops") if output is not None else ()
+    fit = o.fit_from(wish, model)
+    if shown and not fit.whole:
+        raise UsageError("--report shows the scales that weights were trained for", "Use --scale 4 or 2.")
+    kinds = (wish.word, "restored", "lanczos", "crops") if output is not None else ()
     found, missed = start.discover(recursive=recursive)
     jobs = []
     for item in found:
@@ -123,9 +129,9 @@ def roundtrip(
     from irncli.report.page import page as page_of
 
     models = Models(device, dtype, side, threads)
-    beside = beside_it(peer or (), scale_of(name), threads) if shown else None
+    beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
-    work = RoundTrip(models, name, Outputs(on_existing), tau, number, most, page, beside, budget=budget)
+    work = RoundTrip(models, fit, Outputs(on_existing), tau, number, most, page, beside, budget=budget)
     report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)

@@ -48,10 +48,13 @@ def _along(image: Floats, axis: int, factor: Fraction) -> Floats:
     return np.moveaxis(result, 0, axis)
 
 
-def resize(image: NDArray[np.floating], factor: Fraction | int) -> Floats:
-    """H W or H W C floats -> ceil(factor * size), rows first, then columns; not rounded, not clipped."""
-    factor = Fraction(factor)
-    return _along(_along(np.asarray(image, np.float64), 0, factor), 1, factor)
+def resize(image: NDArray[np.floating], factor: Fraction | int | tuple[Fraction, Fraction]) -> Floats:
+    """H W or H W C floats -> ceil(factor * size), rows first, then columns; not rounded, not clipped.
+
+    ``factor`` is output over input, or a pair of them: of the rows and of the columns.
+    """
+    down, across = factor if isinstance(factor, tuple) else (Fraction(factor), Fraction(factor))
+    return _along(_along(np.asarray(image, np.float64), 0, down), 1, across)
 
 
 def resize_matlab_uint8(image: NDArray[np.uint8], factor: Fraction | int) -> NDArray[np.uint8]:

@@ -173,7 +173,7 @@ class Scores:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        return json.dumps(_plain(asdict(self)), indent=1, allow_nan=False) + "\n"
+        return json.dumps(plain(asdict(self)), indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Scores:
@@ -206,18 +206,19 @@ def set_scores(name: str, pictures: Sequence[PictureScores]) -> SetScores:
     return SetScores(name, tuple(pictures), mean_of([p.figures for p in pictures]), peers, codecs)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """``asdict`` of figures as JSON can hold it."""
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "inf" if value > 0 else None
     return value
 
 
 def _build(cls: type[T], record: Any) -> T:
-    """The reverse of :func:`_plain` over ``asdict``; a field with a default may be missing."""
+    """The reverse of :func:`plain` over ``asdict``; a field with a default may be missing."""
     assert is_dataclass(cls)
     if not isinstance(record, dict):
         raise ValueError(f"{cls.__name__} is not an object")

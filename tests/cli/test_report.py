@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -99,15 +100,18 @@ def test_a_page_of_a_roundtrip(mode: str, irn: Irn, tmp_path: Path, tiny_model: 
 
 
 def test_the_page_shows_the_pictures_that_the_command_writes(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
+    from irncli.batch.fit import Fit
     from irncli.batch.models import Models
     from irncli.batch.outputs import Outputs
     from irncli.batch.plan import Job
     from irncli.cli.measure import RoundTrip, beside_it
+    from irncli.sizes import Wish
 
     save(tmp_path / "a.png", 64, 48)
     names = ("a.x2.png", "a.restored.png", "a.lanczos.png", "a.crops.png")
     job = Job(tmp_path / "a.png", tuple(tmp_path / name for name in names), 0)
-    work = RoundTrip(Models(), str(tiny_x2), Outputs("error"), beside=beside_it((), 2, None))
+    fit = Fit(Wish(scale=Fraction(2)), str(tiny_x2))
+    work = RoundTrip(Models(), fit, Outputs("error"), beside=beside_it((), 2, None))
     work(job)
     (picture,) = work.judged
     views = {view.label: view for view in picture.views.crops}

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from running import Irn, save, scene
+from running import ROOT, Irn, save, scene
 
 from irncli.cli.measure import judge, lanczos_both_ways
 from irncli.cli.sheet import Panel, crop_sheet
 from irncli.evaluation.bicubic import resize
 from irncli.evaluation.detail import most_detailed
+from irncli.sizes import Grid
 
 
 def samples(path: Path) -> np.ndarray:
@@ -98,10 +99,22 @@ def test_a_broken_picture_does_not_stop_the_others(irn: Irn, tmp_path: Path, tin
     assert ran.status == 3 and len(ran.lines) == 2 and ran.err.splitlines()[-1].startswith("irn: b.png: ")
 
 
+@pytest.mark.parametrize("words", [["--scale", "2.5"], ["--size", "70x50"], ["--max-side", "64"]])
+def test_any_size_is_judged_like_any_other(words: list[str], irn: Irn, tmp_path: Path) -> None:
+    with Image.open(ROOT / "examples/coffee.webp") as photo:
+        photo.convert("RGB").crop((200, 100, 340, 210)).save(tmp_path / "a.png")
+    ran = irn("roundtrip", "a.png", *words, "--json", "-o", "out/")
+    figures = json.loads(ran.lines[0])["figures"]
+    assert figures["gain_y"] > 2 and figures["closeness_rgb"] > 32
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert irn("roundtrip", "a.png", *words, "--report", "a.html").status == 2
+
+
 def test_equal_pictures_are_infinitely_close() -> None:
     true = scene(40, 36)
     small = true[::4, ::4]
-    figures = judge(true, true, small, lanczos_both_ways(true, (10, 9)), 4, 100, 1.0)
+    grid = Grid.scaled(40, 36, Fraction(4))
+    figures = judge(true, true, small, lanczos_both_ways(true, (10, 9)), grid, 100, 1.0)
     assert figures.psnr_y == math.inf and figures.ssim_y == pytest.approx(1.0)
 
 

@@ -25,7 +25,7 @@ def to_samples(image: NDArray[np.floating]) -> Samples:
     return grid
 
 
-def bicubic_resize(image: Samples, factor: Fraction | int) -> Samples:
+def bicubic_resize(image: Samples, factor: Fraction | int | tuple[Fraction, Fraction]) -> Samples:
     """MATLAB's kernel in floats, rounded once: the reference that the small picture is held to."""
     return to_samples(resize(image / 255.0, factor))
 
