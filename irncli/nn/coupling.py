@@ -5,8 +5,8 @@ A half-step reads one set of channels and rewrites the other, so it can run tile
     terms(source window) -> what the subnets say (the only part that sees neighbours)
     apply(target, terms) -> target, pixel by pixel      undo(target, terms) -> target
 
-A coupling is a list of half-steps; its inverse is the same list undone from the end. A new coupling is
-one class and one line in ``COUPLINGS``.
+A coupling is a list of half-steps; its inverse is the same list undone from the end. ``COUPLINGS`` in
+``couplings.py`` names those that a recipe may ask for.
 """
 
 from __future__ import annotations
@@ -62,21 +62,25 @@ class HalfStep:
         raise NotImplementedError
 
 
-class LowShift(HalfStep):
-    """``x1 += F(x2)``: the details correct the small picture."""
+class Shift(HalfStep):
+    """``target += F(source)``; several subnets: the sum of what they say."""
 
-    def __init__(self, subnet: nn.Module, channels: int) -> None:
-        super().__init__([subnet])
-        self.reads, self.writes = (LOW, channels), (0, LOW)
+    def __init__(self, subnets: list[nn.Module], reads: tuple[int, int], writes: tuple[int, int]) -> None:
+        super().__init__(subnets)
+        self.reads, self.writes = reads, writes
 
     def subnet_terms(self, source: Tensor) -> Terms:
-        return (self.subnets[0](source),)
+        return tuple(subnet(source) for subnet in self.subnets)
 
     def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
-        return target + terms[0]
+        for term in terms:
+            target = target + term
+        return target
 
     def undo_terms(self, target: Tensor, terms: Terms) -> Tensor:
-        return target - terms[0]
+        for term in terms:
+            target = target - term
+        return target
 
 
 class HighAffine(HalfStep):
@@ -114,6 +118,12 @@ class Coupling(nn.Module):
     """A block over ``channels`` channels, the first three of them low."""
 
     half_steps: list[HalfStep]
+    streams: list[int]
+    """Channels of the parts that are read and written as wholes, in their order."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.streams = [LOW, channels - LOW]
 
     def forward(self, x: Tensor) -> Tensor:
         return self._sweep(x, inverse=False)
@@ -122,23 +132,31 @@ class Coupling(nn.Module):
         return self._sweep(y, inverse=True)
 
     def _sweep(self, x: Tensor, *, inverse: bool) -> Tensor:
-        parts = {(0, LOW): x[:, :LOW], (LOW, x.shape[1]): x[:, LOW:]}
+        parts = list(x.split(self.streams, 1))
+        starts = [sum(self.streams[:i]) for i in range(len(parts) + 1)]
         for half in reversed(self.half_steps) if inverse else self.half_steps:
-            terms = half.terms(parts[half.reads])
+            first, end = (starts.index(edge) for edge in half.reads)
+            terms = half.terms(_joined(parts[first:end]))
+            first, end = (starts.index(edge) for edge in half.writes)
             change = half.undo_terms if inverse else half.apply_terms
-            parts[half.writes] = change(parts[half.writes], terms)
-        return torch.cat(tuple(parts.values()), 1)
+            done = change(_joined(parts[first:end]), terms)
+            parts[first:end] = done.split(self.streams[first:end], 1)
+        return torch.cat(parts, 1)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 class AffineCoupling(Coupling):
     """The paper's block: F, G and H are three subnets."""
 
     def __init__(self, channels: int, make: MakeSubnet, clamp: float) -> None:
-        super().__init__()
+        super().__init__(channels)
         high = channels - LOW
         self.F, self.G, self.H = make(high, LOW), make(LOW, high), make(LOW, high)
         self.half_steps = [
-            LowShift(self.F, channels),
+            Shift([self.F], (LOW, channels), (0, LOW)),
             HighAffine([self.G, self.H], channels, clamp),
         ]
 
@@ -147,13 +165,30 @@ class SharedAffineCoupling(Coupling):
     """The same block with G and H on one trunk: a third cheaper (family.md, 3.2)."""
 
     def __init__(self, channels: int, make: MakeSubnet, clamp: float) -> None:
-        super().__init__()
+        super().__init__(channels)
         high = channels - LOW
         self.F, self.GH = make(high, LOW), make(LOW, 2 * high)
-        self.half_steps = [LowShift(self.F, channels), HighAffine([self.GH], channels, clamp)]
+        self.half_steps = [Shift([self.F], (LOW, channels), (0, LOW)), HighAffine([self.GH], channels, clamp)]
 
 
-COUPLINGS: dict[str, type[AffineCoupling] | type[SharedAffineCoupling]] = {
-    "affine": AffineCoupling,
-    "affine-shared": SharedAffineCoupling,
-}
+class AdditiveCoupling(Coupling):
+    """Shifts alone: nothing is scaled, so no error grows on the way back."""
+
+    def __init__(self, channels: int, make: MakeSubnet, clamp: float) -> None:
+        super().__init__(channels)
+        low, high = (0, LOW), (LOW, channels)
+        self.F, self.G = make(channels - LOW, LOW), make(LOW, channels - LOW)
+        self.half_steps = [Shift([self.F], high, low), Shift([self.G], low, high)]
+
+
+class Prediction(Coupling):
+    """HCFlow's conditional step: the high bands as the small picture alone predicts them (family.md, 1.3).
+
+    What is encoded is how far they are from it; restored at temperature 0 they are the prediction. The small
+    picture is left as it is.
+    """
+
+    def __init__(self, channels: int, make: MakeSubnet, clamp: float) -> None:
+        super().__init__(channels)
+        self.GH = make(LOW, 2 * (channels - LOW))
+        self.half_steps = [HighAffine([self.GH], channels, clamp)]

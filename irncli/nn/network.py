@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from irncli.nn.coupling import COUPLINGS, LOW, Coupling, HalfStep
+from irncli.nn.coupling import LOW, Coupling, HalfStep, Prediction
+from irncli.nn.couplings import COUPLINGS
 from irncli.nn.haar import HaarStep
 from irncli.nn.mixing import MixingStep
 from irncli.nn.subnets import SUBNETS
@@ -18,6 +19,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 MAX_BLOCKS = 64
 MAX_WIDTH = 1024
+MAX_UNITS = 8
 DOWNSAMPLINGS = ("haar", "matrix")
 
 
@@ -39,10 +41,14 @@ class NetworkConfig:
     """Bound of a block's log-scale."""
     downsampling: str = "haar"
     """``haar``: scale is a power of two, one level for each halving; ``matrix``: one level."""
+    predict: int = 0
+    """Width of a last step that predicts the high bands from the small picture (HCFlow); 0: none."""
+    predict_units: int = 2
+    """Residual units of its subnet."""
 
     def __post_init__(self) -> None:
         """Raise ValueError on anything that does not describe a network."""
-        for name in ("scale", "units"):
+        for name in ("scale", "units", "predict", "predict_units"):
             if type(getattr(self, name)) is not int:
                 raise ValueError(f"{name} must be an integer")
         for name in ("blocks", "width"):
@@ -69,8 +75,10 @@ class NetworkConfig:
             raise ValueError(f"blocks must lie in 0..{MAX_BLOCKS}")
         if not all(1 <= w <= MAX_WIDTH for w in self.width):
             raise ValueError(f"width must lie in 1..{MAX_WIDTH}")
-        if not 0 <= self.units <= 8:
-            raise ValueError("units must lie in 0..8")
+        if not 0 <= self.units <= MAX_UNITS or not 0 <= self.predict_units <= MAX_UNITS:
+            raise ValueError(f"units must lie in 0..{MAX_UNITS}")
+        if not 0 <= self.predict <= MAX_WIDTH:
+            raise ValueError(f"predict must lie in 0..{MAX_WIDTH}")
 
     @property
     def levels(self) -> int:
@@ -82,8 +90,12 @@ class NetworkConfig:
         return LOW * (self.scale * self.scale - 1)
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no spaces. Part of a network's identity."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Canonical JSON: sorted keys, no spaces. Part of a network's identity.
+
+        A network without a prediction says nothing of it: its identity is older than the setting.
+        """
+        record = {k: v for k, v in asdict(self).items() if self.predict or not k.startswith("predict")}
+        return json.dumps(record, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> NetworkConfig:
@@ -143,10 +155,15 @@ class InvertibleRescaler(nn.Module):
 
             self.down.append(step)
             self.levels.append(
-                nn.ModuleList(
-                    COUPLINGS[config.coupling](channels, make, config.clamp) for _ in range(blocks)
-                )
+                nn.ModuleList(COUPLINGS[config.coupling](channels, make, config.clamp) for _ in range(blocks))
             )
+
+        if config.predict:
+
+            def predictor(inputs: int, outputs: int) -> nn.Module:
+                return make_subnet(inputs, outputs, config.predict, config.predict_units)
+
+            self.levels[-1].append(Prediction(channels, predictor, config.clamp))
 
     @property
     def scale(self) -> int:

@@ -9,6 +9,7 @@ class and one line in ``SUBNETS``.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -29,14 +30,15 @@ def _onednn(dtype: torch.dtype) -> bool:
 
 
 class Conv(nn.Conv2d):
-    """3x3, zero padding 1, bias; computes in the dtype of its input, whatever the weights' dtype.
+    """``side`` x ``side``, zero padding, bias; computes in its input's dtype, whatever the weights' dtype.
 
     On the CPU inference calls oneDNN by name: left to itself torch takes another kernel for small inputs,
     and a tile would differ from the whole picture by a bit (measured; architecture of exact tiles).
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, padding=1)
+    def __init__(self, inputs: int, outputs: int, side: int = 3, groups: int = 1) -> None:
+        """``side``: odd."""
+        super().__init__(inputs, outputs, side, padding=side // 2, groups=groups)
 
     def forward(self, x: Tensor, activate: bool = False) -> Tensor:
         """``activate``: LeakyReLU on the result, which oneDNN does in the same pass."""
@@ -44,13 +46,15 @@ class Conv(nn.Conv2d):
         assert bias is not None
         weight, bias = self.weight.to(x.dtype), bias.to(x.dtype)
         if x.device.type == "cpu" and not torch.is_grad_enabled() and _onednn(x.dtype):
-            one = [1, 1]
+            one, pad = [1, 1], [self.kernel_size[0] // 2] * 2
             post: tuple[str, list[float]] = ("leaky_relu", [SLOPE]) if activate else ("none", [])
             x = x.contiguous(memory_format=torch.channels_last)
             weight = weight.contiguous(memory_format=torch.channels_last)
-            y: Tensor = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, one, one, one, 1, *post, "")
+            y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+                x, weight, bias, pad, one, one, self.groups, *post, ""
+            )
             return y
-        y = fn.conv2d(x, weight, bias, padding=1)
+        y = fn.conv2d(x, weight, bias, padding=self.kernel_size[0] // 2, groups=self.groups)
         if activate:
             y = _learnt(y) if torch.is_grad_enabled() else fn.leaky_relu(y, SLOPE)
         return y
@@ -121,7 +125,65 @@ class ResidualSubnet(nn.Module):
         return out
 
 
-SUBNETS: dict[str, type[DenseSubnet] | type[ResidualSubnet]] = {
+class ShortSubnet(nn.Module):
+    """A reading of IRRM's Enhanced Block, whose layout could not be read (family.md, 1.8).
+
+    Residual blocks of two convolutions with a short connection over each, all their results fused by a 1x1
+    convolution, and a short connection from the input to the output.
+    """
+
+    alignment = 1
+
+    def __init__(self, inputs: int, outputs: int, width: int, units: int = 1) -> None:
+        super().__init__()
+        self.radius = 1 + 2 * units
+        self.inp = Conv(inputs, width)
+        self.first = nn.ModuleList(Conv(width, width) for _ in range(units))
+        self.second = nn.ModuleList(Conv(width, width) for _ in range(units))
+        self.fuse = Conv(width * (units + 1) + inputs, outputs, side=1)
+        for conv in (self.inp, *self.first, *self.second):
+            nn.init.xavier_normal_(conv.weight)
+            nn.init.zeros_(conv.bias)
+        _zero(self.fuse)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = [self.inp(x, activate=True)]
+        for first, second in zip(self.first, self.second, strict=True):
+            seen.append(seen[-1] + second(first(seen[-1], activate=True)))
+        out: Tensor = self.fuse(torch.cat((*seen, x), 1))
+        return out
+
+
+class WideSubnet(nn.Module):
+    """3x3 in, ``units`` residual pairs of a 7x7 depthwise and a 1x1 convolution, 3x3 out: it sees far."""
+
+    alignment = 1
+    side = 7
+
+    def __init__(self, inputs: int, outputs: int, width: int, units: int = 1) -> None:
+        super().__init__()
+        self.radius = 2 + self.side // 2 * units
+        self.inp = Conv(inputs, width)
+        self.far = nn.ModuleList(Conv(width, width, self.side, groups=width) for _ in range(units))
+        self.mix = nn.ModuleList(Conv(width, width, side=1) for _ in range(units))
+        self.out = Conv(width, outputs)
+        for conv in (self.inp, *self.far, *self.mix):
+            nn.init.xavier_normal_(conv.weight)
+            nn.init.zeros_(conv.bias)
+        _zero(self.out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = self.inp(x, activate=True)
+        for far, mix in zip(self.far, self.mix, strict=True):
+            seen = seen + mix(far(seen), activate=True)
+        out: Tensor = self.out(seen)
+        return out
+
+
+SUBNETS: dict[str, Callable[[int, int, int, int], nn.Module]] = {
     "dense": DenseSubnet,
     "residual": ResidualSubnet,
+    "short": ShortSubnet,
+    "wide": WideSubnet,
 }
+"""(inputs, outputs, width, units) -> subnet."""

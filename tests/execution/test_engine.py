@@ -14,7 +14,7 @@ from irncli.execution import device
 from irncli.execution.engine import Engine
 from irncli.execution.sweep import LEAST_WIDTH
 from irncli.execution.tiles import Region, grid, spans
-from irncli.nn.coupling import COUPLINGS
+from irncli.nn.couplings import COUPLINGS
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.nn.subnets import SUBNETS
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import TINY, randomise
 
-from irncli.nn.coupling import COUPLINGS
+from irncli.nn.couplings import COUPLINGS
 from irncli.nn.haar import bands, corners
 from irncli.nn.network import InvertibleRescaler, NetworkConfig, paper_config
 from irncli.nn.subnets import SUBNETS
