@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,24 @@ def randomise(network: InvertibleRescaler, seed: int, std: float = 0.01) -> Inve
             if not parameter.any():
                 parameter.normal_(0, std, generator=generator)
     return network.eval().requires_grad_(False)
+
+
+RELATIVES: list[dict[str, Any]] = [
+    {"coupling": "additive"},
+    {"coupling": "luma"},
+    {"coupling": "luma-shared"},
+    {"subnet": "short"},
+    {"subnet": "wide"},
+    {"predict": 6},
+]
+"""What each changes in a residual network with shared trunks: parts of the family that no weights have."""
+
+
+def relatives(width: int) -> list[NetworkConfig]:
+    """An x4 network of each: two levels, so every part meets 12 channels and 48."""
+    plain = {"subnet": "residual", "coupling": "affine-shared"}
+    kinds = [plain | change for change in RELATIVES]
+    return [NetworkConfig(scale=4, blocks=(2, 2), width=(width, width), **kind) for kind in kinds]
 
 
 TINY = {

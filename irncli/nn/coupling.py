@@ -132,7 +132,7 @@ class Coupling(nn.Module):
         return self._sweep(y, inverse=True)
 
     def _sweep(self, x: Tensor, *, inverse: bool) -> Tensor:
-        parts = list(x.split(self.streams, 1))
+        parts = list(torch.split(x, self.streams, 1))
         starts = [sum(self.streams[:i]) for i in range(len(parts) + 1)]
         for half in reversed(self.half_steps) if inverse else self.half_steps:
             first, end = (starts.index(edge) for edge in half.reads)
@@ -140,7 +140,7 @@ class Coupling(nn.Module):
             first, end = (starts.index(edge) for edge in half.writes)
             change = half.undo_terms if inverse else half.apply_terms
             done = change(_joined(parts[first:end]), terms)
-            parts[first:end] = done.split(self.streams[first:end], 1)
+            parts[first:end] = torch.split(done, self.streams[first:end], 1)
         return torch.cat(parts, 1)
 
 

@@ -154,16 +154,15 @@ class InvertibleRescaler(nn.Module):
                 return make_subnet(inputs, outputs, width, config.units)
 
             self.down.append(step)
-            self.levels.append(
-                nn.ModuleList(COUPLINGS[config.coupling](channels, make, config.clamp) for _ in range(blocks))
-            )
+            kind = COUPLINGS[config.coupling]
+            steps = [kind(channels, make, config.clamp) for _ in range(blocks)]
+            if config.predict and len(self.down) == config.levels:
 
-        if config.predict:
+                def predictor(inputs: int, outputs: int) -> nn.Module:
+                    return make_subnet(inputs, outputs, config.predict, config.predict_units)
 
-            def predictor(inputs: int, outputs: int) -> nn.Module:
-                return make_subnet(inputs, outputs, config.predict, config.predict_units)
-
-            self.levels[-1].append(Prediction(channels, predictor, config.clamp))
+                steps.append(Prediction(channels, predictor, config.clamp))
+            self.levels.append(nn.ModuleList(steps))
 
     @property
     def scale(self) -> int:

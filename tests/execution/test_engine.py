@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import randomise
+from networks import randomise, relatives
 
 from irncli.errors import DeviceError, UsageError
 from irncli.execution import device
@@ -24,9 +24,14 @@ CONFIGS = [
         downsampling="matrix" if scale == 3 else "haar",
     )
     for scale, levels in ((2, 1), (3, 1), (4, 2), (8, 3))
-    for subnet in SUBNETS
-    for coupling in COUPLINGS
-]  # fmt: skip
+    for subnet in ("dense", "residual")
+    for coupling in ("affine", "affine-shared")
+] + relatives(7)  # fmt: skip
+
+
+def test_every_subnet_and_coupling_is_tested() -> None:
+    assert {c.subnet for c in CONFIGS} == set(SUBNETS)
+    assert {c.coupling for c in CONFIGS} == set(COUPLINGS)
 
 
 def network(config: NetworkConfig) -> InvertibleRescaler:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import TINY, randomise
+from networks import TINY, randomise, relatives
 
 from irncli.nn.couplings import COUPLINGS
 from irncli.nn.haar import bands, corners
@@ -27,8 +28,8 @@ CONFIGS = [
     )
     for scale, levels in ((2, 1), (3, 1), (4, 2), (8, 3))
     for subnet, units in (("dense", 1), ("residual", 1), ("residual", 2))
-    for coupling in COUPLINGS
-]
+    for coupling in ("affine", "affine-shared")
+] + relatives(5)
 
 
 def picture(config: NetworkConfig, height: int, width: int, seed: int, dtype: torch.dtype) -> torch.Tensor:
@@ -86,6 +87,9 @@ def test_a_subnet_reaches_exactly_its_radius(config: NetworkConfig) -> None:
     torch.manual_seed(0)
     network = randomise(InvertibleRescaler(config), 0, std=0.1)
     for half in network.half_steps():
+        if not half.subnets:  # pixel by pixel
+            assert half.radius == 0 and half.terms(torch.rand(1, 3, 5, 5)) == ()
+            continue
         side = 2 * half.radius + 5
         middle = side // 2
         x = torch.rand(1, half.reads[1] - half.reads[0], side, side)
@@ -107,7 +111,8 @@ def test_configurations_survive_json() -> None:
     [
         {"scale": 5}, {"scale": 0}, {"scale": 4.0}, {"blocks": (1,)}, {"blocks": (1, 1000)},
         {"blocks": (True, 1)}, {"blocks": "11"}, {"width": (0, 1)}, {"subnet": "x"}, {"coupling": "x"},
-        {"clamp": 0}, {"clamp": "1"}, {"downsampling": "x"}, {"units": 100},
+        {"clamp": 0}, {"clamp": "1"}, {"downsampling": "x"}, {"units": 100}, {"predict": -1},
+        {"predict": 1.0}, {"predict": 9999}, {"predict_units": 100},
     ],
     ids=str,
 )  # fmt: skip
@@ -115,6 +120,45 @@ def test_a_configuration_that_is_no_network_is_refused(change: dict[str, object]
     record = dataclasses.asdict(TINY[4]) | change
     with pytest.raises(ValueError):
         NetworkConfig(**record)
+
+
+def test_a_network_without_a_prediction_keeps_its_older_identity() -> None:
+    """Weight files are known by this text: it must not change under those that are out."""
+    plain = TINY[2].to_json()
+    assert "predict" not in plain
+    assert NetworkConfig(**json.loads(plain), predict=6).to_json() != plain
+
+
+def test_the_luma_coupling_takes_chroma_then_luma_then_the_rest() -> None:
+    """Its three steps see what the ones before have changed, and grey shifts alone leave colour alone."""
+    config = NetworkConfig(scale=2, blocks=(1,), width=(5,), subnet="residual", coupling="luma")
+    network = InvertibleRescaler(config).double()
+    block = network.levels[0][0]
+    x = torch.rand(1, 12, 6, 6, dtype=torch.float64)
+    torch.nn.init.constant_(block.K.subnet.out.bias, 0.25)  # luma up, whatever the source
+    moved = block(x) - x
+    assert torch.allclose(moved[:, :3], torch.full_like(moved[:, :3], 0.25), atol=1e-5)
+    torch.nn.init.constant_(block.E.subnet.out.bias, 0.1)  # both colour differences, and no luma
+    chroma = block(x)[:, :3] - x[:, :3] - 0.25
+    luma = (chroma * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+    assert luma.abs().max() < 1e-5 and chroma.abs().min() > 0.01
+    assert (block.inverse(block(x)) - x).abs().max() < 1e-12
+
+
+def test_a_prediction_leaves_the_small_picture_alone() -> None:
+    """Its own claim: temperature 0 restores what it says of the high bands, and LR is not touched."""
+    plain = NetworkConfig(scale=2, blocks=(1,), width=(5,), subnet="residual", coupling="affine-shared")
+    torch.manual_seed(0)
+    network = randomise(InvertibleRescaler(dataclasses.replace(plain, predict=6)), 0, std=0.1)
+    bare = InvertibleRescaler(plain)
+    bare.load_state_dict({k: v for k, v in network.state_dict().items() if ".0.1." not in k})
+    x = torch.rand(1, 3, 12, 12)
+    (lr, z), (bare_lr, high) = network(x), bare(x)
+    assert torch.equal(lr, bare_lr) and not torch.equal(z, high)
+    shift, scale = network.levels[0][1].GH(lr).chunk(2, 1)
+    predicted = -shift / torch.exp(torch.tanh(scale / 2))
+    restored = network.inverse(lr, torch.zeros_like(z))
+    assert torch.allclose(restored, bare.inverse(lr, predicted), atol=1e-5)
 
 
 @pytest.mark.parametrize(
