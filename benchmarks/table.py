@@ -17,8 +17,8 @@ from irncli.evaluation.scores import Figures, Quality, Scores
 
 TOP = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
-NOT_SCORES = {"lab.json", "upscalers.json"}
-"""Rows of the notebook (lab_table.py) and of the other upscalers (upscalers.py)."""
+NOT_SCORES = {"lab.json", "upscalers.json", "refinement.json"}
+"""Rows of the notebook (lab_table.py), of the other upscalers and of --refine (scripts of these names)."""
 PAPER = {
     (2, "Set5"): "43.99 / .9871",
     (2, "Set14"): "40.79 / .9778",

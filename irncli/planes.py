@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from irncli.execution.engine import Engine
 from irncli.execution.freed import give_back
@@ -50,25 +52,32 @@ class Planes:
     ) -> NDArray[np.float32]:
         """H W C uint8 -> h w 3 float32, the small picture before the file's grid."""
         grid = grid or self.grid(*samples.shape[:2])
-        s = self.scale
-        rows, columns = grid.small_height, grid.small_width
+        rows, columns = grid.small
         (top, bottom), (left, right) = _margin(rows), _margin(columns)
+        pixels = self.source(samples, grid)
+        small = self._encoded(top + rows + bottom, left + columns + right, pixels, spill)
+        return np.ascontiguousarray(small[top : top + rows, left : left + columns])
+
+    def source(self, samples: Samples, grid: Grid) -> Callable[[int, int], torch.Tensor]:
+        """Any rows, whole sites, of what the network sees of H W C uint8: 1 3 n W float32 in [0, 1].
+
+        Edges are repeated to whole sites and around a tiny picture.
+        """
+        s = self.scale
         if not grid.is_whole(s):
-            return self._down_resampled(samples, grid, spill)
+            return self._source_resampled(samples, grid)
+        (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
         if top or bottom or left or right:
-            rest = rows * s - grid.height, columns * s - grid.width
+            rest = grid.small_height * s - grid.height, grid.small_width * s - grid.width
             pads = ((top * s, bottom * s + rest[0]), (left * s, right * s + rest[1]), (0, 0))
-            small = self.down_real(np.pad(samples, pads, mode="edge"), spill=spill)
-            return np.ascontiguousarray(small[top : top + rows, left : left + columns])
+            samples = np.pad(samples, pads, mode="edge")
 
         def pixels(first: int, end: int) -> torch.Tensor:
             return pad_to_multiple(to_planes(samples[first:end]), s)
 
-        return self._encoded(rows, columns, pixels, spill)
+        return pixels
 
-    def _down_resampled(
-        self, samples: Samples, grid: Grid, spill: Spill | None
-    ) -> NDArray[np.float32]:
+    def _source_resampled(self, samples: Samples, grid: Grid) -> Callable[[int, int], torch.Tensor]:
         s = self.scale
         (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
         rows, columns = top + grid.small_height + bottom, left + grid.small_width + right
@@ -82,8 +91,7 @@ class Planes:
             planes = torch.from_numpy(np.ascontiguousarray(picture.rows(first, end).transpose(2, 0, 1)))
             return planes.expand(3, -1, -1).contiguous()[None]
 
-        small = self._encoded(rows, columns, pixels, spill)
-        return np.ascontiguousarray(small[top : top + grid.small_height, left : left + grid.small_width])
+        return pixels
 
     def _encoded(
         self, rows: int, columns: int, pixels: Callable[[int, int], torch.Tensor], spill: Spill | None
@@ -178,6 +186,23 @@ class Planes:
         z = latent_rows(columns, latent.mean, latent.std, tau, seed, stream)
         for band in self.engine.decode(rows, columns, small_rows, z, spill):
             yield band.mean(1, keepdim=True) if grey else band
+
+
+def whole_cells(samples: Samples, grid: Grid) -> Samples:
+    """H W or H W C, the edge repeated as far as the last cells reach beyond it, which a scale lets them."""
+    reach = [ceil(n * step) for n, step in zip(grid.small, grid.steps, strict=True)]
+    pads = [(0, r - n) for r, n in zip(reach, samples.shape[:2], strict=True)]
+    return np.pad(samples, pads + [(0, 0)] * (samples.ndim - 2), mode="edge")
+
+
+def bicubic(samples: Samples, grid: Grid) -> Samples:
+    """H W or H W C uint8 -> the small picture that Pillow's bicubic makes, h w or h w C uint8."""
+    padded = whole_cells(samples, grid)
+    box = (0, 0, float(grid.small_width * grid.step_x), float(grid.small_height * grid.step_y))
+    planes = padded[..., 0] if samples.shape[2:] == (1,) else padded
+    size = (grid.small_width, grid.small_height)
+    small = np.array(Image.fromarray(planes).resize(size, Image.Resampling.BICUBIC, box))
+    return small.reshape(*grid.small, *samples.shape[2:])
 
 
 def _cut(

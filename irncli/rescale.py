@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
 from typing import overload
 
 import numpy as np
@@ -26,8 +25,9 @@ from irncli.images.rows import Room, in_memory
 from irncli.images.transparency import around, extremes, flatten_alpha, spread
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
-from irncli.planes import Planes, Samples
+from irncli.planes import Planes, Samples, bicubic, whole_cells
 from irncli.pretrained.load import Weights, load_weights
+from irncli.refine import refined
 from irncli.scratch import Spill
 from irncli.sizes import Grid, Wish
 
@@ -92,11 +92,13 @@ class Rescaler:
         keep_name: str | None = None,
         grid: Grid | None = None,
         spill: Spill | None = None,
+        refine: int = 0,
     ) -> tuple[Picture, Manifest]:
         """A decoded file -> its small picture and the manifest that belongs into it.
 
         ``grid``: of another size than the network's own, for which the picture is resampled before it.
         ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
+        ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`).
         """
         picture, trained_grey = loaded.picture, self.weights.grey
         grid = grid or self.planes.grid(picture.height, picture.width)
@@ -105,6 +107,8 @@ class Rescaler:
             colour = extend_under_transparency(colour, picture.alpha)
         as_grey = picture.grey and trained_grey
         small_colour = self.planes.down(colour, as_grey, grid, spill)
+        if refine:
+            small_colour = refined(self.planes, colour, small_colour, grid, picture.grey, refine)
         small_alpha = None
         if picture.alpha is not None:
             small_alpha = self._alpha_down(picture.alpha, grid)
@@ -124,6 +128,7 @@ class Rescaler:
             pixels_sha256=picture_digest(small),
             tool=f"irn {irncli.__version__}",
             name=keep_name,
+            options={"refine": refine} if refine else {},
             small=None if grid.is_whole(self.scale) else grid.text,
         )
         return small, manifest
@@ -165,16 +170,11 @@ class Rescaler:
         return Picture(colour, alpha, small.metadata)
 
     def _alpha_down(self, alpha: Samples, grid: Grid) -> Samples:
-        # By a scale the last cells may reach beyond the picture.
-        reach = [ceil(n * step) for n, step in zip(grid.small, grid.steps, strict=True)]
-        padded = np.pad(alpha, [(0, r - n) for r, n in zip(reach, alpha.shape, strict=True)], mode="edge")
         if self.weights.grey:
             small = self.planes.down(alpha[..., None], True, grid)[..., 0]
         else:
-            box = (0, 0, float(grid.small_width * grid.step_x), float(grid.small_height * grid.step_y))
-            size = (grid.small_width, grid.small_height)
-            small = np.array(Image.fromarray(padded).resize(size, Image.Resampling.BICUBIC, box))
-        flatten_alpha(small, *around(*extremes(padded, grid.steps, grid.small)))
+            small = bicubic(alpha, grid)
+        flatten_alpha(small, *around(*extremes(whole_cells(alpha, grid), grid.steps, grid.small)))
         return small
 
     def _alpha_up(self, alpha: Samples, grid: Grid, way: str, tau: float, seed: int) -> Samples:
@@ -228,21 +228,25 @@ class Rescaler:
     # Images and arrays ------------------------------------------------------------------------
 
     @overload
-    def downscale(self, image: Image.Image, wish: Wish | None = None) -> tuple[Image.Image, Manifest]: ...
-    @overload
-    def downscale(self, image: Samples, wish: Wish | None = None) -> tuple[Samples, Manifest]: ...
     def downscale(
-        self, image: Image.Image | Samples, wish: Wish | None = None
+        self, image: Image.Image, wish: Wish | None = None, *, refine: int = 0
+    ) -> tuple[Image.Image, Manifest]: ...
+    @overload
+    def downscale(
+        self, image: Samples, wish: Wish | None = None, *, refine: int = 0
+    ) -> tuple[Samples, Manifest]: ...
+    def downscale(
+        self, image: Image.Image | Samples, wish: Wish | None = None, *, refine: int = 0
     ) -> tuple[Image.Image | Samples, Manifest]:
         """A Pillow image or a uint8 array -> the small one, of the same kind, and its manifest.
 
         ``wish``: a size or a scale that is not the network's, such as ``Wish(max_side=1200)``; as stored,
-        whatever a viewer would show.
+        whatever a viewer would show. ``refine``: steps by which it is made to restore better.
         """
         picture = _as_picture(image)
         loaded = Loaded(picture=picture, text=None, sha256=picture_digest(picture), format="")
         grid = wish.grid(picture.width, picture.height) if wish else None
-        small, manifest = self.downscale_picture(loaded, grid=grid)
+        small, manifest = self.downscale_picture(loaded, grid=grid, refine=refine)
         return _like(image, small), manifest
 
     @overload

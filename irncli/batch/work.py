@@ -49,6 +49,8 @@ class Downscale:
     max_pixels: int = 500_000_000
     page: int | None = None
     """Of files with several, from 1."""
+    refine: int = 0
+    """Steps that make the small picture restore better."""
     _known: dict[str, Stated] = field(default_factory=dict, repr=False)
     headers: Headers = field(default_factory=Headers)
     budget: Budget = Budget()
@@ -58,7 +60,8 @@ class Downscale:
         """What else of the options shapes the small pictures."""
         more = {"strip": 1} if self.strip else {}
         page = {} if self.page is None else {"page": self.page}
-        return self.models.options | self.fit.options | more | page
+        refine = {"refine": self.refine} if self.refine else {}
+        return self.models.options | self.fit.options | more | page | refine
 
     def _name(self, job: Job) -> str | None:
         return job.source.name if self.keep_name and job.data is None else None
@@ -95,7 +98,9 @@ class Downscale:
         model, grid = self.fit.of(picture.width, picture.height, turned=turned)
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(self.outputs.folder(job)), self._name(job)
-        small, manifest = rescaler.downscale_picture(loaded, keep_name=name, grid=grid, spill=spill)
+        small, manifest = rescaler.downscale_picture(
+            loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine
+        )
         return small, replace(manifest, options=self.options), loaded.picture.notes
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:

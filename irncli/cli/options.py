@@ -172,6 +172,7 @@ Seed = Annotated[
 ]
 
 MOST_JOBS = 256
+MOST_REFINE = 1000
 MOST_SEED = 2**63 - 1
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 _PIXELS = re.compile(r"(\d+(?:\.\d+)?)\s*(mp|m|k|g)?", re.IGNORECASE)
@@ -310,6 +311,15 @@ def check_page(page: int | None) -> None:
     """Raise UsageError for a page that no file has."""
     if page is not None and page < 1:
         raise UsageError(f"--page {page} is no page", "The first is 1.")
+
+
+def check_refine(steps: int, memory: int | None) -> None:
+    """Raise UsageError for a number of steps that is none, or that never ends, and beside a budget."""
+    if steps and memory is not None:
+        what = "--refine goes through the whole picture at each step, and --memory-budget does not hold it"
+        raise UsageError(what, "Keep one.")
+    if not 0 <= steps <= MOST_REFINE:
+        raise UsageError(f"--refine {steps} is out of range", f"Use 0 to {MOST_REFINE}, such as 5.")
 
 
 def pixels_from(word: str) -> int:

@@ -76,7 +76,7 @@ def test_broken_foreign_and_missing_outputs_are_made_again(small: Runs, tmp_path
     assert small().lines == ["s/a.x4.png"]
 
 
-@pytest.mark.parametrize("words", [("--strip",), ("--keep-name",), ("--dtype", "bf16")])
+@pytest.mark.parametrize("words", [("--strip",), ("--keep-name",), ("--dtype", "bf16"), ("--refine", "1")])
 def test_small_pictures_of_other_options_are_made_again(words: tuple[str, ...], small: Runs) -> None:
     assert len(small(*words).lines) == 3
     assert small(*words).out == ""

@@ -1,0 +1,55 @@
+"""downscale --refine: ordinary small pictures that restore better."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from running import ROOT, Irn, save
+
+from irncli.manifest import Manifest
+
+
+def test_a_folder_restores_better_without_a_word_to_upscale(irn: Irn, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with Image.open(ROOT / "examples/osprey.webp") as photo:
+        for i, name in enumerate(("a", "b")):
+            left = 300 + 120 * i
+            photo.convert("RGB").crop((left, 200, left + 117, 310)).save(tmp_path / f"in/{name}.png")
+    errors = {}
+    for steps in (0, 2):
+        assert irn("downscale", "in", "-o", f"s{steps}/", "--refine", steps).status == 0
+        assert irn("upscale", f"s{steps}", "-o", f"r{steps}/").status == 0
+        for name in ("a", "b"):
+            with Image.open(tmp_path / f"in/{name}.png") as original:
+                wanted = np.asarray(original, np.float64)
+            with Image.open(tmp_path / f"r{steps}/{name}.png") as back:
+                errors[steps, name] = np.square(np.asarray(back) - wanted).mean()
+    assert all(errors[2, name] < errors[0, name] for name in ("a", "b"))
+    with Image.open(tmp_path / "s2/a.x4.png") as small:
+        assert Manifest.from_json(small.info["irn"]).options == {"refine": 2}
+
+
+def test_info_tells_of_it(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    assert irn("downscale", "a.png", "--model", tiny_model, "--refine", 1).status == 0
+    (record,) = map(json.loads, irn("info", "a.x4.png", "--json").lines)
+    assert record["manifest"]["options"] == {"refine": 1}
+
+
+@pytest.mark.parametrize("steps", ["-1", "1001"])
+def test_steps_out_of_range(steps: str, irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    ran = irn("downscale", "a.png", "--refine", steps)
+    assert ran.status == 2 and f"--refine {steps} is out of range" in ran.error()
+    assert not (tmp_path / "a.x4.png").exists()
+
+
+def test_a_budget_is_refused_beside_it(irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    ran = irn("downscale", "a.png", "--refine", 1, "--memory-budget", "2GB")
+    assert ran.status == 2 and "--memory-budget" in ran.error()
+    assert irn("downscale", "a.png", "--refine", 0, "--memory-budget", "2GB").status == 0

@@ -1,0 +1,115 @@
+"""Refinement: restored better or left alone, never further from bicubic, tile by tile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import irncli.refine
+from irncli.planes import Samples, bicubic
+from irncli.refine import error_of, refined
+from irncli.rescale import Rescaler
+from irncli.sizes import Wish
+
+OSPREY = Path(__file__).parents[1] / "examples/osprey.webp"
+
+
+@pytest.fixture(scope="module")
+def photo() -> Samples:
+    with Image.open(OSPREY) as image:
+        return np.array(image.convert("RGB").crop((300, 200, 491, 330)))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[int, Rescaler]:
+    return {scale: Rescaler(f"irn-x{scale}", threads=1) for scale in (2, 4)}
+
+
+def squared(a: Samples, b: Samples) -> float:
+    return float(np.square(a.astype(np.float64) - b).sum())
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_photograph_restores_closer_and_is_no_further_from_bicubic(
+    scale: int, photo: Samples, shipped: dict[int, Rescaler]
+) -> None:
+    rescaler = shipped[scale]
+    plain, manifest = rescaler.downscale(photo)
+    better, told = rescaler.downscale(photo, refine=3)
+    gain = 10 * np.log10(
+        squared(photo, rescaler.upscale(plain, manifest)) / squared(photo, rescaler.upscale(better, told))
+    )
+    assert gain > 0.2
+    guide = bicubic(photo, manifest.grid)
+    assert squared(better, guide) <= squared(plain, guide)
+    assert (dict(manifest.options), dict(told.options)) == ({}, {"refine": 3})
+
+
+@pytest.mark.parametrize("wish", [None, Wish(max_side=60)], ids=["x4", "resampled"])
+def test_the_error_that_decides_is_that_of_the_file(
+    wish: Wish | None, photo: Samples, shipped: dict[int, Rescaler]
+) -> None:
+    rescaler = shipped[4]
+    grid = wish.grid(191, 130) if wish else rescaler.planes.grid(130, 191)
+    small = rescaler.planes.down(photo, False, grid)
+    restored = rescaler.planes.up(small, grid, False, 0.0, 0)
+    assert error_of(rescaler.planes, photo, small, grid, False) == squared(restored, photo)
+    better = refined(rescaler.planes, photo, small, grid, False, 2)
+    assert squared(rescaler.planes.up(better, grid, False, 0.0, 0), photo) < squared(restored, photo)
+
+
+def test_tiles_find_what_the_whole_picture_finds(
+    photo: Samples, shipped: dict[int, Rescaler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planes = shipped[4].planes
+    grid = planes.grid(*photo.shape[:2])
+    small = planes.down(photo, False)
+    errors = {}
+    for side in (64, 4096):
+        monkeypatch.setattr(irncli.refine, "SIDE", side)
+        better = refined(planes, photo, small, grid, False, 3)
+        errors[side] = error_of(planes, photo, better, grid, False)
+    assert errors[64] == pytest.approx(errors[4096], rel=0.005)  # 0.02 dB of a gain of some tenths
+
+
+def test_nothing_that_restores_worse_is_kept(
+    photo: Samples, shipped: dict[int, Rescaler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planes = shipped[4].planes
+    grid = planes.grid(*photo.shape[:2])
+    small = planes.down(photo, False)
+    worse = np.where(small < 128, small + 9, small - 9)
+    monkeypatch.setattr(irncli.refine, "_descend", lambda *_: worse)
+    assert error_of(planes, photo, worse, grid, False) > error_of(planes, photo, small, grid, False)
+    assert refined(planes, photo, small, grid, False, 3) is small
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA"])
+@pytest.mark.parametrize("grey", [True, False])
+def test_grey_and_alpha(mode: str, grey: bool, tiny_model: Path, tiny_colour_only: Path) -> None:
+    rescaler = Rescaler(str(tiny_model if grey else tiny_colour_only), threads=1)
+    with Image.open(OSPREY) as image:
+        picture = image.convert("RGB").crop((300, 200, 391, 290)).convert(mode)
+    if picture.mode != "L":
+        alpha = np.zeros((90, 91), np.uint8)
+        alpha[20:] = 255
+        picture.putalpha(Image.fromarray(alpha))
+    plain, manifest = rescaler.downscale(picture)
+    better, told = rescaler.downscale(picture, refine=2)
+    assert (better.size, better.mode) == (plain.size, plain.mode)
+    before, after = (
+        np.asarray(rescaler.upscale(small, which).convert("RGB"))[20:]
+        for small, which in ((plain, manifest), (better, told))
+    )
+    original = np.asarray(picture.convert("RGB"))[20:]
+    assert squared(after, original) < squared(before, original)
+    if mode != "L":
+        assert np.array_equal(np.asarray(better)[..., -1], np.asarray(plain)[..., -1])
+
+
+def test_tiny_pictures_are_left_alone(photo: Samples, shipped: dict[int, Rescaler]) -> None:
+    corner = np.ascontiguousarray(photo[:44, :100])
+    assert np.array_equal(shipped[4].downscale(corner)[0], shipped[4].downscale(corner, refine=2)[0])
