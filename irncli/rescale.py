@@ -52,7 +52,7 @@ class Rescaler:
     ) -> None:
         """``model``: a name of the catalogue or a file. Raise ModelError, UsageError or DeviceError.
 
-        ``on_shortage`` is called whenever a tile is halved for want of memory.
+        ``on_shortage`` is called the first time that a tile is halved for want of memory.
         """
         self.weights: Weights = load_weights(model)
         network = self.weights.network

@@ -13,13 +13,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from irncli.evaluation.metrics import cut_border, luma, psnr
+from irncli.evaluation.precisions import across
 from irncli.pretrained.load import Weights, load_weights, save_weights
 from irncli.rescale import Rescaler
 from irncli.training.data import read_pool
@@ -41,12 +40,8 @@ def measure(path: Path, folder: Path) -> dict[str, float]:
         picture = pool.picture(index).numpy()
         y, x = (max(0, (side - SIDE) // 2) for side in picture.shape[:2])
         picture = np.ascontiguousarray(picture[y : y + SIDE, x : x + SIDE])
-        small = {dtype: run.downscale(picture) for dtype, run in runs.items()}
-        for down, up in product(runs, runs):
-            restored = runs[up].upscale(*small[down])
-            border = runs[up].scale
-            db = psnr(*(luma(cut_border(image, border)) for image in (restored, picture)))
-            found.setdefault(f"{down} > {up}", []).append(db)
+        for key, db in across(runs, picture).items():
+            found.setdefault(key, []).append(db)
     return {key: round(float(np.mean(values)), 4) for key, values in found.items()}
 
 

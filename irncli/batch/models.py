@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from irncli.pretrained.identity import read_header
 if TYPE_CHECKING:
     from irncli.rescale import Rescaler
 
+SHORTAGE = "not enough memory for a whole tile: going on with smaller ones, which take longer"
+
 
 @dataclass
 class Models:
@@ -22,6 +25,8 @@ class Models:
     dtype: str = "auto"
     tile: int | str = "auto"
     threads: int | None = None
+    tell: Callable[[str], None] = lambda text: None
+    """Told what the user should know: that memory ran short and a smaller tile goes on."""
     _loaded: dict[str, Rescaler | IrnError] = field(default_factory=dict)
 
     @property
@@ -37,8 +42,9 @@ class Models:
 
             try:
                 self._loaded[name] = Rescaler(
-                    name, device=self.device, dtype=self.dtype, tile=self.tile, threads=self.threads
-                )
+                    name, device=self.device, dtype=self.dtype, tile=self.tile, threads=self.threads,
+                    on_shortage=lambda: self.tell(SHORTAGE),
+                )  # fmt: skip
             except IrnError as error:
                 self._loaded[name] = error
         found = self._loaded[name]

@@ -123,7 +123,7 @@ def downscale(
     budget = Budget(memory, out.note)
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
     work = Downscale(
-        Models(device, dtype, side, threads),
+        Models(device, dtype, side, threads, out.note),
         fit,
         form,
         Outputs(on_existing, write_stdout),

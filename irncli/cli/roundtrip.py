@@ -128,7 +128,7 @@ def roundtrip(
     from irncli.cli.measure import RoundTrip, beside_it
     from irncli.report.page import page as page_of
 
-    models = Models(device, dtype, side, threads)
+    models = Models(device, dtype, side, threads, out.note)
     beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
     work = RoundTrip(models, fit, Outputs(on_existing), tau, number, most, page, beside, budget=budget)

@@ -154,7 +154,7 @@ def upscale(
     budget = Budget(memory, out.note, restores=True)
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
     work = Upscale(
-        Models(device, dtype, side, threads),
+        Models(device, dtype, side, threads, out.note),
         form,
         Outputs(on_existing, write_stdout),
         model=model,

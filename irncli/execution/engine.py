@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from irncli.errors import DeviceError, UsageError
+from irncli.execution.choice import USUAL_TILE, auto_tile
 from irncli.execution.device import pick
+from irncli.execution.free import free, is_shortage
 from irncli.execution.spilled import SpilledState
 from irncli.execution.state import Fill, State, slice_rows
 from irncli.execution.sweep import Sweeper
@@ -20,9 +23,6 @@ from irncli.execution.wavefront import run
 from irncli.nn.coupling import LOW
 from irncli.nn.network import PRECISIONS, InvertibleRescaler
 from irncli.scratch import Scratch, Spill, bytes_text
-
-AUTO_TILE = 512
-"""Pixels of the large picture: large enough to hide the halo, small enough for the caches."""
 
 AUTO_BAND = 256
 """Rows of the large picture that enter at a time: two bands are held beside what is under way."""
@@ -46,7 +46,8 @@ class Engine:
     ) -> None:
         """``tile``: ``auto``, ``off`` or pixels of the large picture; ``threads``: CPU only, None for all.
 
-        ``on_shortage`` is called whenever a tile is halved for want of memory. Raise UsageError or
+        ``auto`` is the usual tile, or a smaller one where little memory is free when a picture begins.
+        ``on_shortage`` is called when a tile is first halved for want of memory. Raise UsageError or
         DeviceError.
         """
         if dtype not in PRECISIONS:
@@ -55,8 +56,19 @@ class Engine:
             raise UsageError(f"--threads {threads} is too few", "The least is 1.")
         self.device = pick(device)
         self.tile = _tile_in_sites(tile, network.scale)
-        self._band = min(self.tile, AUTO_BAND // network.scale) if self.tile else None
-        self.network = network.to(self.device).eval().requires_grad_(False)
+        self._auto = tile == "auto"
+        self.network = network
+        with _memory_named():
+            self._settle(dtype)
+        threads = threads or _cores()
+        torch.set_num_threads(threads)  # for a lone tile, whose convolutions then share the cores
+        alone = self.tile is None or self.device.type != "cpu"
+        self._at_once = 1 if alone else threads
+        self._sweeper = Sweeper(self._at_once, on_shortage)
+
+    def _settle(self, dtype: str) -> None:
+        """Put the network onto the device, its subnets in their precision and layout."""
+        self.network.to(self.device).eval().requires_grad_(False)
         self.network.set_subnet_dtype(None if dtype == "fp32" else PRECISIONS[dtype])
         for half in self.network.half_steps():
             for subnet in half.subnets:
@@ -64,10 +76,6 @@ class Engine:
                 for weight in subnet.parameters():
                     if weight.dim() == 4:
                         weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-        threads = threads or _cores()
-        torch.set_num_threads(threads)  # for a lone tile, whose convolutions then share the cores
-        alone = self.tile is None or self.device.type != "cpu"
-        self._sweeper = Sweeper(1 if alone else threads, on_shortage)
 
     @property
     def scale(self) -> int:
@@ -91,7 +99,7 @@ class Engine:
         def fill(room: Tensor, first: int, end: int) -> None:
             for y in range(first, end, step):
                 last = min(y + step, end)
-                planes = pixels(y * s, last * s).to(self.device)[0]
+                planes = pixels(y * s, last * s).to(room.device)[0]
                 sites = planes.permute(1, 2, 0).reshape(last - y, s, columns, s, LOW)
                 there = room[y - first : last - first].view(last - y, columns, s, s, LOW)
                 there.copy_(sites.permute(0, 2, 1, 3, 4))
@@ -117,12 +125,12 @@ class Engine:
         s, step = self.scale, slice_rows(columns, self.scale)
 
         def fill(room: Tensor, first: int, end: int) -> None:
-            room[..., :LOW] = torch.from_numpy(small(first, end)).to(self.device)
+            room[..., :LOW] = torch.from_numpy(small(first, end)).to(room.device)
             if latent is None:
                 room[..., LOW:] = 0.0
             else:
                 for y in range(first, end):
-                    room[y - first, :, LOW:] = torch.from_numpy(latent(y)).to(self.device)
+                    room[y - first, :, LOW:] = torch.from_numpy(latent(y)).to(room.device)
 
         for band in self._run(rows, columns, fill, spill, inverse=True):
             for part in torch.split(band, step):
@@ -132,18 +140,37 @@ class Engine:
     def _run(
         self, rows: int, columns: int, fill: Fill, spill: Spill | None, *, inverse: bool
     ) -> Iterator[Tensor]:
-        def hold(count: int) -> State:
-            size = count * columns * LOW * self.scale**2 * 4
-            if spill is None or size <= spill.memory:
-                return State(count, columns, self.scale, self.device)
-            spill.tell(f"{bytes_text(size)} of coefficients under way go to a scratch file in {spill.folder}")
-            return SpilledState(count, columns, self.scale, self.device, Scratch(spill.folder, size))
+        site = LOW * self.scale**2 * 4
+        tile = self._fitting(columns * site) if self._auto else self.tile
+        band = min(tile, AUTO_BAND // self.scale) if tile else None
 
-        bands = run(
-            self.network, (rows, columns), fill, self._sweeper, hold,
-            band=self._band, tile=self.tile, inverse=inverse,
-        )  # fmt: skip
-        return _memory_named(bands)
+        def hold(count: int) -> State:
+            size = count * columns * site
+            if spill is not None and size > spill.memory:
+                words = "of coefficients under way go to a scratch file in"
+                spill.tell(f"{bytes_text(size)} {words} {spill.folder}")
+                return SpilledState(count, columns, self.scale, self.device, Scratch(spill.folder, size))
+            return State(count, columns, self.scale, self.device, home=self._home(size))
+
+        with _memory_named():
+            yield from run(
+                self.network, (rows, columns), fill, self._sweeper, hold,
+                band=band, tile=tile, inverse=inverse,
+            )  # fmt: skip
+
+    def _fitting(self, row: int) -> int:
+        """Sites a side of the tile for a picture whose rows of sites take ``row`` bytes."""
+        room = free(self.device)
+        if room is not None and self.device.type == "cpu":
+            # Two bands and the rows between the first and the last step stay beside the tiles.
+            room -= 3 * row * AUTO_BAND // self.scale
+        return auto_tile(self.network, room if room is None else room // 2, self._at_once)
+
+    def _home(self, size: int) -> torch.device:
+        """Where ``size`` bytes of coefficients stay: on the device if half of its free memory holds them."""
+        room = free(self.device)
+        fits = self.device.type == "cpu" or room is None or size <= room // 2
+        return self.device if fits else torch.device("cpu")
 
     def close(self) -> None:
         self._sweeper.close()
@@ -162,7 +189,7 @@ def _tile_in_sites(tile: int | str, scale: int) -> int | None:
     if tile == "off":
         return None
     if tile == "auto":
-        return AUTO_TILE // scale
+        return max(1, USUAL_TILE // scale)
     try:
         pixels = int(tile)
     except ValueError:
@@ -170,18 +197,14 @@ def _tile_in_sites(tile: int | str, scale: int) -> int | None:
     return max(1, check_tile(pixels) // scale)
 
 
-def _memory_named(bands: Iterable[Tensor]) -> Iterator[Tensor]:
+@contextmanager
+def _memory_named() -> Iterator[None]:
     """Turns torch's out-of-memory into ours."""
     try:
-        yield from bands
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _shortage() from error
-    except RuntimeError as error:
-        # The CPU allocator has no class of its own.
-        if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_shortage(error):
             raise
-        raise _shortage() from error
-
-
-def _shortage() -> DeviceError:
-    return DeviceError("not enough memory for this picture", "Use a smaller --tile, or --device cpu.")
+        raise DeviceError(
+            "not enough memory for this picture", "Use a smaller --tile, or --device cpu."
+        ) from error

@@ -26,7 +26,7 @@ class SpilledState(State):
         self, capacity: int, columns: int, scale: int, device: torch.device, scratch: Scratch
     ) -> None:
         super().__init__(0, columns, scale, device)
-        self._capacity, self._device, self._scratch = capacity, device, scratch
+        self._capacity, self._scratch = capacity, scratch
         self._site = LOW * scale * scale
         self._few = slice_rows(columns, scale)
 

@@ -35,10 +35,19 @@ def slice_rows(columns: int, scale: int) -> int:
 class State:
     """Rows ``first .. end`` of a picture of ``columns`` sites: rows x columns x 3 s^2 float32."""
 
-    def __init__(self, capacity: int, columns: int, scale: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        columns: int,
+        scale: int,
+        device: torch.device,
+        home: torch.device | None = None,
+    ) -> None:
+        """Tiles are read onto ``device``; the rows stay there too, or at ``home``, the host."""
         self.columns, self.scale = columns, scale
         self.first = self.end = 0
-        self._data = torch.empty(capacity, columns, LOW * scale * scale, device=device)
+        self._device = device
+        self._data = torch.empty(capacity, columns, LOW * scale * scale, device=home or device)
 
     @property
     def capacity(self) -> int:
@@ -88,7 +97,7 @@ class State:
     ) -> Tensor:
         """1 C h w, dense in channels_last memory: a copy of a region of sites at the level ``side``."""
         view = _cells(self._sites(sites), side, channels)
-        dense = torch.empty(view.shape, dtype=dtype, device=view.device)
+        dense = torch.empty(view.shape, dtype=dtype, device=self._device)
         dense.copy_(view)
         plane = dense.view(sites.height * side, sites.width * side, -1)
         return plane.permute(2, 0, 1)[None]

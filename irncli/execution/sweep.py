@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import gcd
+from threading import Lock
 
 import torch
 from torch import Tensor
 
+from irncli.execution.free import is_shortage
 from irncli.execution.state import State
 from irncli.execution.tiles import Region
 from irncli.nn.coupling import HalfStep
@@ -29,12 +31,13 @@ class Sweeper:
     """Runs tiles on ``threads`` threads of one core each (1: in the caller's own thread)."""
 
     def __init__(self, threads: int, on_shortage: Callable[[], None]) -> None:
-        """``on_shortage`` is told when a tile had to be cut for want of memory."""
+        """``on_shortage`` is told the first time that a tile is cut for want of memory."""
         self._pool: ThreadPoolExecutor | None = None
         if threads > 1:
             # Inside a convolution one thread each: the cores share no work, so none waits for another.
             self._pool = ThreadPoolExecutor(threads, "irn-tile", torch.set_num_threads, (1,))
         self._on_shortage = on_shortage
+        self._told = Lock()  # taken for good by the first to tell
 
     def run(
         self, state: State, half: HalfStep, side: int, size: Size, tiles: list[Region], inverse: bool
@@ -54,17 +57,30 @@ class Sweeper:
     def _tile(
         self, state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool
     ) -> None:
+        # Not inside an except clause: the error would hold what the failed try had allocated.
+        if self._fits(state, half, side, size, tile, inverse):
+            return
+        try:
+            pieces = tile.halves()
+        except ValueError:
+            raise MemoryError("not even a tile of one site fits") from None
+        if self._told.acquire(blocking=False):
+            self._on_shortage()
+        for piece in pieces:
+            self._tile(state, half, side, size, piece, inverse)
+
+    @staticmethod
+    def _fits(
+        state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool
+    ) -> bool:
+        """Do it. False when memory ran out: nothing was written then, which is a tile's last act."""
         try:
             half_step(state, half, side, size, tile, inverse=inverse)
-        except (torch.OutOfMemoryError, MemoryError):
-            # Nothing was written yet: a tile is written by its last act.
-            try:
-                pieces = tile.halves()
-            except ValueError:
-                raise MemoryError("not even a tile of one site fits") from None
-            self._on_shortage()
-            for piece in pieces:
-                self._tile(state, half, side, size, piece, inverse)
+        except (RuntimeError, MemoryError) as error:
+            if is_shortage(error):
+                return False
+            raise
+        return True
 
     def close(self) -> None:
         if self._pool is not None:
@@ -96,6 +112,6 @@ def halo(half: HalfStep, side: int) -> tuple[int, int]:
 def _kept(term: Tensor, keep: Region) -> Tensor:
     """The tile without its halo, dense float32: on strided tensors elementwise functions may differ."""
     part = term[:, :, keep.y0 : keep.y1, keep.x0 : keep.x1].permute(0, 2, 3, 1)
-    dense = torch.empty(part.shape, device=part.device)
+    dense = part.new_empty(part.shape, dtype=torch.float32)
     dense.copy_(part)
     return dense.permute(0, 3, 1, 2)

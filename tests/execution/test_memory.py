@@ -100,7 +100,7 @@ def test_a_shortage_halves_the_tile_and_changes_nothing(
     monkeypatch.setattr(sweep, "half_step", scarce)
     engine = make(tile=128, threads=threads, on_shortage=lambda: told.append(None))
     assert np.array_equal(encode(engine, 50, 50), expected)
-    assert scarce.refused and len(told) == scarce.refused
+    assert scarce.refused > 1 and len(told) == 1
 
 
 def test_no_memory_at_all_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,84 @@
+"""Memory that is really free, and what it means to be out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+ROOT = Path("/")
+_UNLIMITED = 1 << 60
+"""cgroup v1 writes no limit as a number near 2^63."""
+_CPU_WORDS = ("can't allocate memory", "not enough memory", "MPS backend out of memory")
+
+
+def free(device: torch.device) -> int | None:
+    """Bytes that may still be allocated on a device; None where nobody tells.
+
+    On the CPU the least of what the system has available and of what each control group leaves; on a GPU
+    what the driver has, and what torch keeps without using it, within this process's own share.
+    """
+    if device.type == "cuda":
+        left, total = torch.cuda.mem_get_info(device)
+        reserved = torch.cuda.memory_reserved(device)
+        share = int(torch.cuda.get_per_process_memory_fraction(device) * total) - reserved
+        return max(0, min(left, share)) + reserved - torch.cuda.memory_allocated(device)
+    if device.type == "mps":
+        return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    found = [each for each in (_available(ROOT), *_groups(ROOT)) if each is not None]
+    return min(found, default=None)
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; the CPU's and MPS's allocators have no class for it."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _CPU_WORDS)
+
+
+def _available(root: Path) -> int | None:
+    """``MemAvailable`` of Linux."""
+    for line in _text(root / "proc/meminfo").splitlines():
+        name, _, value = line.partition(":")
+        words = value.split()
+        if name == "MemAvailable" and words and words[0].isdigit():
+            return int(words[0]) * 1024
+    return None
+
+
+def _groups(root: Path) -> list[int]:
+    """What this process's control group and each above it leave, version 1 or 2.
+
+    Pages of files that were not used for a while are the group's to give back: they count as free.
+    """
+    found = []
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if number == "0" and not names:
+            base, limit, usage, idle = "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+        elif "memory" in names.split(","):
+            base, limit = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+            usage, idle = "memory.usage_in_bytes", "total_inactive_file"
+        else:
+            continue
+        inner = Path(path.lstrip("/"))
+        # Inside a container the path may be the host's: then only the mount itself is there.
+        for folder in (inner, *inner.parents):
+            at = root / base / folder
+            most, used = _text(at / limit).strip(), _text(at / usage).strip()
+            if most.isdigit() and used.isdigit() and int(most) < _UNLIMITED:
+                found.append(max(0, int(most) - int(used) + _stat(at / "memory.stat", idle)))
+    return found
+
+
+def _stat(path: Path, key: str) -> int:
+    words = (line.split() for line in _text(path).splitlines())
+    return next((int(pair[1]) for pair in words if len(pair) == 2 and pair[0] == key), 0)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii", "replace")
+    except OSError:
+        return ""
