@@ -25,10 +25,11 @@ class Scratch:
     """
 
     def __init__(self, folder: Path, size: int) -> None:
-        """``folder`` is there. Raise OutputError when it has no room or takes no files."""
+        """``folder`` is made if need be. Raise OutputError when it has no room or takes no files."""
         self.folder, self.size = folder, size
         self._lock = threading.Lock()
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(folder).free
             if size > free:
                 needed, there = bytes_text(size), bytes_text(free)

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from irncli.batch.budget import folder_of
 from irncli.batch.plan import Job, OnExisting, Plan
 from irncli.errors import ExistsError, OutputError
 from irncli.images.files import abandon_temporaries, sweep_leftovers, write_whole
@@ -58,13 +57,6 @@ class Outputs:
             _remove(new)
             raise
         return True
-
-    def folder(self, job: Job) -> Path:
-        """The folder of a job's outputs, made if need be; that of temporary files for standard output."""
-        folder = folder_of(job)
-        if job.outputs:
-            _make_folder(folder)
-        return folder
 
     def size(self, job: Job, contents: Contents) -> int | None:
         """Bytes of the job's output, which was put; None where nobody knows."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import irncli
-from irncli.batch.budget import Budget, on_disk
+from irncli.batch.budget import Budget, folder_of, on_disk
 from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
 from irncli.batch.models import Models, Stated, stated
@@ -97,7 +97,7 @@ class Downscale:
         turned = picture.metadata.orientation >= 5
         model, grid = self.fit.of(picture.width, picture.height, turned=turned)
         rescaler = self.models.the_one(model)
-        spill, name = self.budget.spill(self.outputs.folder(job)), self._name(job)
+        spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
             loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine
         )
@@ -205,7 +205,7 @@ class Upscale:
             what = f"its original has {size} pixels, more than --max-pixels allows"
             raise InputError(what, "Raise --max-pixels if you trust the file.")
         tau = manifest.tau if self.tau is None else self.tau
-        folder = self.outputs.folder(job)
+        folder = folder_of(job)
         room: Room = in_memory
         if self.budget.by_rows(manifest.width * manifest.height):
             check_rows(self.format.pillow, alpha=loaded.picture.alpha is not None)

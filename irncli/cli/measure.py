@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from irncli.batch.budget import Budget
+from irncli.batch.budget import Budget, folder_of
 from irncli.batch.fit import Fit
 from irncli.batch.models import Models
 from irncli.batch.outputs import Outputs
@@ -83,7 +83,7 @@ class RoundTrip:
         model, grid = self.fit.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
         rescaler = self.models.the_one(model)
         started = time.perf_counter()
-        spill = self.budget.spill(self.outputs.folder(job))
+        spill = self.budget.spill(folder_of(job))
         small, manifest = rescaler.downscale_picture(loaded, grid=grid, spill=spill)
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()

@@ -12,18 +12,13 @@ import torch
 from torch import Tensor
 
 from irncli.nn.coupling import LOW
+from irncli.nn.native import native_bf16
 from irncli.nn.network import PRECISIONS, InvertibleRescaler
 from irncli.quantise import quantise
 
 PROBE_SIDE = 64
 PROBE_LOSS = 0.05
 """dB that the probe may lose against fp32 on the CPU: a device that computes wrongly loses tens."""
-
-
-def native_bf16() -> bool:
-    """Whether this processor multiplies bfloat16 itself; emulated it is slower than float32."""
-    features = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, name, bool)()) for name in features)
 
 
 def settle(network: InvertibleRescaler, wish: str, device: torch.device) -> str:

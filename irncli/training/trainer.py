@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from irncli.errors import TrainingError
+from irncli.nn.native import native_bf16
 from irncli.nn.network import InvertibleRescaler
 from irncli.training.batches import Batch, draw
 from irncli.training.checkpoint import load_checkpoint, save_checkpoint
@@ -77,7 +78,8 @@ class Trainer:
 
     @property
     def subnet_dtype(self) -> torch.dtype | None:
-        return None if self.share >= self.recipe.fp32_from else torch.bfloat16
+        emulated = self.run_config.device == "cpu" and not native_bf16()
+        return None if emulated or self.share >= self.recipe.fp32_from else torch.bfloat16
 
     def record(self) -> dict[str, Any]:
         """What a reader needs to know about the run, JSON-ready."""

@@ -12,7 +12,7 @@ from irncli.errors import DeviceError
 from irncli.execution import engine as engines
 from irncli.execution import precision
 from irncli.execution.engine import Engine
-from irncli.nn.coupling import COUPLINGS
+from irncli.nn.couplings import COUPLINGS
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.nn.subnets import SUBNETS
 
