@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from networks import randomise
-from standin import DEVICE, StandIn
+from standin import CPU, DEVICE, StandIn
 
 from irncli.errors import DeviceError
 from irncli.execution import engine as engines
@@ -80,8 +80,19 @@ def test_every_network_keeps_to_its_side(
     """No operation takes tensors of both: on a real device it would fail."""
     config = NetworkConfig(scale=2, blocks=(1,), width=(4,), subnet=subnet, coupling=coupling)
     plain = there_and_back(Engine(network(config), device="cpu", tile="off"))
-    for limit in (AMPLE, ROWS * COLUMNS * 12 * 4):
+    state = ROWS * COLUMNS * 12 * 4
+    weights = sum(weight.nbytes for weight in network(config).parameters())  # luma's outweigh the state
+    homes: list[torch.device] = []
+    chosen = Engine._home
+
+    def noted(self: Engine, size: int) -> torch.device:
+        homes.append(chosen(self, size))
+        return homes[-1]
+
+    monkeypatch.setattr(Engine, "_home", noted)
+    for limit in (AMPLE, weights + state):
         assert same(on(StandIn(limit), monkeypatch, config, tile=32), plain)
+    assert homes == [DEVICE, DEVICE, CPU, CPU]
 
 
 def test_a_full_device_halves_the_tile_says_so_once_and_changes_nothing(
