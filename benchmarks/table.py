@@ -17,8 +17,6 @@ from irncli.evaluation.scores import Figures, Quality, Scores
 
 TOP = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
-NOT_SCORES = {"lab.json", "upscalers.json", "refinement.json"}
-"""Rows of the notebook (lab_table.py), of the other upscalers and of --refine (scripts of these names)."""
 PAPER = {
     (2, "Set5"): "43.99 / .9871",
     (2, "Set14"): "40.79 / .9778",
@@ -41,7 +39,7 @@ mean of {draws} draws at tau 1. *Small to bicubic* is how close the small pictur
 
 def load(folder: Path) -> list[Scores]:
     """All results, the default scale first."""
-    paths = (path for path in sorted(folder.glob("*.json")) if path.name not in NOT_SCORES)
+    paths = sorted(folder.glob("irn-*.json"))  # beside them stand the results of other scripts
     found = [Scores.from_json(path.read_text("utf-8")) for path in paths]
     return sorted(found, key=lambda s: (-s.scale, s.model, s.grey))
 

@@ -100,7 +100,10 @@ def default_name(scale: int) -> str:
 
 def trained_scales() -> list[int]:
     """The scales that have an alias of their own, smallest first. Raise ModelError."""
-    return sorted({e.scale for e in entries() if e.alias == f"irn-x{e.scale}"})
+    found = sorted({e.scale for e in entries() if e.alias == f"irn-x{e.scale}"})
+    if not found:
+        raise ModelError("no weights are installed", "Install irn again, or give a file: --model FILE.")
+    return found
 
 
 def scale_of(name_or_path: str) -> int:

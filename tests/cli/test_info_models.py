@@ -135,8 +135,20 @@ def test_installed_weights_are_found_by_the_manifest(shelf: Path, irn: Irn, tmp_
     save(tmp_path / "a.png")
     assert irn("downscale", "a.png").status == 0
     assert irn("upscale", "a.x4.png").lines == ["a.restored.png"]
-    ran = irn("downscale", "a.png", "--scale", 2, "-o", "o/")
+
+
+def test_a_scale_without_weights_of_its_own(shelf: Path, irn: Irn, tmp_path: Path) -> None:
+    """The way down goes through others; a small picture without a manifest needs the very ones."""
+    save(tmp_path / "a.png")
+    made = json.loads(irn("downscale", "a.png", "--scale", 2, "-o", "o/", "--json").lines[0])
+    assert made["model"] == "irn-x4-1"
+    assert irn("upscale", "o/a.x2.png", "-o", "b.png").status == 0
+    save(tmp_path / "plain.png")
+    ran = irn("upscale", "plain.png", "--scale", 2)
     assert ran.status == 5 and "x4" in ran.error()
+    (shelf / "catalogue.json").write_text("[]")
+    ran = irn("downscale", "a.png", "--scale", 2, "-o", "none/")
+    assert ran.status == 5 and not (tmp_path / "none").exists()
 
 
 def test_import_of_the_authors_weights(irn: Irn, tmp_path: Path) -> None:

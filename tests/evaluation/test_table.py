@@ -29,7 +29,7 @@ spec.loader.exec_module(table)
 
 def test_the_readme_agrees_with_the_results():
     if table.BEGIN not in (TOP / "README.md").read_text("utf-8"):
-        assert not list((TOP / "benchmarks" / "results").glob("*.json")), "results without a table"
+        assert not list((TOP / "benchmarks" / "results").glob("irn-*.json")), "results without a table"
         return
     assert table.main(["--check"]) == 0
 
@@ -83,9 +83,9 @@ def scores() -> Scores:
 @pytest.fixture
 def top(tmp_path, scores):
     (tmp_path / "benchmarks" / "results").mkdir(parents=True)
-    (tmp_path / "benchmarks" / "results" / "a.json").write_text(scores.to_json())
+    (tmp_path / "benchmarks" / "results" / "irn-a.json").write_text(scores.to_json())
     other = replace(scores, model="irn-x2-1", scale=2)
-    (tmp_path / "benchmarks" / "results" / "0.json").write_text(other.to_json())
+    (tmp_path / "benchmarks" / "results" / "irn-0.json").write_text(other.to_json())
     (tmp_path / "README.md").write_text(f"before\n\n{table.BEGIN}\nold\n{table.END}\n\nafter\n")
     return tmp_path
 
@@ -107,7 +107,7 @@ def test_it_is_written_checked_and_written_once(top, capsys):
 
 def test_a_changed_figure_is_found(top):
     table.main([], top)
-    result = top / "benchmarks" / "results" / "a.json"
+    result = top / "benchmarks" / "results" / "irn-a.json"
     result.write_text(result.read_text().replace("34.567", "34.667"))
     assert table.main(["--check"], top) == 1
 
