@@ -91,7 +91,7 @@ def verdict(results: Sequence[Scores]) -> str:
 
 
 def main(arguments: Sequence[str], top: Path = TOP) -> int:
-    text = table(load(top / "benchmarks" / "results" / "peers"))
+    text = table(load(top / "benchmarks" / "results" / "peers", "x*.json"))
     return renew(arguments, {top / "README.md": text}, BEGIN, END)
 
 

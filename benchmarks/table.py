@@ -37,9 +37,9 @@ mean of {draws} draws at tau 1. *Small to bicubic* is how close the small pictur
 *clipped* the share of its samples that a file's grid cuts off. {trained}"""
 
 
-def load(folder: Path) -> list[Scores]:
-    """All results, the default scale first."""
-    paths = sorted(folder.glob("irn-*.json"))  # beside them stand the results of other scripts
+def load(folder: Path, pattern: str = "irn-*.json") -> list[Scores]:
+    """All results of models, the default scale first; beside them stand those of other scripts."""
+    paths = sorted(folder.glob(pattern))
     found = [Scores.from_json(path.read_text("utf-8")) for path in paths]
     return sorted(found, key=lambda s: (-s.scale, s.model, s.grey))
 
