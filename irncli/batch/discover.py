@@ -98,13 +98,20 @@ def _walk(top: Path, recursive: bool) -> tuple[list[Path], list[Missed], bool]:
             if entry.name.startswith("."):
                 continue
             path = folder / entry.name
-            if entry.is_dir():
+            if _is_folder(entry):
                 any_folders = True
                 if recursive:
                     (links if entry.is_symlink() else todo).append(path)
             elif _dangling_picture(entry) or looks_like_picture(path):
                 pictures.append(path)
     return sorted(pictures, key=lambda path: path.parts), trouble, any_folders
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or a link into a folder that may not be read
+        return False
 
 
 def _dangling_picture(entry: os.DirEntry[str]) -> bool:

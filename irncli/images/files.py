@@ -27,6 +27,7 @@ from irncli.images.sniff import (
     looks_like_picture,
     webp_size,
 )
+from irncli.images.tiff import odd_samples
 from irncli.images.whole import abandon_temporaries, sweep_leftovers, write_whole
 
 __all__ = [
@@ -236,11 +237,21 @@ def _digest(stream: BinaryIO) -> str:
 
 
 def _check(stream: BinaryIO, image: Image.Image) -> None:
-    """The checksums that Pillow does not look at."""
+    """What Pillow does not look at: checksums, and whether samples have a sign."""
     if image.format == "PNG":
         at = stream.tell()
         png.check_chunks(stream)
         stream.seek(at)
+    elif image.format == "TIFF" and image.mode == "L":  # which Pillow takes signed samples for
+        at = stream.tell()
+        odd = odd_samples(stream)
+        stream.seek(at)
+        if odd:
+            raise _odd(odd)
+
+
+def _odd(what: str) -> InputError:
+    return InputError(f"has {what}, which are not supported", "Make an 8-bit RGB copy of it first.")
 
 
 @contextmanager
@@ -261,6 +272,8 @@ def _identified(stream: BinaryIO, max_pixels: int | None = None) -> Iterator[Ima
         try:
             image = Image.open(stream, formats=_FORMATS)
         except UnidentifiedImageError as error:
+            if odd := odd_samples(stream):
+                raise _odd(odd) from error
             if begins_like_picture(head):
                 raise InputError(
                     "is damaged or cut short", "Get the file again from where it came from."

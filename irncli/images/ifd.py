@@ -49,6 +49,13 @@ class Directory:
             return None
         return int(struct.unpack(self.order + ("H" if entry.type == SHORT else "I"), entry.data)[0])
 
+    def numbers(self, tag: int) -> tuple[int, ...]:
+        """All whole numbers of a tag; empty when it is not there or holds anything else."""
+        entry = self.entries.get(tag)
+        if entry is None or entry.type not in (SHORT, LONG):
+            return ()
+        return struct.unpack(f"{self.order}{entry.count}{'H' if entry.type == SHORT else 'I'}", entry.data)
+
     def put(self, tag: int, type: int, *values: int) -> None:
         """Set whole numbers of type BYTE, SHORT, LONG or RATIONAL (as pairs)."""
         code = {BYTE: "B", SHORT: "H", LONG: "I", RATIONAL: "I"}[type]

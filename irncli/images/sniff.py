@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from irncli.images.png import SIGNATURE
@@ -39,7 +40,8 @@ def begins_like_picture(head: bytes) -> bool:
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
         or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"))
         or (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0")
-        or (head[:1] == b"P" and head[1:2] in (b"1", b"2", b"3", b"4", b"5", b"6") and head[2:3].isspace())
+        # Its width or a comment must follow, or notes that begin with "P1 is" would be a picture.
+        or re.match(rb"P[1-6]\s+[\d#]", head) is not None
     )
 
 

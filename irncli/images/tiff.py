@@ -11,11 +11,33 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.images.ifd import BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Directory, file_head
+from irncli.images.ifd import BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Directory, IfdError, file_head, parse
 from irncli.images.metadata import exif_directory
 
 _STRIP_BYTES = 1 << 20
 _STRIP_OFFSETS, _STRIP_COUNTS = 273, 279
+_SAMPLE_FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
+_LAB = (8, 9, 10)
+
+
+def odd_samples(stream: BinaryIO) -> str | None:
+    """What is out of the ordinary about a TIFF's samples, such as ``signed samples``; None when nothing is.
+
+    Pillow calls most of such files unknown, which their owner would take for damaged.
+    """
+    try:
+        directory = parse(stream)
+    except IfdError:
+        return None
+    kinds, bits = (directory.numbers(tag) for tag in (339, 258))
+    if odd := [_SAMPLE_FORMATS[kind] for kind in kinds if kind in _SAMPLE_FORMATS]:
+        return f"{odd[0]} samples"
+    if max(bits, default=1) > 8:
+        return f"{max(bits)} bits per sample"
+    if directory.number(262) in _LAB:
+        return "Lab colour"
+    count = directory.number(277) or 1
+    return f"{count} samples a pixel" if count > 4 else None
 
 
 def tiff_bytes(

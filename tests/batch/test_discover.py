@@ -65,6 +65,19 @@ def test_a_loop_of_links_ends_and_a_picture_keeps_its_own_name(tmp_path: Path) -
     assert names([str(tmp_path)], tmp_path, recursive=True) == ["z/a.png"]
 
 
+def test_a_link_to_itself_is_a_picture_that_cannot_be_read(tmp_path: Path) -> None:
+    for name in ("self.png", "self", "self.txt"):
+        (tmp_path / name).symlink_to(name)
+    assert names([str(tmp_path)], tmp_path, recursive=True) == ["self.png"]
+
+
+def test_notes_that_begin_like_a_pnm_are_none(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("P3 is done, P4 is not")
+    for name, head in (("a", b"P6 3 2 255\n" + bytes(18)), ("b", b"P2\n# words\n1 1 9 5\n")):
+        (tmp_path / name).write_bytes(head)
+    assert names([str(tmp_path)], tmp_path) == ["a", "b"]
+
+
 def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
     picture(tmp_path / "elsewhere/a.png")
     (tmp_path / "in").mkdir()

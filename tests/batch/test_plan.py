@@ -40,6 +40,7 @@ def test_small_names(name: str, small: str) -> None:
         ("a.b.x2.tif", "a.b.restored.png", "a.b.png", "a.b.s1.png"),
         ("small.png", "small.restored.png", "small.restored.png", "small.s1.png"),
         ("box4.png", "box4.restored.png", "box4.restored.png", "box4.s1.png"),
+        ("a\nb.x4.png", "a\nb.restored.png", "a\nb.png", "a\nb.s1.png"),
         (".x4.png", ".x4.restored.png", ".x4.restored.png", ".x4.s1.png"),
     ],
 )

@@ -13,7 +13,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 
 AS_NOBODY = """
-import contextlib, io, json, os, sys
+import contextlib, encodings.unicode_escape, io, json, os, sys
 import irncli.batch.pipeline, irncli.batch.work, irncli.cli.measure, irncli.rescale
 import torch._dynamo, torch.utils._device
 from PIL import Image
