@@ -1,4 +1,4 @@
-"""Each target of scripts/fuzz.py on its seeds and their mutations: for seconds what atheris does for an hour."""
+"""Each target of scripts/fuzz.py on its seeds and their mutations: atheris does that for an hour."""
 
 from __future__ import annotations
 
