@@ -57,9 +57,10 @@ class Rescaler:
         self.weights: Weights = load_weights(model)
         network = self.weights.network
         place = pick(device)
-        precision = settle(network, self.weights.dtype, place) if dtype == "auto" else dtype
+        if dtype == "auto":
+            dtype = settle(network, self.weights.dtype, place, self.weights.identity)
         self.engine = Engine(
-            network, device=str(place), dtype=precision, tile=tile, threads=threads, on_shortage=on_shortage
+            network, device=str(place), dtype=dtype, tile=tile, threads=threads, on_shortage=on_shortage
         )
         self.planes = Planes(self.engine, self.weights.latent)
 

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "images": {"errors", "quantise", "scratch"},
     "nn": set(),
     "pretrained": {"nn", "errors", "images", "manifest"},
-    "execution": {"nn", "errors", "quantise", "scratch"},
+    "execution": {"nn", "errors", "images", "quantise", "scratch"},
     "planes": {"execution", "images", "latent", "pretrained", "quantise", "scratch",
                "sizes"},
     "refine": {"execution", "images", "planes", "quantise", "sizes"},

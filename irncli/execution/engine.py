@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from irncli.errors import DeviceError, UsageError
+from irncli.errors import UsageError
 from irncli.execution.choice import USUAL_TILE, auto_tile
 from irncli.execution.device import pick
-from irncli.execution.free import free, is_shortage
+from irncli.execution.free import free, memory_named
 from irncli.execution.spilled import SpilledState
 from irncli.execution.state import Fill, State, slice_rows
 from irncli.execution.sweep import Sweeper
@@ -58,7 +57,7 @@ class Engine:
         self.tile = _tile_in_sites(tile, network.scale)
         self._auto = tile == "auto"
         self.network = network
-        with _memory_named():
+        with memory_named():
             self._settle(dtype)
         threads = threads or _cores()
         torch.set_num_threads(threads)  # for a lone tile, whose convolutions then share the cores
@@ -152,7 +151,7 @@ class Engine:
                 return SpilledState(count, columns, self.scale, self.device, Scratch(spill.folder, size))
             return State(count, columns, self.scale, self.device, home=self._home(size))
 
-        with _memory_named():
+        with memory_named():
             yield from run(
                 self.network, (rows, columns), fill, self._sweeper, hold,
                 band=band, tile=tile, inverse=inverse,
@@ -195,16 +194,3 @@ def _tile_in_sites(tile: int | str, scale: int) -> int | None:
     except ValueError:
         raise UsageError(f"--tile {tile} is not a size", "Use auto, off or a number of pixels.") from None
     return max(1, check_tile(pixels) // scale)
-
-
-@contextmanager
-def _memory_named() -> Iterator[None]:
-    """Turns torch's out-of-memory into ours."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_shortage(error):
-            raise
-        raise DeviceError(
-            "not enough memory for this picture", "Use a smaller --tile, or --device cpu."
-        ) from error

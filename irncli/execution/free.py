@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+
+from irncli.errors import DeviceError
 
 ROOT = Path("/")
 _UNLIMITED = 1 << 60
@@ -34,6 +38,19 @@ def is_shortage(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _CPU_WORDS)
+
+
+@contextmanager
+def memory_named() -> Iterator[None]:
+    """Turns torch's out-of-memory into a DeviceError."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_shortage(error):
+            raise
+        raise DeviceError(
+            "not enough memory for this picture", "Use a smaller --tile, or --device cpu."
+        ) from error
 
 
 def _available(root: Path) -> int | None:

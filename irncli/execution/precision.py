@@ -11,26 +11,45 @@ import copy
 import torch
 from torch import Tensor
 
+from irncli.execution.free import memory_named
+from irncli.execution.verdicts import Key, recall, remember
 from irncli.nn.coupling import LOW
 from irncli.nn.native import native_bf16
 from irncli.nn.network import PRECISIONS, InvertibleRescaler
 from irncli.quantise import quantise
 
+PROBE = 1
+"""Its version: to be raised with any change to it, since verdicts are kept."""
 PROBE_SIDE = 64
 PROBE_LOSS = 0.05
 """dB that the probe may lose against fp32 on the CPU: a device that computes wrongly loses tens."""
 
 
-def settle(network: InvertibleRescaler, wish: str, device: torch.device) -> str:
-    """The precision for ``auto``: the file's ``wish`` or fp32. The network stays as it is, on the CPU."""
+def settle(network: InvertibleRescaler, wish: str, device: torch.device, identity: str) -> str:
+    """The precision for ``auto``: the file's ``wish`` or fp32. The network stays as it is, on the CPU.
+
+    ``identity``: of its weights; what the probe says of them on this device is kept for the next time.
+    Raise DeviceError when the device has no room for the probe.
+    """
     if wish == "fp32":
         return wish
     if device.type == "cpu":
         return wish if wish == "bf16" and native_bf16() else "fp32"
     if device.type == "mps":
         return "fp32"  # known to give wrong pictures in half precision
-    truth = _probe(network, torch.device("cpu"), None)
-    return wish if truth - _probe(network, device, PRECISIONS[wish]) <= PROBE_LOSS else "fp32"
+    key = Key(_device_name(device), torch.__version__, identity, wish, PROBE)
+    verdict = recall(key, (wish, "fp32"))
+    if verdict is None:
+        with memory_named():
+            truth = _probe(network, torch.device("cpu"), None)
+            verdict = wish if truth - _probe(network, device, PRECISIONS[wish]) <= PROBE_LOSS else "fp32"
+        remember(key, verdict)
+    return verdict
+
+
+def _device_name(device: torch.device) -> str:
+    """As the driver names it: the number of a device may be another's tomorrow."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 @torch.inference_mode()

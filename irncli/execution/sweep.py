@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from irncli.execution.free import is_shortage
+from irncli.execution.freed import Hoard
 from irncli.execution.state import State
 from irncli.execution.tiles import Region
 from irncli.nn.coupling import HalfStep
@@ -36,6 +37,7 @@ class Sweeper:
         if threads > 1:
             # Inside a convolution one thread each: the cores share no work, so none waits for another.
             self._pool = ThreadPoolExecutor(threads, "irn-tile", torch.set_num_threads, (1,))
+        self._hoard = Hoard()
         self._on_shortage = on_shortage
         self._told = Lock()  # taken for good by the first to tell
 
@@ -53,6 +55,7 @@ class Sweeper:
         else:
             for _ in self._pool.map(one, tiles):
                 pass
+        self._hoard.check()
 
     def _tile(
         self, state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -90,7 +92,7 @@ def test_every_network_keeps_to_its_side(
         return homes[-1]
 
     monkeypatch.setattr(Engine, "_home", noted)
-    for limit in (AMPLE, weights + state):
+    for limit in (AMPLE, weights + 2 * state - 1):  # half of what is left holds no state
         assert same(on(StandIn(limit), monkeypatch, config, tile=32), plain)
     assert homes == [DEVICE, DEVICE, CPU, CPU]
 
@@ -137,15 +139,54 @@ def test_a_device_for_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
             on(StandIn(limit), monkeypatch, tile=64)
 
 
-def test_a_device_that_computes_well_gets_the_files_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+class Spoilt(StandIn):
+    """Its convolutions are off by one."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        out = super().__torch_dispatch__(func, types, args, kwargs)
+        return out.add_(1.0) if "convolution" in func.__name__ and self.holds(out) else out
+
+
+PROBED = 3 * 64 * 64 * 4
+"""Bytes that a probe puts onto a device at the least."""
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_device_that_computes_well_gets_the_files_precision() -> None:
     """The probe itself runs there: its bytes are counted, and a device that spoils them is found out."""
     with StandIn(AMPLE) as device:
-        assert precision.settle(network(), "bf16", DEVICE) == "bf16"
-        assert device.peak > 3 * 64 * 64 * 4
-    class Spoilt(StandIn):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-            out = super().__torch_dispatch__(func, types, args, kwargs)
-            return out.add_(1.0) if "convolution" in func.__name__ and self.holds(out) else out
-
+        assert precision.settle(network(), "bf16", DEVICE, "good") == "bf16"
+        assert device.peak > PROBED
     with Spoilt(AMPLE):
-        assert precision.settle(network(), "bf16", DEVICE) == "fp32"
+        assert precision.settle(network(), "bf16", DEVICE, "spoilt") == "fp32"
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [(StandIn, "bf16"), (Spoilt, "fp32")])
+def test_a_verdict_is_kept_and_the_probe_runs_once(
+    kind: type[StandIn], verdict: str, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def probed(identity: str = "model") -> bool:
+        with kind(AMPLE) as device:
+            assert precision.settle(network(), "bf16", DEVICE, identity) == verdict
+        assert device.peak == 0 or device.peak > PROBED
+        return device.peak > 0
+
+    assert probed() and not probed()
+    assert probed("another model") and not probed("another model")
+    with monkeypatch.context() as patch:
+        patch.setattr(precision, "_device_name", lambda device: "another device")
+        assert probed()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "__version__", "another torch")
+        assert probed()
+    assert not probed()
+    assert len(list(kept.iterdir())) == 4
+    for file in kept.iterdir():
+        file.write_bytes(file.read_bytes()[:-5])  # as nothing of ours would leave it
+    assert probed() and not probed()
+
+
+def test_a_device_without_room_for_the_probe_is_named_and_nothing_is_kept(kept: Path) -> None:
+    with StandIn(PROBED), pytest.raises(DeviceError, match="memory"):
+        precision.settle(network(), "bf16", DEVICE, "model")
+    assert not kept.exists()
