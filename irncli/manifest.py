@@ -26,7 +26,8 @@ MOST_BYTES = 4096
 MODES = ("rgb", "grey", "grey-as-rgb")
 ALPHAS = ("none", "network", "resampled")
 
-_MANIFEST_MAY_LACK = {"name", "options", "small"}
+_MANIFEST_MAY_LACK: dict[str, object] = {"name": None, "options": {}, "small": None, "original_depth": 8}
+"""What is not written where it is as it was before these entries were thought of."""
 _REMEDY = "Restore it without its manifest: irn upscale --scale 4."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
@@ -54,7 +55,7 @@ class Manifest:
     tau: float
     """The tau that the model restores with by default."""
     depth: int
-    """Bits a sample: 8 or 16."""
+    """Bits a sample of the small picture: 8 or 16."""
     mode: str
     """One of :data:`MODES`; ``grey-as-rgb`` is a grey original stored as an RGB small picture."""
     alpha: str
@@ -73,6 +74,8 @@ class Manifest:
     """Up to 16 further options that shaped the file; not written when there are none."""
     small: str | None = None
     """Of a small picture that is not of the network's own size: its size and scale (:meth:`Grid.text`)."""
+    original_depth: int = 8
+    """Bits a sample of the original, which the restored picture has again: 8 or 16."""
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -83,8 +86,9 @@ class Manifest:
         _words("model", self.model, _MODEL)
         _words("identity", self.identity, _HEX)
         object.__setattr__(self, "tau", _real("tau", self.tau))
-        if _whole("depth", self.depth, 8, 16) not in (8, 16):
-            _refuse("depth")
+        for key, value in (("depth", self.depth), ("original_depth", self.original_depth)):
+            if _whole(key, value, 8, 16) not in (8, 16):
+                _refuse(key)
         _one_of("mode", self.mode, MODES)
         _one_of("alpha", self.alpha, ALPHAS)
         if not isinstance(self.palette, bool):
@@ -207,7 +211,8 @@ def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview) 
 def _write(kind: str, record: Manifest | RestoredRecord) -> str:
     values = asdict(record) | {"irn": kind}
     if kind == "manifest":
-        values = {key: value for key, value in values.items() if value or key not in _MANIFEST_MAY_LACK}
+        lacks = _MANIFEST_MAY_LACK
+        values = {key: value for key, value in values.items() if key not in lacks or value != lacks[key]}
     text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
     if len(text) > MOST_BYTES:
         raise ManifestError(f"its {kind} would take {len(text)} bytes, and {MOST_BYTES} are the most")
@@ -229,7 +234,7 @@ def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> d
     if unknown := sorted(values.keys() - known):
         # The key comes from the file: repr keeps control codes off the terminal.
         raise ManifestError(f"its {kind} has an unknown entry {unknown[0][:40]!r}", _REMEDY)
-    may_lack = _MANIFEST_MAY_LACK if kind == "manifest" else set()
+    may_lack = _MANIFEST_MAY_LACK.keys() if kind == "manifest" else set[str]()
     if missing := sorted(known - may_lack - values.keys()):
         raise ManifestError(f"its {kind} lacks the entry {missing[0]!r}", _REMEDY)
     for key in ("name", "small"):

@@ -13,17 +13,15 @@ from PIL import Image
 
 from irncli.execution.engine import Engine
 from irncli.execution.freed import give_back
+from irncli.images.depth import Samples, depth_of, dtype_of, top_of
 from irncli.images.pixels import from_planes, not_finite, pad_to_multiple, to_planes
 from irncli.images.resampling import Real, Resampled, Stream, taps
 from irncli.images.rows import Room, in_memory
 from irncli.latent import latent_rows
 from irncli.pretrained.load import Latent
-from irncli.quantise import levels
+from irncli.quantise import to_grid
 from irncli.scratch import Spill
 from irncli.sizes import Grid
-
-Samples = NDArray[np.uint8]
-"""H W C, C 1 or 3."""
 
 LEAST_SITES = 12
 """Pixels of the small picture, per side, that the network is run on at least."""
@@ -50,7 +48,7 @@ class Planes:
     def down_real(
         self, samples: Samples, grid: Grid | None = None, spill: Spill | None = None
     ) -> NDArray[np.float32]:
-        """H W C uint8 -> h w 3 float32, the small picture before the file's grid."""
+        """H W C (C 1 or 3) -> h w 3 float32, the small picture before the file's grid."""
         grid = grid or self.grid(*samples.shape[:2])
         rows, columns = grid.small
         (top, bottom), (left, right) = _margin(rows), _margin(columns)
@@ -59,7 +57,7 @@ class Planes:
         return np.ascontiguousarray(small[top : top + rows, left : left + columns])
 
     def source(self, samples: Samples, grid: Grid) -> Callable[[int, int], torch.Tensor]:
-        """Any rows, whole sites, of what the network sees of H W C uint8: 1 3 n W float32 in [0, 1].
+        """Any rows, whole sites, of what the network sees of H W C samples: 1 3 n W float32 in [0, 1].
 
         Edges are repeated to whole sites and around a tiny picture.
         """
@@ -81,8 +79,9 @@ class Planes:
         s = self.scale
         (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
         rows, columns = top + grid.small_height + bottom, left + grid.small_width + right
+        highest = np.float32(top_of(samples))
         picture = Resampled(
-            lambda first, end: samples[first:end].astype(np.float32) / np.float32(255),
+            lambda first, end: samples[first:end].astype(np.float32) / highest,
             taps(grid.height, grid.step_y / s, rows * s, -top * s),
             taps(grid.width, grid.step_x / s, columns * s, -left * s),
         )
@@ -107,13 +106,18 @@ class Planes:
         return small
 
     def down(
-        self, samples: Samples, grey: bool, grid: Grid | None = None, spill: Spill | None = None
+        self,
+        samples: Samples,
+        grey: bool,
+        grid: Grid | None = None,
+        spill: Spill | None = None,
+        depth: int = 8,
     ) -> Samples:
-        """The same on the grid of a file; ``grey``: its three channels as their mean, h w 1."""
+        """The same on the grid of a file of ``depth`` bits; ``grey``: its channels as their mean, h w 1."""
         small = self.down_real(samples, grid, spill)
         if grey:
             small = small.mean(2, keepdims=True, dtype=np.float32)
-        return from_planes(torch.from_numpy(small).permute(2, 0, 1)[None])
+        return from_planes(torch.from_numpy(small).permute(2, 0, 1)[None], depth)
 
     def up(
         self,
@@ -126,15 +130,16 @@ class Planes:
         *,
         spill: Spill | None = None,
         room: Room = in_memory,
+        depth: int = 8,
     ) -> Samples:
-        """h w C uint8 -> H W C uint8, of the grid's size, in the ``room`` made for it.
+        """h w C -> H W C of ``depth`` bits, of the grid's size, in the ``room`` made for it.
 
         ``spill``: what the coefficients may take of the memory.
         """
-        out = room((grid.height, grid.width, 1 if grey else 3))
+        out = room((grid.height, grid.width, 1 if grey else 3), depth)
         y = 0
         for band in self.up_real(small, grid, grey, tau, seed, stream, spill):
-            out[y : y + band.shape[2]] = from_planes(band)
+            out[y : y + band.shape[2]] = from_planes(band, depth)
             y += band.shape[2]
         give_back()
         return out
@@ -177,7 +182,7 @@ class Planes:
     ) -> Iterator[torch.Tensor]:
         rows, columns = small.shape[:2]
         latent = self.latent
-        highest = np.float32(levels(8))
+        highest = np.float32(top_of(small))
 
         def small_rows(first: int, end: int) -> NDArray[np.float32]:
             part = small[first:end].astype(np.float32) / highest
@@ -195,14 +200,28 @@ def whole_cells(samples: Samples, grid: Grid) -> Samples:
     return np.pad(samples, pads + [(0, 0)] * (samples.ndim - 2), mode="edge")
 
 
-def bicubic(samples: Samples, grid: Grid) -> Samples:
-    """H W or H W C uint8 -> the small picture that Pillow's bicubic makes, h w or h w C uint8."""
+def bicubic(samples: Samples, grid: Grid, depth: int = 8) -> Samples:
+    """H W or H W C -> the small picture that Pillow's bicubic makes, h w or h w C of ``depth`` bits."""
     padded = whole_cells(samples, grid)
     box = (0, 0, float(grid.small_width * grid.step_x), float(grid.small_height * grid.step_y))
-    planes = padded[..., 0] if samples.shape[2:] == (1,) else padded
-    size = (grid.small_width, grid.small_height)
-    small = np.array(Image.fromarray(planes).resize(size, Image.Resampling.BICUBIC, box))
+    small = resized(padded, (grid.small_width, grid.small_height), box, depth)
     return small.reshape(*grid.small, *samples.shape[2:])
+
+
+def resized(
+    samples: Samples, size: tuple[int, int], box: tuple[float, float, float, float], depth: int
+) -> Samples:
+    """Pillow's bicubic, of a box (left, top, right, bottom), to a size (width, height) of ``depth`` bits."""
+    bicubic = Image.Resampling.BICUBIC
+    if depth_of(samples) == depth == 8:
+        planes = samples[..., 0] if samples.shape[2:] == (1,) else samples
+        return np.array(Image.fromarray(planes).resize(size, bicubic, box))
+    # Pillow resamples more than 8 bits in one plane of reals at a time.
+    real = (samples / np.float32(top_of(samples))).astype(np.float32).reshape(*samples.shape[:2], -1)
+    images = (Image.fromarray(np.ascontiguousarray(real[..., c])) for c in range(real.shape[2]))
+    small = np.stack([np.asarray(image.resize(size, bicubic, box)) for image in images], 2)
+    grid = to_grid(torch.from_numpy(small), depth).numpy().astype(dtype_of(depth))
+    return grid.reshape(size[1], size[0], *samples.shape[2:])
 
 
 def _cut(

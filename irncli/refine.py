@@ -15,8 +15,9 @@ from torch import Tensor
 
 from irncli.execution import tiles
 from irncli.execution.freed import give_back
+from irncli.images.depth import Samples, depth_of
 from irncli.images.pixels import from_planes, to_planes
-from irncli.planes import LEAST_SITES, Planes, Samples, bicubic
+from irncli.planes import LEAST_SITES, Planes, bicubic
 from irncli.quantise import straight_through, to_grid
 from irncli.sizes import Grid
 
@@ -52,8 +53,8 @@ def error_of(planes: Planes, original: Samples, small: Samples, grid: Grid, grey
     """Sum of squared errors of the restored picture at tau 0, as the file holds it."""
     total, y = 0, 0
     for band in planes.up_real(small, grid, grey, 0.0, 0):
-        restored = from_planes(band).astype(np.int32)
-        total += int(np.square(restored - original[y : y + len(restored)]).sum(dtype=np.int64))
+        restored = from_planes(band, depth_of(original)).astype(np.int64)
+        total += int(np.square(restored - original[y : y + len(restored)]).sum())
         y += len(restored)
     give_back()
     return total
@@ -63,16 +64,17 @@ def _descend(
     planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool, steps: int
 ) -> Samples:
     target = planes.source(original, grid)
-    guide = to_planes(bicubic(original, grid))[:, : small.shape[2]]
+    depth, wanted = depth_of(small), depth_of(original)
+    guide = to_planes(bicubic(original, grid, depth))[:, : small.shape[2]]
     sample = to_planes(small)[:, : small.shape[2]].clone()
-    bound = _distance(sample, guide)
+    bound = _distance(sample, guide, depth)
     moving = torch.zeros_like(sample)
     best, least = small, float("inf")
     for step in range(steps + 1):
         gradient = torch.zeros_like(sample) if step < steps else None
-        error = _error(planes, target, sample, grey, gradient)
+        error = _error(planes, target, sample, grey, gradient, (depth, wanted))
         if error < least:
-            best, least = from_planes(sample), error
+            best, least = from_planes(sample, depth), error
         if gradient is None or not bool(torch.isfinite(gradient).all()):
             break
         moving.mul_(MOMENTUM).add_(gradient)
@@ -80,14 +82,22 @@ def _descend(
         if length == 0.0:
             break
         sample.sub_(moving, alpha=STEP / 255 * (1 - step / steps) / length)
-        sample = _into_ball(sample, guide, bound)
+        sample = _into_ball(sample, guide, bound, depth)
     return best
 
 
 def _error(
-    planes: Planes, target: Callable[[int, int], Tensor], sample: Tensor, grey: bool, gradient: Tensor | None
+    planes: Planes,
+    target: Callable[[int, int], Tensor],
+    sample: Tensor,
+    grey: bool,
+    gradient: Tensor | None,
+    depths: tuple[int, int],
 ) -> float:
-    """Sum of squared errors tile by tile, its gradient added to ``gradient``, both through the roundings."""
+    """Sum of squared errors tile by tile, its gradient added to ``gradient``, both through the roundings.
+
+    ``depths``: bits of the small and of the restored picture.
+    """
     engine = planes.engine
     s, (rows, columns) = engine.scale, sample.shape[2:]
     side = min(SIDE // s, engine.tile or SIDE)
@@ -100,38 +110,41 @@ def _error(
         place = np.s_[:, :, window.y0 : window.y1, window.x0 : window.x1]
         with torch.set_grad_enabled(gradient is not None):
             leaf = sample[place].to(engine.device).clone().requires_grad_(gradient is not None)
-            error = _restored(planes, leaf, tile.inside(window), grey).sub(truth).square().sum()
+            error = _restored(planes, leaf, tile.inside(window), grey, depths).sub(truth).square().sum()
             if gradient is not None:
                 gradient[place] += torch.autograd.grad(error, leaf)[0].cpu()
         total += float(error.detach())
     return total
 
 
-def _restored(planes: Planes, small: Tensor, tile: tiles.Region, grey: bool) -> Tensor:
+def _restored(
+    planes: Planes, small: Tensor, tile: tiles.Region, grey: bool, depths: tuple[int, int]
+) -> Tensor:
     """1 C h w, not rounded -> the tile restored from it and rounded, straight through."""
     network = planes.engine.network
-    low = straight_through(small).expand(-1, 3, -1, -1)
+    low = straight_through(small, depths[0]).expand(-1, 3, -1, -1)
     latent = low.new_zeros(1, network.config.latent_channels, *low.shape[2:])
     large = tile.scaled(network.scale)
     out = network.inverse(low, latent)[:, :, large.y0 : large.y1, large.x0 : large.x1]
-    return straight_through(out.mean(1, keepdim=True) if grey else out)
+    return straight_through(out.mean(1, keepdim=True) if grey else out, depths[1])
 
 
-def _into_ball(sample: Tensor, guide: Tensor, bound: float) -> Tensor:
+def _into_ball(sample: Tensor, guide: Tensor, bound: float, depth: int) -> Tensor:
     """The nearest on the way to ``guide`` that, rounded, is no further from it than ``bound``."""
-    if _distance(sample, guide) <= bound:
+    if _distance(sample, guide, depth) <= bound:
         return sample
     inside, outside = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (inside + outside) / 2
-        if _distance(torch.lerp(guide, sample, middle), guide) <= bound:
+        if _distance(torch.lerp(guide, sample, middle), guide, depth) <= bound:
             inside = middle
         else:
             outside = middle
     return torch.lerp(guide, sample, inside)
 
 
-def _distance(sample: Tensor, guide: Tensor) -> float:
+def _distance(sample: Tensor, guide: Tensor, depth: int) -> float:
     """Squared, of the rounded samples; in whole levels, so that no order of summing changes it."""
-    return float((to_grid(sample) - to_grid(guide)).square().sum(dtype=torch.float64))
+    difference = to_grid(sample, depth).double() - to_grid(guide, depth).double()
+    return float(difference.square().sum())
 

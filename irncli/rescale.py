@@ -20,12 +20,13 @@ from irncli.images.colour import (
     from_pillow,
     to_pillow,
 )
+from irncli.images.depth import Samples, depth_of
 from irncli.images.files import Loaded
 from irncli.images.rows import Room, in_memory
 from irncli.images.transparency import around, extremes, flatten_alpha, spread
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
-from irncli.planes import Planes, Samples, bicubic, whole_cells
+from irncli.planes import Planes, bicubic, resized, whole_cells
 from irncli.pretrained.load import Weights, load_weights
 from irncli.refine import refined
 from irncli.scratch import Spill
@@ -35,9 +36,9 @@ from irncli.sizes import Grid, Wish
 class Rescaler:
     """A loaded model that makes pictures small and brings them back.
 
-    ``downscale`` and ``upscale`` take and give Pillow images or uint8 arrays (H W, H W 3 or H W 4): pixels
-    alone, what else a file carries is the commands' business. A small picture is restored by the manifest
-    that was made with it.
+    ``downscale`` and ``upscale`` take and give Pillow images or arrays (H W, H W 3 or H W 4), uint8 or
+    uint16: pixels alone, what else a file carries is the commands' business. A small picture is restored by
+    the manifest that was made with it, with as many bits a sample as the original had.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class Rescaler:
         grid: Grid | None = None,
         spill: Spill | None = None,
         refine: int = 0,
+        depth: int = 8,
     ) -> tuple[Picture, Manifest]:
         """A decoded file -> its small picture and the manifest that belongs into it.
 
         ``grid``: of another size than the network's own, for which the picture is resampled before it.
         ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
-        ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`).
+        ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`). ``depth``: bits a
+        sample of the small picture, 8 or 16.
         """
         picture, trained_grey = loaded.picture, self.weights.grey
         grid = grid or self.planes.grid(picture.height, picture.width)
@@ -107,12 +110,12 @@ class Rescaler:
         if picture.alpha is not None:
             colour = extend_under_transparency(colour, picture.alpha)
         as_grey = picture.grey and trained_grey
-        small_colour = self.planes.down(colour, as_grey, grid, spill)
+        small_colour = self.planes.down(colour, as_grey, grid, spill, depth)
         if refine:
             small_colour = refined(self.planes, colour, small_colour, grid, picture.grey, refine)
         small_alpha = None
         if picture.alpha is not None:
-            small_alpha = self._alpha_down(picture.alpha, grid)
+            small_alpha = self._alpha_down(picture.alpha, grid, depth)
         small = Picture(small_colour, small_alpha, picture.metadata)
         manifest = Manifest(
             width=picture.width,
@@ -121,7 +124,8 @@ class Rescaler:
             model=self.name,
             identity=self.identity,
             tau=self.default_tau,
-            depth=8,
+            depth=depth,
+            original_depth=picture.depth,
             mode="rgb" if not picture.grey else "grey" if as_grey else "grey-as-rgb",
             alpha="none" if picture.alpha is None else "network" if trained_grey else "resampled",
             palette=picture.palette,
@@ -143,10 +147,12 @@ class Rescaler:
         seed: int = 0,
         spill: Spill | None = None,
         room: Room = in_memory,
+        depth: int | None = None,
     ) -> Picture:
         """A small picture and its checked manifest -> the picture at its original size.
 
-        ``room`` is made for its colour; ``spill`` is that of :meth:`downscale_picture`.
+        ``room`` is made for its colour; ``spill`` is that of :meth:`downscale_picture`. ``depth``: bits a
+        sample, by default those of the original.
         """
         tau = manifest.tau if tau is None else tau
         if not 0 <= tau <= MAX_TAU:
@@ -164,27 +170,29 @@ class Rescaler:
                 "Use the file as it was made.",
             )
         grid, grey = manifest.grid, manifest.mode != "rgb"
-        colour = self.planes.up(small.colour, grid, grey, tau, seed, spill=spill, room=room)
+        depth = manifest.original_depth if depth is None else depth
+        colour = self.planes.up(small.colour, grid, grey, tau, seed, spill=spill, room=room, depth=depth)
         alpha = None
         if small.alpha is not None:
-            alpha = self._alpha_up(small.alpha, grid, manifest.alpha, tau, seed)
+            alpha = self._alpha_up(small.alpha, grid, manifest.alpha, tau, seed, depth)
         return Picture(colour, alpha, small.metadata)
 
-    def _alpha_down(self, alpha: Samples, grid: Grid) -> Samples:
+    def _alpha_down(self, alpha: Samples, grid: Grid, depth: int) -> Samples:
         if self.weights.grey:
-            small = self.planes.down(alpha[..., None], True, grid)[..., 0]
+            small = self.planes.down(alpha[..., None], True, grid, depth=depth)[..., 0]
         else:
-            small = bicubic(alpha, grid)
+            small = bicubic(alpha, grid, depth)
         flatten_alpha(small, *around(*extremes(whole_cells(alpha, grid), grid.steps, grid.small)))
         return small
 
-    def _alpha_up(self, alpha: Samples, grid: Grid, way: str, tau: float, seed: int) -> Samples:
+    def _alpha_up(
+        self, alpha: Samples, grid: Grid, way: str, tau: float, seed: int, depth: int
+    ) -> Samples:
         if way == "network":
-            large = self.planes.up(alpha[..., None], grid, True, tau, seed, ALPHA_STREAM)[..., 0]
+            large = self.planes.up(alpha[..., None], grid, True, tau, seed, ALPHA_STREAM, depth=depth)[..., 0]
         else:
             box = (0, 0, float(grid.width / grid.step_x), float(grid.height / grid.step_y))
-            size = (grid.width, grid.height)
-            large = np.array(Image.fromarray(alpha).resize(size, Image.Resampling.BICUBIC, box))
+            large = resized(alpha, (grid.width, grid.height), box, depth)
         flatten_alpha(large, *(spread(edge, grid.steps, large.shape) for edge in around(alpha, alpha)))
         return large
 
@@ -210,7 +218,8 @@ class Rescaler:
             model=self.name,
             identity=self.identity,
             tau=self.default_tau,
-            depth=8,
+            depth=small.depth,
+            original_depth=small.depth,
             mode="rgb" if not small.grey else "grey",
             alpha="none" if small.alpha is None else "network" if self.weights.grey else "resampled",
             palette=False,
@@ -230,24 +239,27 @@ class Rescaler:
 
     @overload
     def downscale(
-        self, image: Image.Image, wish: Wish | None = None, *, refine: int = 0
+        self, image: Image.Image, wish: Wish | None = None, *, refine: int = 0, depth: int = 8
     ) -> tuple[Image.Image, Manifest]: ...
     @overload
     def downscale(
-        self, image: Samples, wish: Wish | None = None, *, refine: int = 0
+        self, image: Samples, wish: Wish | None = None, *, refine: int = 0, depth: int = 8
     ) -> tuple[Samples, Manifest]: ...
     def downscale(
-        self, image: Image.Image | Samples, wish: Wish | None = None, *, refine: int = 0
+        self, image: Image.Image | Samples, wish: Wish | None = None, *, refine: int = 0, depth: int = 8
     ) -> tuple[Image.Image | Samples, Manifest]:
-        """A Pillow image or a uint8 array -> the small one, of the same kind, and its manifest.
+        """A Pillow image or a uint8 or uint16 array -> the small one, of the same kind, and its manifest.
 
         ``wish``: a size or a scale that is not the network's, such as ``Wish(max_side=1200)``; as stored,
-        whatever a viewer would show. ``refine``: steps by which it is made to restore better.
+        whatever a viewer would show. ``refine``: steps by which it is made to restore better. ``depth``:
+        bits a sample of the small one, 8 (whatever the original has) or 16, which hides more.
         """
+        if depth not in (8, 16):
+            raise UsageError(f"a depth of {depth} bits", "Use 8 or 16.")
         picture = _as_picture(image)
         loaded = Loaded(picture=picture, text=None, sha256=picture_digest(picture), format="")
         grid = wish.grid(picture.width, picture.height) if wish else None
-        small, manifest = self.downscale_picture(loaded, grid=grid, refine=refine)
+        small, manifest = self.downscale_picture(loaded, grid=grid, refine=refine, depth=depth)
         return _like(image, small), manifest
 
     @overload
@@ -297,14 +309,16 @@ def picture_digest(picture: Picture) -> str:
     samples = picture.colour
     if picture.alpha is not None:
         samples = np.concatenate((samples, picture.alpha[..., None]), 2)
-    return pixels_digest(samples.shape, 8, np.ascontiguousarray(samples).data)
+    stored = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
+    return pixels_digest(stored.shape, depth_of(stored), stored.data)
 
 
 def check_manifest(manifest: Manifest, small: Picture) -> None:
     """Raise ManifestError unless the picture can be the one that the manifest tells of."""
     check_size(manifest, small.width, small.height)
-    if manifest.depth != 8:
-        raise ManifestError(f"a small picture of {manifest.depth} bits", "It needs a newer irn.")
+    if manifest.depth != small.depth:
+        what = f"{small.depth} bits per sample where its manifest says {manifest.depth}: it was converted"
+        raise ManifestError(what, "Use the file as it was made.")
     if (manifest.mode == "grey") != small.grey or (manifest.alpha == "none") != (small.alpha is None):
         raise ManifestError("its channels are not those of its manifest", "Use the file as it was made.")
 
@@ -323,8 +337,9 @@ def _as_picture(image: Image.Image | Samples) -> Picture:
         return from_pillow(image)
     if not isinstance(image, np.ndarray):
         raise InputError(f"a {type(image).__name__} is no picture", "Give a Pillow image or a uint8 array.")
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
-        raise InputError(f"an array of {image.dtype} {image.shape}", "Use uint8, H W, H W 3 or H W 4.")
+    if image.dtype not in (np.uint8, np.uint16) or image.ndim not in (2, 3) or 0 in image.shape:
+        what = f"an array of {image.dtype} {image.shape}"
+        raise InputError(what, "Use uint8 or uint16, H W, H W 3 or H W 4.")
     samples = np.ascontiguousarray(image if image.ndim == 3 else image[..., None])
     nothing = Metadata(icc=None, exif=None, xmp=None, dpi=None)
     if samples.shape[2] in (1, 3):

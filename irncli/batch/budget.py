@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irncli.batch.plan import Job
-from irncli.images.rows import Room, Samples, StoredRows
+from irncli.images.depth import Samples
+from irncli.images.rows import Room, StoredRows
 from irncli.scratch import Scratch, Spill, bytes_text
 
 MODEL_MEMORY = 470_000_000
@@ -70,8 +71,9 @@ class Budget:
 def on_disk(folder: Path) -> Room:
     """Room for restored rows in a scratch file."""
 
-    def room(shape: tuple[int, int, int]) -> Samples:
-        return StoredRows(shape, Scratch(folder, math.prod(shape))).as_samples()
+    def room(shape: tuple[int, int, int], depth: int) -> Samples:
+        scratch = Scratch(folder, math.prod(shape) * depth // 8)
+        return StoredRows(shape, scratch, depth).as_samples()
 
     return room
 

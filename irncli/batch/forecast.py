@@ -18,6 +18,8 @@ from irncli.images.encode import LONGEST_SIDE
 from irncli.pretrained.catalogue import scale_of
 from irncli.scratch import bytes_text
 
+DEEP_BYTES = 4.0
+"""The same of 16 bits a sample."""
 BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
 """Of photographs at quality 95."""
 LOSSLESS_BYTES = 1.5
@@ -35,6 +37,8 @@ class Forecast:
     output_height: int
     model: str
     scale: int
+    depth: int = 8
+    """Bits a sample of the output."""
 
     @property
     def pixels(self) -> int:
@@ -43,7 +47,7 @@ class Forecast:
 
     def space(self, form: Format) -> int:
         """Bytes of the output, roughly."""
-        each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES)
+        each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES if self.depth == 8 else DEEP_BYTES)
         return int(each * self.output_width * self.output_height)
 
 
@@ -51,20 +55,20 @@ Look = Callable[[Job], Forecast]
 """Raises InputError or ManifestError for a picture that the run will refuse in its turn."""
 
 
-def small_forecast(headers: Headers, fit: Fit) -> Look:
-    """How downscale looks at its inputs."""
+def small_forecast(headers: Headers, fit: Fit, depth: int = 8) -> Look:
+    """How downscale looks at its inputs; ``depth``: bits a sample of the small pictures."""
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
         model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
         small = (grid.small_width, grid.small_height)
-        return Forecast(header.width, header.height, *small, model, scale_of(model))
+        return Forecast(header.width, header.height, *small, model, scale_of(model), depth)
 
     return look
 
 
 def restored_forecast(
-    headers: Headers, assumed: tuple[str, int] | None, size: tuple[int, int] | None
+    headers: Headers, assumed: tuple[str, int] | None, size: tuple[int, int] | None, form: Format
 ) -> Look:
     """How upscale looks at its inputs; ``assumed`` (model, scale) and ``size`` for lost manifests."""
 
@@ -73,9 +77,11 @@ def restored_forecast(
         if header.manifest is None and assumed:
             model, scale = assumed
             large = size or (header.width * scale, header.height * scale)
-            return Forecast(header.width, header.height, *large, model, scale)
+            depth = form.depth(header.depth)
+            return Forecast(header.width, header.height, *large, model, scale, depth)
         made = headers.manifest_of(job)
-        return Forecast(header.width, header.height, made.width, made.height, made.model, made.scale)
+        large, depth = (made.width, made.height), form.depth(made.original_depth)
+        return Forecast(header.width, header.height, *large, made.model, made.scale, depth)
 
     return look
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from irncli.batch.names import Template
 from irncli.batch.plan import Target
 from irncli.errors import UsageError
-from irncli.images.encode import LOSSLESS, LOSSY, WRITABLE
+from irncli.images.encode import DEEP, LOSSLESS, LOSSY, WRITABLE, check_deep_output
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,28 @@ class Format:
     pillow: str
     """Pillow's name of the format: ``PNG``."""
 
+    def depth(self, original: int) -> int:
+        """Bits a sample of a restored picture, of an original with so many."""
+        return original if self.pillow in DEEP else 8
 
-def small_format(target: Target, chosen: str | None, template: Template | None = None) -> Format:
-    """For a small picture: without loss, with room for the manifest. Raise UsageError for others."""
+
+def small_format(
+    target: Target, chosen: str | None, template: Template | None = None, depth: int = 8
+) -> Format:
+    """For a small picture of ``depth`` bits: without loss, with room for the manifest.
+
+    Raise UsageError for other formats, OutputError where what it takes to write it is not installed.
+    """
     form = _format(target, chosen, template)
     if form.pillow not in LOSSLESS:
         why = "loses the detail that restores it" if form.pillow in LOSSY else "cannot hold the manifest"
         what = f"{form.suffix[1:]} is no format for a small picture: it {why}"
         raise UsageError(what, "Use png, webp (without loss) or tiff.")
+    if depth > 8:
+        if form.pillow not in DEEP:
+            what = f"{form.suffix[1:]} holds 8 bits per sample, and --depth {depth} wants more"
+            raise UsageError(what, "Use png or tiff, or leave --depth out.")
+        check_deep_output(form.pillow)
     return form
 
 

@@ -17,7 +17,7 @@ Options = Mapping[str, str | int | float]
 
 
 def is_small_of(
-    job: Job, form: Format, model: Stated, options: Options, name: str | None, max_pixels: int
+    job: Job, form: Format, model: Stated, options: Options, name: str | None, max_pixels: int, depth: int
 ) -> bool:
     """Whether the job's output is whole, and made of this source by these weights and options."""
     loaded = _whole(job.outputs, form, max_pixels)
@@ -30,8 +30,8 @@ def is_small_of(
         check_manifest(manifest, loaded.picture)
     except ManifestError:
         return False
-    there = (manifest.source_sha256, manifest.identity, dict(manifest.options), manifest.name)
-    wanted = (source_digest(job), model.identity, dict(options), name)
+    there = (manifest.source_sha256, manifest.identity, dict(manifest.options), manifest.name, manifest.depth)
+    wanted = (source_digest(job), model.identity, dict(options), name, depth)
     # Two files of one identity may differ in this, which the header alone says.
     unlike = {"grey-as-rgb", "resampled"} if model.grey else {"grey", "network"}
     if unlike & {manifest.mode, manifest.alpha}:
@@ -40,7 +40,7 @@ def is_small_of(
 
 
 def is_restored_of(
-    job: Job, form: Format, identity: str, tau: float, options: Options, max_pixels: int
+    job: Job, form: Format, identity: str, tau: float, options: Options, max_pixels: int, depth: int
 ) -> bool:
     """The same for a restored picture."""
     loaded = _whole(job.outputs, form, max_pixels)
@@ -52,8 +52,8 @@ def is_restored_of(
         return False
     there = (record.source_sha256, record.identity, record.tau, record.seed, dict(record.options))
     wanted = (source_digest(job), identity, tau, job.seed, dict(options))
-    size = (loaded.picture.width, loaded.picture.height)
-    return there == wanted and (record.width, record.height) == size
+    shape = (loaded.picture.width, loaded.picture.height, loaded.picture.depth)
+    return there == wanted and (record.width, record.height, depth) == shape
 
 
 def source_digest(job: Job) -> str:

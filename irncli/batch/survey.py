@@ -28,6 +28,8 @@ class Header:
 
     width: int
     height: int
+    depth: int
+    """Bits a sample that it is read with."""
     manifest: Manifest | None
     trouble: ManifestError | None = None
     """Why there is no manifest."""
@@ -97,17 +99,16 @@ def read_input(job: Job, max_pixels: int, page: int | None = None, *, by_rows: b
 
 def _look(path: Path, data: bytes | None, page: int | None) -> Header | InputError:
     try:
-        if data is None:
-            text, size, _ = peek_text(path, page)
-        else:
-            text, size, _ = peek_stream(io.BytesIO(data), "-", page)
+        head = peek_text(path, page) if data is None else peek_stream(io.BytesIO(data), "-", page)
     except InputError as error:
         return error
-    if text is None:
-        return Header(*size, None, lost_manifest())
+    if head.trouble:
+        return head.trouble
+    if head.text is None:
+        return Header(*head.size, head.depth, None, lost_manifest())
     try:
-        manifest = Manifest.from_json(text)
-        check_size(manifest, *size)  # or a forged one would fill the disk in the forecast
+        manifest = Manifest.from_json(head.text)
+        check_size(manifest, *head.size)  # or a forged one would fill the disk in the forecast
     except ManifestError as error:
-        return Header(*size, None, error)
-    return Header(*size, manifest)
+        return Header(*head.size, head.depth, None, error)
+    return Header(*head.size, head.depth, manifest)

@@ -18,7 +18,7 @@ from irncli.batch.resume import is_restored_of, is_small_of
 from irncli.batch.run import Result
 from irncli.batch.survey import Headers, read_input
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
-from irncli.images.encode import LOSSY, encode
+from irncli.images.encode import LOSSY, check_deep_output, encode
 from irncli.images.files import Loaded
 from irncli.images.rows import Room, StoredRows, in_memory
 from irncli.images.rowwrite import check_rows, encode_rows
@@ -51,6 +51,8 @@ class Downscale:
     """Of files with several, from 1."""
     refine: int = 0
     """Steps that make the small picture restore better."""
+    depth: int = 8
+    """Bits a sample of the small pictures."""
     _known: dict[str, Stated] = field(default_factory=dict, repr=False)
     headers: Headers = field(default_factory=Headers)
     budget: Budget = Budget()
@@ -71,7 +73,7 @@ class Downscale:
             return False
         model = self._model(job)
         return model is not None and is_small_of(
-            job, self.format, self._stated(model), self.options, self._name(job), self.max_pixels
+            job, self.format, self._stated(model), self.options, self._name(job), self.max_pixels, self.depth
         )
 
     def _model(self, job: Job) -> str | None:
@@ -99,7 +101,7 @@ class Downscale:
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
-            loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine
+            loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine, depth=self.depth
         )
         return small, replace(manifest, options=self.options), loaded.picture.notes
 
@@ -116,6 +118,8 @@ class Downscale:
             "scale": manifest.scale,
             "model": manifest.model,
             "identity": manifest.identity,
+            "depth": manifest.original_depth,
+            "small_depth": manifest.depth,
             "bytes": len(data),
         }
         return Result(details, (*notes, *more))
@@ -189,7 +193,9 @@ class Upscale:
         else:
             return False
         tau = origin.tau if self.tau is None else self.tau
-        return is_restored_of(job, self.format, origin.identity, tau, options, self.max_pixels)
+        original = header.manifest.original_depth if header.manifest else header.depth
+        depth = self.format.depth(original)
+        return is_restored_of(job, self.format, origin.identity, tau, options, self.max_pixels, depth)
 
     def read(self, job: Job) -> Loaded:
         loaded = read_input(job, self.max_pixels)
@@ -206,12 +212,25 @@ class Upscale:
             raise InputError(what, "Raise --max-pixels if you trust the file.")
         tau = manifest.tau if self.tau is None else self.tau
         folder = folder_of(job)
+        depth = self.format.depth(manifest.original_depth)
+        if depth > 8:
+            check_deep_output(self.format.pillow)
+        elif manifest.original_depth > 8:
+            bits = manifest.original_depth
+            what = f"the original's {bits} bits per sample are rounded to 8 for {self.format.pillow}"
+            notes = (*notes, f"{what}: png and tiff keep them")
         room: Room = in_memory
         if self.budget.by_rows(manifest.width * manifest.height):
             check_rows(self.format.pillow, alpha=loaded.picture.alpha is not None)
             room = on_disk(folder)
         restored = rescaler.upscale_picture(
-            loaded.picture, manifest, tau=tau, seed=job.seed, spill=self.budget.spill(folder), room=room
+            loaded.picture,
+            manifest,
+            tau=tau,
+            seed=job.seed,
+            spill=self.budget.spill(folder),
+            room=room,
+            depth=depth,
         )
         options = self.options if has_manifest(loaded.text) else self._assumed_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
@@ -238,6 +257,7 @@ class Upscale:
             "identity": record.identity,
             "tau": record.tau,
             "seed": record.seed,
+            "depth": restored.depth,
             "bytes": self.outputs.size(job, data),
         }
         return Result(details, (*notes, *more))

@@ -43,6 +43,7 @@ def downscale(
     model: o.Model = None,
     format: Form = None,
     refine: Refine = 0,
+    depth: o.Depth = 8,
     name: o.Name = None,
     recursive: o.Recursive = False,
     nul: o.Nul = False,
@@ -80,6 +81,7 @@ def downscale(
     most = o.pixels_from(max_pixels)
     o.check_page(page)
     o.check_refine(refine, memory)
+    o.check_depth(depth)
     wish = o.wish_from(scale, size, width, height, max_side, model)
     workers = o.jobs_from(jobs)
     part = o.shard_from(shard)
@@ -101,7 +103,7 @@ def downscale(
 
     template = None if name is None else Template(name)
     start = given(inputs, output, nul=nul, json=out.json)
-    form = small_format(start.target, format, template)
+    form = small_format(start.target, format, template, depth)
     fit = o.fit_from(wish, model)
     versioned = ""
     if template and template.uses("model"):
@@ -119,7 +121,7 @@ def downscale(
         todo.append(Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data))
     plan = make_plan(todo, on_existing, part)
     headers = Headers(page)
-    look = small_forecast(headers, fit)
+    look = small_forecast(headers, fit, depth)
     budget = Budget(memory, out.note)
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
     work = Downscale(
@@ -133,6 +135,7 @@ def downscale(
         budget=budget,
         page=page,
         refine=refine,
+        depth=depth,
         headers=headers,
     )
     if dry_run:

@@ -68,8 +68,9 @@ def _picture(path: Path) -> dict[str, Any]:
     from irncli.manifest import RestoredRecord, check_size, read_any
     from irncli.pretrained.catalogue import name_of_identity
 
-    text, (width, height), form = peek_text(path)
+    text, (width, height), form, depth, _ = peek_text(path)
     facts: dict[str, Any] = {"kind": "picture", "format": form, "width": width, "height": height}
+    facts["depth"] = depth
     facts["bytes"] = path.stat().st_size
     if text is None:
         return facts

@@ -23,6 +23,7 @@ from irncli.batch.run import Result
 from irncli.batch.survey import read_input
 from irncli.batch.work import record_of
 from irncli.cli.sheet import Panel, crop_sheet
+from irncli.evaluation.bicubic import resize
 from irncli.evaluation.codecs import installed
 from irncli.evaluation.comparison import CROP, Beside, Ours, compare
 from irncli.evaluation.detail import most_detailed
@@ -37,8 +38,8 @@ from irncli.images.colour import Metadata, Picture, extend_under_transparency
 from irncli.images.files import encode, read_stream
 from irncli.sizes import Grid
 
-Samples = NDArray[np.uint8]
-"""H W 3."""
+Samples = NDArray[Any]
+"""H W 3, 0 to 255: uint8, or the reals of samples of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class RoundTrip:
     seed: int = 0
     max_pixels: int = 500_000_000
     page: int | None = None
+    depth: int = 8
+    """Bits a sample of the small picture."""
     beside: Beside | None = None
     """What the report is to show beside it; None without a report."""
     budget: Budget = Budget()
@@ -84,7 +87,7 @@ class RoundTrip:
         rescaler = self.models.the_one(model)
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
-        small, manifest = rescaler.downscale_picture(loaded, grid=grid, spill=spill)
+        small, manifest = rescaler.downscale_picture(loaded, grid=grid, spill=spill, depth=self.depth)
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()
         again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
@@ -96,18 +99,21 @@ class RoundTrip:
         restored_data, _ = encode(restored, "PNG", text=record.to_json(), text_kind="record")
         seconds = time.perf_counter() - started
 
-        true, back, little = reference(loaded.picture), colour(restored.colour), colour(again.picture.colour)
+        true, back, little = (colour(of_255(x)) for x in (seen(picture), restored.colour, small.colour))
         lanczos = lanczos_both_ways(true, (little.shape[1], little.shape[0]))
         figures = judge(true, back, little, lanczos, grid, len(data), seconds)
         if self.beside:
             plain = true[..., 0] if loaded.picture.grey else true
             told = Told(job.name, len(data), halfway - started, seconds - (halfway - started))
-            self.judged.append(for_report(plain, back, little, lanczos, rescaler.scale, told, self.beside))
+            # What a page shows has 8 bits.
+            shown = [in_8_bits(x) for x in (plain, back, little, lanczos)]
+            self.judged.append(for_report(*shown, scale=rescaler.scale, told=told, beside=self.beside))
         if job.outputs:
             crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.icc)
-            drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (lanczos, crops))
+            resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos
+            drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (resized, crops))
             self.outputs.put(job, data, restored_data, *drawn)
         facts: dict[str, Any] = {
             "width": manifest.width,
@@ -115,6 +121,8 @@ class RoundTrip:
             "scale": rescaler.scale,
             "model": rescaler.name,
             "identity": rescaler.identity,
+            "depth": manifest.original_depth,
+            "small_depth": manifest.depth,
             "tau": tau,
             "seed": self.seed,
             "load_seconds": round(started - begun, 3),
@@ -146,7 +154,14 @@ def beside_it(peers: Sequence[str], scale: int, threads: int | None) -> Beside:
 
 
 def for_report(
-    plain: Samples, back: Samples, little: Samples, lanczos: Samples, scale: int, told: Told, beside: Beside
+    plain: Samples,
+    back: Samples,
+    little: Samples,
+    lanczos: Samples,
+    *,
+    scale: int,
+    told: Told,
+    beside: Beside,
 ) -> PictureScores:
     """``plain`` is the original, H W if grey; the others H W 3. Every figure of the report."""
     true = colour(plain)
@@ -171,19 +186,41 @@ def for_report(
     return PictureScores(told.name, width, height, figures, *compare(ours, beside))
 
 
-def reference(picture: Picture) -> Samples:
+def seen(picture: Picture) -> Samples:
     """The original as the network sees it: under full transparency colour is extended, not the file's own."""
-    seen = picture.colour
-    if picture.alpha is not None:
-        seen = extend_under_transparency(seen, picture.alpha)
-    return np.ascontiguousarray(colour(seen))
+    if picture.alpha is None:
+        return picture.colour
+    return extend_under_transparency(picture.colour, picture.alpha)
+
+
+def of_255(samples: Samples) -> Samples:
+    """Samples of 16 bits as reals on the scale that figures are told on; of 8 bits as they are."""
+    return samples if samples.dtype == np.uint8 else samples / 257.0
+
+
+def in_8_bits(samples: Samples) -> Samples:
+    """Reals of 0 to 255, rounded to be shown."""
+    return samples if samples.dtype == np.uint8 else np.rint(samples).astype(np.uint8)
 
 
 def lanczos_both_ways(true: Samples, small: tuple[int, int]) -> Samples:
     """Pillow's Lanczos down to ``small`` (width, height), rounded, and up again."""
-    image = Image.fromarray(true)
-    little = image.resize(small, Image.Resampling.LANCZOS)
-    return np.asarray(little.resize(image.size, Image.Resampling.LANCZOS))
+    method = Image.Resampling.LANCZOS
+    if true.dtype == np.uint8:
+        image = Image.fromarray(np.ascontiguousarray(true))
+        return np.asarray(image.resize(small, method).resize(image.size, method))
+    planes = []
+    for channel in np.moveaxis(true, 2, 0):  # Pillow resamples reals in one plane only.
+        image = Image.fromarray(channel.astype(np.float32))
+        little = Image.fromarray(in_16_bits(np.asarray(image.resize(small, method))))
+        planes.append(in_16_bits(np.asarray(little.resize(image.size, method))))
+    return np.stack(planes, 2).astype(np.float64)
+
+
+def in_16_bits(samples: Samples) -> Samples:
+    """Reals of 0 to 255 on the grid of a file of 16 bits."""
+    grid: Samples = (np.rint(samples.clip(0, 255) * 257) / 257).astype(samples.dtype)
+    return grid
 
 
 def judge(
@@ -196,7 +233,9 @@ def judge(
     cells = [ceil(count * step) for count, step in zip(grid.small, grid.steps, strict=True)]
     edges = [(0, cell - side) for cell, side in zip(cells, true.shape[:2], strict=True)]
     whole = np.pad(true, (*edges, (0, 0)), mode="edge")
-    guide = bicubic_resize(whole, (1 / grid.step_y, 1 / grid.step_x))[: grid.small_height, : grid.small_width]
+    steps = (1 / grid.step_y, 1 / grid.step_x)
+    guide = bicubic_resize(whole, steps) if little.dtype == np.uint8 else in_16_bits(resize(whole, steps))
+    guide = guide[: grid.small_height, : grid.small_width]
     border = ceil(max(grid.steps))
     ours, theirs = quality(back, true, border), quality(lanczos, true, border)
     return Figures(
@@ -222,9 +261,9 @@ def sheet(
     small_there = np.s_[floor(top / grid.step_y) : bottom, floor(left / grid.step_x) : right]
     return crop_sheet(
         [
-            Panel("original", true[there]),
-            Panel(f"small, {word}", little[small_there]),
-            Panel(f"restored {figures.psnr_y:.2f} dB", back[there]),
-            Panel(f"Lanczos {figures.lanczos_psnr_y:.2f} dB", lanczos[there]),
+            Panel("original", in_8_bits(true[there])),
+            Panel(f"small, {word}", in_8_bits(little[small_there])),
+            Panel(f"restored {figures.psnr_y:.2f} dB", in_8_bits(back[there])),
+            Panel(f"Lanczos {figures.lanczos_psnr_y:.2f} dB", in_8_bits(lanczos[there])),
         ]
     )

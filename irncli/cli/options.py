@@ -93,6 +93,15 @@ Strip = Annotated[
 MaxPixels = Annotated[
     str, typer.Option("--max-pixels", metavar="N[MP]", help="Refuse pictures with more pixels than this.")
 ]
+Depth = Annotated[
+    int,
+    typer.Option(
+        "--depth",
+        metavar="8|16",
+        help="Bits a sample of the small picture. 16 hides more, but takes two to three times the bytes, and "
+        "few programs keep it whole; restored pictures always have the original's.",
+    ),
+]
 Page = Annotated[
     int | None,
     typer.Option("--page", metavar="N", help="Which page or frame of files with several, from 1."),
@@ -311,6 +320,12 @@ def check_page(page: int | None) -> None:
     """Raise UsageError for a page that no file has."""
     if page is not None and page < 1:
         raise UsageError(f"--page {page} is no page", "The first is 1.")
+
+
+def check_depth(depth: int) -> None:
+    """Raise UsageError for a depth that no file has."""
+    if depth not in (8, 16):
+        raise UsageError(f"--depth {depth} is no depth", "Use 8 or 16.")
 
 
 def check_refine(steps: int, memory: int | None) -> None:

@@ -49,6 +49,8 @@ def show_plan(
 def _show(out: Output, outcome: Outcome) -> None:
     facts = outcome.result.details
     sizes = f"{facts['width']}x{facts['height']} -> {facts['output_width']}x{facts['output_height']}"
+    if facts["depth"] != 8:
+        sizes += f" of {facts['depth']} bits"
     memory, space = (bytes_text(int(str(facts[key]))) for key in ("memory", "space"))
     needs = f"{facts['model']}, tile {facts['tile']}, about {memory} of memory and {space} of space"
     for path in outcome.outputs or ("-",):

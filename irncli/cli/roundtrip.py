@@ -66,6 +66,7 @@ def roundtrip(
     recursive: o.Recursive = False,
     nul: o.Nul = False,
     on_existing: o.OnExistingSet = "error",
+    depth: o.Depth = 8,
     page: o.Page = None,
     max_pixels: o.MaxPixels = "500MP",
     device: o.Device = "auto",
@@ -93,6 +94,7 @@ def roundtrip(
     memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
     o.check_page(page)
+    o.check_depth(depth)
     number = o.seed_from(seed)
     if peer and page_file is None:
         raise UsageError("--peer is for the page", "Add --report FILE.")
@@ -131,7 +133,7 @@ def roundtrip(
     models = Models(device, dtype, side, threads, out.note)
     beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
-    work = RoundTrip(models, fit, Outputs(on_existing), tau, number, most, page, beside, budget=budget)
+    work = RoundTrip(models, fit, Outputs(on_existing), tau, number, most, page, depth, beside, budget=budget)
     report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)

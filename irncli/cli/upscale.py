@@ -150,7 +150,7 @@ def upscale(
     if seed == "random":
         out.note(f"--seed {number} was drawn")
     taken_for = (assumed.model, scale_of(assumed.model)) if assumed else None
-    look = restored_forecast(headers, taken_for, lost_size)
+    look = restored_forecast(headers, taken_for, lost_size, form)
     budget = Budget(memory, out.note, restores=True)
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
     work = Upscale(

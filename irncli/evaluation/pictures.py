@@ -42,6 +42,9 @@ def find_pictures(folder: Path) -> list[Path]:
 def read_original(path: Path) -> HighResolution:
     """Raise InputError, naming the file, if it cannot be read as 8-bit samples."""
     picture = read_picture(path).picture
+    if picture.depth > 8:
+        what = f"{path}: has {picture.depth} bits per sample, and the protocol is of 8-bit pictures"
+        raise InputError(what, "Make an 8-bit copy of it first.")
     samples = np.array(np.broadcast_to(picture.colour, (picture.height, picture.width, 3)))
     grey = picture.colour[..., 0] if picture.grey else np.array(Image.fromarray(samples).convert("L"))
     return HighResolution(path.stem, samples, picture.grey, grey)

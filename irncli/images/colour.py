@@ -5,7 +5,8 @@
     RGB RGBA RGBa RGBX   -> RGB (with alpha)
     YCbCr                -> RGB
     CMYK                 -> RGB through its profile, and a note
-    16-bit, Lab, HSV, I, F: refused, never cut to 8 bits without a word
+    more than 8 bits     -> 16 bits, by irncli/images/deep.py: Pillow cuts colour to 8
+    Lab, HSV, I, F       -> refused
 
 Pixels are never turned: the orientation stays a tag.
 """
@@ -18,18 +19,29 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from irncli.errors import InputError
 from irncli.images.decoding import decoding
+from irncli.images.depth import Samples, depth_of, spread_to_16
 from irncli.images.metadata import ORIENTATION, Metadata, collect, own_properties, stashed_profile
 from irncli.images.transparency import extend_under_transparency
 
-__all__ = ["Metadata", "Picture", "extend_under_transparency", "from_pillow", "profile_space", "to_pillow"]
+__all__ = [
+    "Metadata",
+    "Picture",
+    "bits_of",
+    "deep_in_pillow",
+    "extend_under_transparency",
+    "from_pillow",
+    "profile_space",
+    "raw_mode",
+    "refuse_mode",
+    "settled",
+    "to_pillow",
+]
 
-Samples = NDArray[np.uint8]
 _ROWS = 256
 
 _UNTURN = {
@@ -47,9 +59,9 @@ _UNTURN = {
 @dataclass(frozen=True)
 class Picture:
     colour: Samples
-    """H W 1 (grey) or H W 3 (RGB), C-contiguous."""
+    """H W 1 (grey) or H W 3 (RGB), C-contiguous, uint8 or uint16."""
     alpha: Samples | None = None
-    """H W, not premultiplied."""
+    """H W, not premultiplied, as deep as the colour."""
     metadata: Metadata = Metadata()
     palette: bool = False
     """The source was a palette or 1-bit picture."""
@@ -65,6 +77,11 @@ class Picture:
         return int(self.colour.shape[1])
 
     @property
+    def depth(self) -> int:
+        """Bits a sample, 8 or 16."""
+        return depth_of(self.colour)
+
+    @property
     def grey(self) -> bool:
         return bool(self.colour.shape[2] == 1)
 
@@ -75,16 +92,21 @@ def profile_space(icc: bytes) -> bytes:
 
 
 def from_pillow(image: Image.Image) -> Picture:
-    """An opened picture, its pixels best not yet loaded -> Picture, 8 bits a sample.
+    """An opened picture, its pixels best not yet loaded -> Picture, 8 bits a sample; 16 where they are grey.
 
-    Raise InputError for more than 8 bits, for colour models that are not supported, and when the pixels
-    cannot be decoded. Bits and orientation can only be told from a file whose pixels are not loaded yet.
+    Raise InputError for colour of more than 8 bits, for colour models that are not supported, and when the
+    pixels cannot be decoded. Bits and orientation can only be told from a file whose pixels are not loaded.
     """
     with decoding():
-        _refuse_deep(image)
-        _refuse_mode(image.mode)
+        bits = bits_of(image)
+        if bits > 8 and not deep_in_pillow(image):
+            raise InputError(
+                f"has {bits} bits per sample in colour or with transparency, which Pillow cuts to 8",
+                "Give irn the file, or a uint16 array.",
+            )
+        refuse_mode(image, bits)
         turned = _orientation(image)
-        raw = _raw_mode(image)
+        raw = raw_mode(image)
         early = collect(image) if isinstance(image, TiffImageFile) else None
         image.load()
         metadata, notes = early or collect(image)
@@ -95,7 +117,25 @@ def from_pillow(image: Image.Image) -> Picture:
         if image.mode == "CMYK":
             image, icc, note = _cmyk_to_rgb(image, metadata.icc)
             metadata, notes = replace(metadata, icc=icc), (*notes, note)
-        colour, alpha = _samples(image, raw, grey_palette=metadata.icc is None)
+        colour: Samples
+        alpha: Samples | None
+        if bits > 8:
+            top = (1 << bits) - 1
+            colour, alpha = spread_to_16(np.asarray(image).clip(0, top), top)[..., None], None
+        else:
+            colour, alpha = _samples(image, raw, grey_palette=metadata.icc is None)
+    return settled(colour, alpha, metadata, own, palette, notes)
+
+
+def settled(
+    colour: Samples,
+    alpha: Samples | None,
+    metadata: Metadata,
+    own: dict[str, str],
+    palette: bool,
+    notes: tuple[str, ...],
+) -> Picture:
+    """Samples as decoded and what the file carries -> Picture. ``own``: our properties in its XMP."""
     colour, alpha = _laid_out(colour, alpha, own.get("layout", ""))
     icc = stashed_profile(own) or metadata.icc
     if icc and icc is metadata.icc and profile_space(icc) != (b"GRAY" if colour.shape[2] == 1 else b"RGB "):
@@ -104,7 +144,14 @@ def from_pillow(image: Image.Image) -> Picture:
 
 
 def to_pillow(picture: Picture) -> Image.Image:
-    """A picture's pixels as a Pillow image: L, LA, RGB or RGBA. It carries no metadata."""
+    """A picture's pixels as a Pillow image: L, LA, RGB or RGBA, or I;16. It carries no metadata.
+
+    Raise InputError for 16 bits in colour or with transparency, which no image of Pillow's can hold.
+    """
+    if picture.depth == 16:
+        if not picture.grey or picture.alpha is not None:
+            raise InputError("Pillow holds 16 bits in grey pictures only", "Give and take uint16 arrays.")
+        return Image.fromarray(picture.colour[..., 0])
     mode = ("L" if picture.grey else "RGB") + ("A" if picture.alpha is not None else "")
     planes = picture.colour
     if picture.alpha is not None:
@@ -112,36 +159,48 @@ def to_pillow(picture: Picture) -> Image.Image:
     return Image.frombytes(mode, (picture.width, picture.height), np.ascontiguousarray(planes))
 
 
-def _refuse_deep(image: Image.Image) -> None:
-    bits = 8
+def bits_of(image: Image.Image) -> int:
+    """Bits a sample of an opened file whose pixels are not loaded: 8 for fewer, too. Decodes nothing."""
     if isinstance(image, TiffImageFile):
         stated = image.tag_v2.get(258, (1,))
-        if isinstance(stated, tuple) and stated and image.mode in ("L", "LA", "La", "RGB", "RGBA", "CMYK"):
-            bits = max(int(b) for b in stated)
-    # Pillow opens 16-bit RGB as RGB and keeps the upper half; only the raw mode tells.
-    if image.mode.startswith("I;16") or re.search(r";16[BLNRS]|;12|^I;16", _raw_mode(image)):
-        bits = 16
+        modes = ("L", "LA", "La", "RGB", "RGBA", "CMYK", "I;16", "I;16B")
+        if isinstance(stated, tuple) and stated and image.mode in modes:
+            return max(8, *(int(b) for b in stated))
     for tile in _tiles(image):
         if tile.codec_name.startswith("ppm") and isinstance(tile.args, tuple) and tile.args[-1] > 255:
-            bits = 16
-    if bits > 8:
-        raise InputError(
-            f"has {bits} bits per sample, which are not supported yet",
-            "Make an 8-bit copy of it first.",
-        )
+            return 16
+    # Pillow opens 16-bit RGB as RGB and keeps the upper half; only the raw mode tells.
+    deep = image.mode.startswith("I;16") or re.search(r";16[BLNRS]|;12|^I;16", raw_mode(image))
+    return 16 if deep else 8
 
 
-def _refuse_mode(mode: str) -> None:
+def deep_in_pillow(image: Image.Image) -> bool:
+    """Whether an image of more than 8 bits a sample keeps them in Pillow: one plane, no transparency."""
+    # It reads the transparent value of a 16-bit PNG with its bytes exchanged, and takes white for black.
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0:
+        return False
+    one_plane = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+    return one_plane and "transparency" not in image.info
+
+
+def refuse_mode(image: Image.Image, bits: int = 8) -> None:
+    """Raise InputError for a colour model that is not supported."""
+    mode = image.mode
+    if raw_mode(image).endswith(("S", "SB")) and bits == 16:
+        raise InputError("has samples below zero, which are not supported", "Make a 16-bit copy of it first.")
     names = {"LAB": "Lab colour", "HSV": "HSV colour", "F": "floating-point samples", "I": "32-bit samples"}
-    if mode in names:
+    if mode in names and not (mode == "I" and deep_in_pillow(image)):
         raise InputError(f"has {names[mode]}, which is not supported", "Make an 8-bit RGB copy of it first.")
+    if mode == "CMYK" and bits > 8:
+        what = f"has CMYK of {bits} bits per sample, which is not supported"
+        raise InputError(what, "Make a 16-bit RGB copy, or an 8-bit one of it, first.")
 
 
 def _tiles(image: Image.Image) -> list[Any]:
     return list(getattr(image, "tile", None) or [])
 
 
-def _raw_mode(image: Image.Image) -> str:
+def raw_mode(image: Image.Image) -> str:
     """The layout of the samples in the file, as Pillow's decoders call it; empty when it is loaded."""
     for tile in _tiles(image):
         args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
@@ -220,7 +279,7 @@ def _laid_out(colour: Samples, alpha: Samples | None, layout: str) -> tuple[Samp
     if layout in ("L", "LA") and colour.shape[2] == 3 and (colour[..., :1] == colour).all():
         colour = np.ascontiguousarray(colour[..., :1])
     if layout in ("LA", "RGBA") and alpha is None:
-        alpha = np.full(colour.shape[:2], 255, np.uint8)
+        alpha = np.full(colour.shape[:2], np.iinfo(colour.dtype).max, colour.dtype)
     return colour, alpha
 
 

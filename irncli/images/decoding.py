@@ -9,13 +9,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from PIL import Image, _imaging
+from PIL import Image, TiffImagePlugin, _imaging
 
 from irncli.errors import InputError, IrnError
 
 _lock = threading.Lock()
 _users = 0
 _undo = ExitStack()
+_UNKNOWN_TIFF = {
+    (order, 1, (1,), 1, (16, 16), (extra,)): ("LA" if extra == 2 else "La", f"{mode};16{end}")
+    for order, end in ((b"II", "L"), (b"MM", "B"))
+    for extra, mode in ((0, "LA"), (1, "La"), (2, "LA"))
+}
+"""Byte order, photometric, sample format, fill order, bits, kind of the extra sample -> mode, raw mode."""
 
 
 @contextmanager
@@ -51,6 +57,11 @@ def quiet() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = None
             _undo.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
+            # Grey with alpha of 16 bits, which Pillow cannot identify: its head is all that is read by it.
+            for key, value in _UNKNOWN_TIFF.items():
+                if key not in TiffImagePlugin.OPEN_INFO:
+                    TiffImagePlugin.OPEN_INFO[key] = value
+                    _undo.callback(TiffImagePlugin.OPEN_INFO.pop, key)
             # Without any handler Python would print Pillow's complaints to stderr.
             _hush_libtiff()
             silence = logging.NullHandler()

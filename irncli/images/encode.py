@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin, features
 
-from irncli.errors import OutputError, UsageError
+from irncli.errors import DeviceError, OutputError, UsageError
 from irncli.images import xmp
 from irncli.images.colour import Picture, profile_space, to_pillow
 from irncli.images.decoding import quiet
 from irncli.images.metadata import ORIENTATION, Metadata
+from irncli.images.pnghead import png_body, png_head
+from irncli.images.rows import libvips
 from irncli.images.tiff import tiff_bytes
 
 KEYWORD = "irn"
 """Of the PNG text chunk; elsewhere the text is the XMP property ``irn:manifest`` or ``irn:record``."""
 LOSSLESS = frozenset({"PNG", "WEBP", "TIFF"})
 """As irn writes them: they keep every sample and have room for a record of ours."""
+DEEP = frozenset({"PNG", "TIFF"})
+"""Hold 16 bits a sample as irn writes them."""
 LOSSY = frozenset({"JPEG", "AVIF", "JXL"})
 NO_ALPHA = frozenset({"JPEG"})
 WRITABLE = {
@@ -71,13 +75,15 @@ def encode(
     AVIF; ``compress`` (0 fast to 9 small) for the others. The notes are whole phrases on what the format
     could not hold. The same arguments give the same bytes.
 
-    Raise UsageError when the format is unknown or cannot hold the picture at all (JPEG with transparency),
-    OutputError when encoding fails.
+    Raise UsageError when the format is unknown or cannot hold the picture at all (JPEG with transparency,
+    WebP of 16 bits), OutputError when encoding fails or needs what is not installed.
     """
     if format not in WRITABLE.values():
         raise UsageError(f"{format} cannot be written here", f"Choose one of {_names()}.")
     if format in NO_ALPHA and picture.alpha is not None:
         raise UsageError(f"{format} cannot hold transparency", "Choose png, webp, tiff or avif.")
+    if picture.depth > 8:
+        check_deep_output(format)
     most = LONGEST_SIDE.get(format, picture.width + picture.height)
     if max(picture.width, picture.height) > most:
         raise UsageError(
@@ -96,6 +102,19 @@ def encode(
     except Exception as error:  # Encoders raise as many kinds of exception as decoders.
         raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another --format.") from error
     return data, tuple(parts.notes)
+
+
+def check_deep_output(format: str) -> None:
+    """Raise unless 16 bits can be written: UsageError for a format of 8, OutputError for want of libvips."""
+    if format not in DEEP:
+        raise UsageError(f"{format} holds 8 bits per sample as irn writes it, not 16", "Choose png or tiff.")
+    if format == "PNG":
+        try:
+            libvips()
+        except DeviceError as error:
+            what = "writing a PNG of 16 bits per sample needs libvips, which is not installed"
+            remedy = "Install it: pip install 'irncli[huge]'; or choose --format tiff."
+            raise OutputError(what, remedy) from error
 
 
 def _names() -> str:
@@ -161,7 +180,28 @@ def _png(
     options: dict[str, Any] = {"pnginfo": info, "compress_level": 6 if level is None else level}
     if parts.dpi:
         options["dpi"] = parts.dpi
-    return _saved(to_pillow(picture), "PNG", parts, options)
+    if picture.depth == 8:
+        return _saved(to_pillow(picture), "PNG", parts, options)
+    # Pillow writes 16 bits in grey only: what stands before the pixels is Pillow's, the pixels libvips's.
+    shape = (1, 1, picture.colour.shape[2])
+    one = replace(picture, colour=np.zeros(shape, np.uint8), alpha=None)
+    head = png_head(_saved(to_pillow(one), "PNG", parts, options))
+    return _deep_png(picture, head, options["compress_level"])
+
+
+def _deep_png(picture: Picture, head: bytes, level: int) -> bytes:
+    samples = picture.colour
+    if picture.alpha is not None:
+        samples = np.concatenate((samples, picture.alpha[..., None]), axis=2)
+    vips = libvips()
+    height, width, bands = samples.shape
+    image = vips.Image.new_from_memory(np.ascontiguousarray(samples).data, width, height, bands, "ushort")
+    image = image.copy(interpretation="grey16" if picture.grey else "rgb16")
+    data: bytes = image.pngsave_buffer(compression=level, filter="all", keep="none")
+    place = png_body(data)
+    assert place
+    kept, body = place
+    return data[:kept] + head + data[body:]
 
 
 def _webp(

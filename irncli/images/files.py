@@ -8,22 +8,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from irncli.errors import InputError
 from irncli.images import png
-from irncli.images.colour import Picture, from_pillow
+from irncli.images.colour import Picture, bits_of, from_pillow
 from irncli.images.decoding import decoding
+from irncli.images.deep import check_deep, read_deep
 from irncli.images.encode import KEYWORD, LOSSLESS, WRITABLE, encode
 from irncli.images.metadata import ORIENTATION, Metadata, collect, own_properties
 from irncli.images.sniff import (
     RAW_SUFFIXES,
     READABLE_SUFFIXES,
+    avif_bits,
     begins_like_picture,
-    deep_avif,
     looks_like_picture,
     webp_size,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "READABLE_SUFFIXES",
     "WRITABLE",
     "Loaded",
+    "Peeked",
     "abandon_temporaries",
     "count_pages",
     "encode",
@@ -65,6 +67,20 @@ class Loaded:
     """Pillow's name, such as ``PNG``."""
 
 
+class Peeked(NamedTuple):
+    """What the head of a picture file says."""
+
+    text: str | None
+    """The JSON of a manifest or record, unchecked."""
+    size: tuple[int, int]
+    """Width and height as stored."""
+    format: str
+    depth: int
+    """Bits a sample that it is read with: 8 or 16."""
+    trouble: InputError | None = None
+    """Why its pixels cannot be decoded here: what they need is not installed."""
+
+
 def read_picture(path: Path, *, max_pixels: int = 500_000_000, page: int | None = None) -> Loaded:
     """A picture file, decoded whole, as a :class:`Picture`.
 
@@ -84,8 +100,8 @@ def read_stream(
         return _read(stream, max_pixels, page)
 
 
-def peek_text(path: Path, page: int | None = None) -> tuple[str | None, tuple[int, int], str]:
-    """The text of a manifest or record, the size (width, height as stored) and the format; decodes no pixels.
+def peek_text(path: Path, page: int | None = None) -> Peeked:
+    """The text of a manifest or record, size, format and depth; decodes no pixels.
 
     Raise InputError as :func:`read_picture` does.
     """
@@ -115,22 +131,26 @@ def peek_turned(source: Path | BinaryIO) -> bool:
             return metadata.orientation >= 5
 
 
-def peek_stream(
-    stream: BinaryIO, name: str, page: int | None = None
-) -> tuple[str | None, tuple[int, int], str]:
+def peek_stream(stream: BinaryIO, name: str, page: int | None = None) -> Peeked:
     """:func:`peek_text` for a file that is open already."""
     with _named(name):
         return _peek(stream, page)
 
 
-def _peek(stream: BinaryIO, page: int | None) -> tuple[str | None, tuple[int, int], str]:
+def _peek(stream: BinaryIO, page: int | None) -> Peeked:
     with decoding(), _identified(stream) as image:
         if page is not None:
             _choose_page(image, page)
-        text, size, format = _text(image), _stored_size(image), _format(image)
+        text, size, format, bits = _text(image), _stored_size(image), _format(image), _bits(stream, image)
+        trouble = None
+        if bits > 8:
+            try:
+                check_deep(image, bits)
+            except InputError as error:
+                trouble = error
     if text is None and format == "PNG":
         text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
-    return text, size, format
+    return Peeked(text, size, format, 16 if bits > 8 else 8, trouble)
 
 
 @contextmanager
@@ -199,7 +219,8 @@ def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
             _check(stream, image)
             note = _choose_page(image, page)
             _refuse_large(_stored_size(image), max_pixels)
-        picture = from_pillow(image)
+        bits = _bits(stream, image)
+        picture = from_pillow(image) if bits == 8 else read_deep(stream, image, bits, page)
         with decoding():
             text = _text(image)
         if note:
@@ -222,6 +243,18 @@ def _choose_page(image: Image.Image, page: int | None) -> str | None:
         what = f"has {pages} {kind}, and one picture is wanted"
         raise InputError(what, "Choose one: irn downscale --page N.")
     return None
+
+
+def _bits(stream: BinaryIO, image: ImageFile.ImageFile) -> int:
+    """Bits a sample, 8 at least, of a file whose pixels are not loaded; where it is read stays the same."""
+    with decoding():
+        if image.format != "AVIF":
+            return bits_of(image)
+        at = stream.tell()
+        stream.seek(0)
+        bits = avif_bits(stream.read(1 << 20))
+        stream.seek(at)
+        return bits
 
 
 def _digest(stream: BinaryIO) -> str:
@@ -255,7 +288,7 @@ def _odd(what: str) -> InputError:
 
 
 @contextmanager
-def _identified(stream: BinaryIO, max_pixels: int | None = None) -> Iterator[Image.Image]:
+def _identified(stream: BinaryIO, max_pixels: int | None = None) -> Iterator[ImageFile.ImageFile]:
     """The file opened by Pillow: header only."""
     head = stream.read(32)
     stream.seek(0)
@@ -263,11 +296,6 @@ def _identified(stream: BinaryIO, max_pixels: int | None = None) -> Iterator[Ima
         raise InputError("is empty", "Get the file again from where it came from.")
     if max_pixels is not None:
         _refuse_large(webp_size(head), max_pixels)
-        if head[4:8] == b"ftyp" and deep_avif(stream.read(1 << 20)):
-            raise InputError(
-                "has 10 or 12 bits per sample, which are not supported yet", "Make an 8-bit copy of it first."
-            )
-        stream.seek(0)
     with decoding():
         try:
             image = Image.open(stream, formats=_FORMATS)

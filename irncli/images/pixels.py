@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
 from irncli.errors import DeviceError
+from irncli.images.depth import Samples, dtype_of, top_of
 from irncli.quantise import to_grid
 
 
@@ -17,10 +17,10 @@ def not_finite() -> DeviceError:
     return DeviceError("the network's result is not finite", "Try --dtype fp32 or --device cpu.")
 
 
-def to_planes(samples: NDArray[np.uint8]) -> Tensor:
-    """H W 1 (grey) or H W 3 uint8 -> 1 3 H W float32 in [0, 1] on the CPU; grey is repeated."""
+def to_planes(samples: Samples) -> Tensor:
+    """H W 1 (grey) or H W 3, 8 or 16 bits -> 1 3 H W float32 in [0, 1] on the CPU; grey is repeated."""
     planar = np.require(samples.transpose(2, 0, 1), requirements=["C", "W"])  # torch wants writable arrays
-    planes = torch.from_numpy(planar).float().div_(255.0)
+    planes = torch.from_numpy(planar).float().div_(float(top_of(samples)))
     return planes.expand(3, -1, -1).contiguous()[None]
 
 
@@ -31,12 +31,13 @@ def pad_to_multiple(planes: Tensor, multiple: int) -> Tensor:
     return pad(planes, (0, right, 0, bottom), mode="replicate") if bottom or right else planes
 
 
-def from_planes(planes: Tensor) -> NDArray[np.uint8]:
-    """1 C H W real in [0, 1], any device -> H W C uint8 on the grid of a file.
+def from_planes(planes: Tensor, depth: int = 8) -> Samples:
+    """1 C H W real in [0, 1], any device -> H W C on the grid of a file of ``depth`` bits: uint8 or uint16.
 
     Raise DeviceError when a value is NaN or infinite: such a picture never reaches a file.
     """
     if not bool(torch.isfinite(planes).all()):
         raise not_finite()
-    grid = to_grid(planes[0]).to(torch.uint8)
-    return np.ascontiguousarray(grid.permute(1, 2, 0).cpu().numpy())
+    # Few devices know 16 unsigned bits.
+    grid = to_grid(planes[0], depth).to(torch.uint8 if depth == 8 else torch.int32)
+    return np.ascontiguousarray(grid.permute(1, 2, 0).cpu().numpy().astype(dtype_of(depth), copy=False))

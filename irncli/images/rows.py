@@ -12,32 +12,29 @@ from importlib import import_module
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from irncli.errors import DeviceError, InputError
+from irncli.images.depth import Samples, dtype_of
 from irncli.scratch import Scratch
 
-Samples = NDArray[np.uint8]
-Room = Callable[[tuple[int, int, int]], Samples]
-"""Makes room for so many rows, columns and channels, to be filled from the top."""
+Room = Callable[[tuple[int, int, int], int], Samples]
+"""Makes room for so many rows, columns and channels of so many bits, to be filled from the top."""
 
 INSTALL = "Install libvips: pip install 'irncli[huge]'; or raise --memory-budget."
 
 
-def in_memory(shape: tuple[int, int, int]) -> Samples:
+def in_memory(shape: tuple[int, int, int], depth: int = 8) -> Samples:
     """The usual :data:`Room`."""
-    return np.empty(shape, np.uint8)
+    return np.empty(shape, dtype_of(depth))
 
 
 class StoredRows:
-    """H W C uint8 in a scratch file."""
+    """H W C in a scratch file."""
 
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, shape: tuple[int, int, int], scratch: Scratch) -> None:
+    def __init__(self, shape: tuple[int, int, int], scratch: Scratch, depth: int = 8) -> None:
         """``scratch`` has room for them."""
-        self.shape = shape
-        self._scratch, self._row = scratch, math.prod(shape[1:])
+        self.shape, self.dtype = shape, dtype_of(depth)
+        self._scratch, self._row = scratch, math.prod(shape[1:]) * self.dtype.itemsize
 
     def __setitem__(self, rows: slice, samples: Samples) -> None:
         first, end, _ = rows.indices(self.shape[0])
@@ -48,7 +45,7 @@ class StoredRows:
     def __getitem__(self, rows: slice) -> Samples:
         first, end, _ = rows.indices(self.shape[0])
         data = self._scratch.read((end - first) * self._row, first * self._row)
-        return np.frombuffer(data, np.uint8).reshape(end - first, *self.shape[1:])
+        return np.frombuffer(data, self.dtype).reshape(end - first, *self.shape[1:])
 
     def close(self) -> None:
         self._scratch.close()
@@ -59,18 +56,16 @@ class StoredRows:
 
 
 class FileRows:
-    """H W C uint8 of a picture file, decoded by libvips as its rows are asked for: from the top.
+    """H W C of a picture file, decoded by libvips as its rows are asked for: from the top.
 
     Where the last ones that were asked for begin, the next may begin as well, and no earlier.
     """
 
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, image: Any, shape: tuple[int, int, int]) -> None:
+    def __init__(self, image: Any, shape: tuple[int, int, int], depth: int = 8) -> None:
         """``image``: of pyvips, opened for sequential access."""
-        self.shape = shape
+        self.shape, self.dtype = shape, dtype_of(depth)
         self._region = libvips().Region.new(image)
-        self._held, self._first = np.empty((0, *shape[1:]), np.uint8), 0
+        self._held, self._first = np.empty((0, *shape[1:]), self.dtype), 0
 
     def __getitem__(self, rows: slice) -> Samples:
         """Raise InputError where the file cannot be decoded."""
@@ -91,7 +86,7 @@ class FileRows:
             reason = " ".join(str(error).split())[:200]
             remedy = "Get the file again from where it came from."
             raise InputError(f"is damaged or cut short ({reason})", remedy) from error
-        return np.frombuffer(data, np.uint8).reshape(height, width, channels)
+        return np.frombuffer(data, self.dtype).reshape(height, width, channels)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Samples:
         """All of it, for a picture of a few rows."""

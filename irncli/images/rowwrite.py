@@ -13,9 +13,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from irncli.errors import DeviceError, OutputError
-from irncli.images import ifd, png
+from irncli.images import ifd
 from irncli.images.colour import Picture
 from irncli.images.encode import encode
+from irncli.images.pnghead import png_body, png_head
 from irncli.images.rows import StoredRows, libvips
 from irncli.images.tiff import write_tiff
 from irncli.images.whole import Contents
@@ -45,7 +46,7 @@ def encode_rows(picture: Picture, format: str, **options: Any) -> tuple[Contents
             if format == "TIFF":
                 write_tiff(file, rows.as_samples(), ifd.parse(data), LEVEL)
             else:
-                head = _png_head(data) if format == "PNG" else _jpeg_head(data)
+                head = png_head(data) if format == "PNG" else _jpeg_head(data)
                 _by_libvips(rows, file, format, head, quality)
         except struct.error as error:
             what = "its TIFF would be larger than the 4 GB that the format can hold"
@@ -155,7 +156,7 @@ class _Writer:
     def _begin(self) -> None:
         """Once the pixels have begun: the picture's own header, ours, and on from there."""
         assert self._early is not None
-        find = _png_body if self._format == "PNG" else _jpeg_body
+        find = png_body if self._format == "PNG" else _jpeg_body
         place = find(self._early)
         if place is not None:
             kept, body = place
@@ -167,27 +168,6 @@ class _Writer:
         if self._early is not None:
             what = f"cannot be encoded as {self._format}: nothing came"
             raise OutputError(what, "Choose another --format.")
-
-
-_PNG_HEAD = len(png.SIGNATURE) + 25
-"""Signature and IHDR."""
-
-
-def _png_body(data: bytes) -> tuple[int, int] | None:
-    """Where the picture's header ends and its first IDAT begins; None when that has not come yet."""
-    at = len(png.SIGNATURE)
-    while len(data) >= at + 8:
-        length = int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] == b"IDAT":
-            return _PNG_HEAD, at
-        at += length + 12
-    return None
-
-
-def _png_head(data: bytes) -> bytes:
-    place = _png_body(data)
-    assert place
-    return data[place[0] : place[1]]
 
 
 def _jpeg_body(data: bytes) -> tuple[int, int] | None:

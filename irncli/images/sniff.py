@@ -62,7 +62,9 @@ def webp_size(head: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def deep_avif(start: bytes) -> bool:
-    """Whether an AVIF has 10 or 12 bits a sample, by its codec's configuration box; Pillow cuts them to 8."""
+def avif_bits(start: bytes) -> int:
+    """8, 10 or 12 bits a sample of an AVIF, by its codec's configuration box; Pillow cuts them to 8."""
     _, found, box = start.partition(b"av1C")
-    return bool(found) and len(box) > 2 and bool(box[2] & 0x40)
+    if not found or len(box) < 3 or not box[2] & 0x40:
+        return 8
+    return 12 if box[2] & 0x20 else 10

@@ -8,9 +8,7 @@ from io import BytesIO
 from itertools import accumulate
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
+from irncli.images.depth import Samples, depth_of
 from irncli.images.ifd import BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Directory, IfdError, file_head, parse
 from irncli.images.metadata import exif_directory
 
@@ -41,7 +39,7 @@ def odd_samples(stream: BinaryIO) -> str | None:
 
 
 def tiff_bytes(
-    samples: NDArray[np.uint8],
+    samples: Samples,
     *,
     level: int,
     dpi: tuple[float, float] | None,
@@ -49,13 +47,13 @@ def tiff_bytes(
     exif: bytes | None,
     xmp: bytes | None,
 ) -> bytes:
-    """H W C uint8 (grey, grey+alpha, RGB or RGBA) as a TIFF, deflated in strips.
+    """H W C, 8 or 16 bits (grey, grey+alpha, RGB or RGBA) as a TIFF, deflated in strips.
 
     Raise struct.error when it would pass the 4 GB that the format can hold.
     """
     channels = samples.shape[2]
     tags = exif_directory(exif) if exif else Directory()
-    tags.put(258, SHORT, *(8,) * channels)
+    tags.put(258, SHORT, *(depth_of(samples),) * channels)
     tags.put(259, SHORT, 8)  # Deflate.
     tags.put(262, SHORT, 1 if channels < 3 else 2)  # Black is zero, or RGB.
     tags.put(277, SHORT, channels)
@@ -76,13 +74,13 @@ def tiff_bytes(
     return file.getvalue()
 
 
-def write_tiff(file: BinaryIO, samples: NDArray[np.uint8], tags: Directory, level: int) -> None:
+def write_tiff(file: BinaryIO, samples: Samples, tags: Directory, level: int) -> None:
     """The same into an empty file, ``tags`` given but for the sizes; the samples are asked for by rows.
 
     Raise struct.error as :func:`tiff_bytes` does.
     """
     height, width, channels = samples.shape
-    rows = max(1, _STRIP_BYTES // (width * channels))
+    rows = max(1, _STRIP_BYTES // (width * channels * samples.dtype.itemsize))
     count = -(-height // rows)
     tags.put(256, LONG, width)
     tags.put(257, LONG, height)
@@ -94,7 +92,7 @@ def write_tiff(file: BinaryIO, samples: NDArray[np.uint8], tags: Directory, leve
     file.seek(start)
     sizes = []
     for top in range(0, height, rows):
-        strip = _compressed(samples[top : top + rows], level)
+        strip = _compressed(samples[top : top + rows], tags.order, level)
         sizes.append(len(strip))
         file.write(strip)
     tags.put(_STRIP_COUNTS, LONG, *sizes)
@@ -103,7 +101,9 @@ def write_tiff(file: BinaryIO, samples: NDArray[np.uint8], tags: Directory, leve
     file.write(file_head(tags))
 
 
-def _compressed(strip: NDArray[np.uint8], level: int) -> bytes:
+def _compressed(strip: Samples, order: str, level: int) -> bytes:
     differences = strip.copy()
     differences[:, 1:] -= strip[:, :-1]
+    if differences.dtype.itemsize > 1:
+        differences = differences.astype(f"{order}u2")
     return zlib.compress(differences.tobytes(), level)

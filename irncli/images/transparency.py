@@ -9,15 +9,17 @@ from math import ceil, floor
 import numpy as np
 from numpy.typing import NDArray
 
+from irncli.images.depth import Samples, top_of
+
 Real = NDArray[np.float32]
-Plane = NDArray[np.uint8]
+Plane = Samples
 """H W."""
 BAND = 256
 """Rows of the finest level at a time, an even number."""
 
 
-def extend_under_transparency(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """H W C uint8 and its alpha (H W) -> the colour with everything under alpha 0 filled from around it.
+def extend_under_transparency(colour: Samples, alpha: Samples) -> Samples:
+    """H W C samples and their alpha (H W) -> the colour with all under alpha 0 filled from around it.
 
     Whatever lies under alpha 0 (often black) would otherwise bleed into the visible edge as a fringe.
     Visible samples stay as they are; a picture without any visible one, or without a hidden one, is given
@@ -42,7 +44,7 @@ def extend_under_transparency(colour: NDArray[np.uint8], alpha: NDArray[np.uint8
             first = max(y // 2 - 1, 0)  # a row more on both sides, for the slope between them
             wide = _double(coarse[first : (y + BAND) // 2 + 1], height - 2 * first, width)
             filled = wide[y - 2 * first :][: len(there)]
-            out[y : y + BAND][there] = np.rint(filled[there]).clip(0, 255).astype(np.uint8)
+            out[y : y + BAND][there] = np.rint(filled[there]).clip(0, top_of(colour)).astype(colour.dtype)
     return out
 
 
@@ -116,4 +118,4 @@ def spread(plane: Plane, steps: Sequence[Fraction], size: tuple[int, ...]) -> Pl
 def flatten_alpha(alpha: Plane, low: Plane, high: Plane) -> None:
     """What is plainly transparent or opaque all around stays exactly so, in place."""
     alpha[high == 0] = 0
-    alpha[low == 255] = 255
+    alpha[low == top_of(low)] = top_of(alpha)

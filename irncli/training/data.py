@@ -125,6 +125,9 @@ def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Pool:
         except InputError as error:
             notes.append(f"passed over: {error.what}")
             continue
+        if loaded.picture.depth > 8:
+            notes.append(f"passed over: {path.name} has {loaded.picture.depth} bits per sample")
+            continue
         colour = loaded.picture.colour
         array = np.array(np.broadcast_to(colour, (*colour.shape[:2], 3)))
         if min(array.shape[:2]) < minimum:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from irncli.images.colour import Metadata, Picture
+from irncli.images.depth import dtype_of
 
 RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GREY_PROFILE = RGB_PROFILE[:16] + b"GRAY" + RGB_PROFILE[20:]
@@ -49,21 +50,28 @@ def metadata(grey: bool, orientation: int = 6) -> Metadata:
 
 
 def random_picture(
-    height: int, width: int, mode: str, seed: int = 0, *, bare: bool = False, opaque: bool = False
+    height: int,
+    width: int,
+    mode: str,
+    seed: int = 0,
+    *,
+    bare: bool = False,
+    opaque: bool = False,
+    depth: int = 8,
 ) -> Picture:
     """Noise in ``mode`` (L, LA, RGB, RGBA), with all metadata unless ``bare``."""
-    rng = np.random.default_rng(seed)
-    colour = rng.integers(0, 256, (height, width, 1 if mode[0] == "L" else 3), dtype=np.uint8)
-    alpha: NDArray[np.uint8] | None = None
+    rng, kind, top = np.random.default_rng(seed), dtype_of(depth), (1 << depth) - 1
+    colour = rng.integers(0, top + 1, (height, width, 1 if mode[0] == "L" else 3), dtype=kind)
+    alpha: NDArray[Any] | None = None
     if mode.endswith("A"):
         # Many holes: colours under alpha 0 are what encoders like to change.
-        alpha = rng.choice(np.array([0, 255, 128], np.uint8), (height, width))
-        alpha = np.full_like(alpha, 255) if opaque else alpha
+        alpha = rng.choice(np.array([0, top, top // 2 + 1], kind), (height, width))
+        alpha = np.full_like(alpha, top) if opaque else alpha
     return Picture(colour, alpha, Metadata() if bare else metadata(mode[0] == "L"))
 
 
 def assert_same_pixels(got: Picture, expected: Picture) -> None:
-    assert got.colour.shape == expected.colour.shape
+    assert (got.colour.shape, got.depth) == (expected.colour.shape, expected.depth)
     wrong = int((got.colour != expected.colour).sum())
     assert wrong == 0, f"{wrong} of {got.colour.size} samples differ"
     assert (got.alpha is None) == (expected.alpha is None)

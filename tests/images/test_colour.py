@@ -195,47 +195,6 @@ def test_raw_ycbcr_becomes_rgb() -> None:
     assert np.abs(picture.colour.astype(int) - (200, 30, 60)).max() <= 2
 
 
-def _deep(kind: str) -> bytes:
-    file = io.BytesIO()
-    shape = {"grey": (3, 4), "rgb": (3, 4, 3), "rgba": (3, 4, 4)}[kind.split()[1]]
-    samples = np.full(shape, 1000, np.uint16)
-    if kind.startswith("tiff"):
-        options: dict[str, Any] = {"photometric": "minisblack" if len(shape) == 2 else "rgb"}
-        if "deflate" in kind:
-            options["compression"] = "zlib"
-        if "big" in kind:
-            options["byteorder"] = ">"
-        tifffile.imwrite(file, samples, **options)
-        return file.getvalue()
-    if kind.startswith("ppm"):
-        return b"P6 4 3 65535\n" + samples.astype(">u2").tobytes()
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
-
-    colour = {"grey": 0, "rgb": 2, "rgba": 6, "greya": 4}[kind.split()[1]]
-    head = (4).to_bytes(4, "big") + (3).to_bytes(4, "big") + bytes([16, colour, 0, 0, 0])
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *("png grey", "png rgb", "png rgba", "ppm rgb", "tiff grey", "tiff rgb", "tiff rgba"),
-        *("tiff rgb deflate", "tiff grey deflate", "tiff rgb big", "tiff grey big"),
-    ],
-)
-def test_16_bits_are_never_cut_to_8(kind: str) -> None:
-    with pytest.raises(InputError, match="16 bits per sample"):
-        read(_deep(kind))
-
-
 def test_a_5_6_5_bitmap_is_not_taken_for_16_bits_a_sample() -> None:
     head = b"BM" + (66 + 4).to_bytes(4, "little") + bytes(4) + (66).to_bytes(4, "little")
     head += (40).to_bytes(4, "little") + (1).to_bytes(4, "little") * 2 + b"\x01\0\x10\0"

@@ -72,7 +72,7 @@ def test_a_whole_file_is_read(kind: str, tmp_path: Path) -> None:
     loaded = read_picture(path)
     assert loaded.picture.colour.shape == (40, 50, 3)
     assert len(loaded.sha256) == 64
-    assert peek_text(path) == (loaded.text, (50, 40), loaded.format)
+    assert peek_text(path)[:3] == (loaded.text, (50, 40), loaded.format)
     assert looks_like_picture(path)
 
 
@@ -324,14 +324,6 @@ except InputError:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.skipif(not AVIF, reason="this Pillow knows no AVIF")
-def test_a_10_bit_avif_is_refused() -> None:
-    data = SAMPLES["avif"]
-    at = data.index(b"av1C") + 4 + 2
-    with pytest.raises(InputError, match="10 or 12 bits"):
-        read_stream(io.BytesIO(data[:at] + bytes([data[at] | 0x40]) + data[at + 1 :]), "x")
-
-
 def test_pictures_are_told_by_suffix_and_by_their_first_bytes(tmp_path: Path) -> None:
     assert looks_like_picture.__doc__
     for kind, data in SAMPLES.items():
@@ -360,7 +352,7 @@ def test_peeking_decodes_nothing_and_loads_no_torch(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     at = SAMPLES["png"].index(b"IDAT") + 20
     path.write_bytes(SAMPLES["png"][:at] + bytes(8) + SAMPLES["png"][at + 8 :])
-    assert peek_text(path) == (TEXT, (50, 40), "PNG")
+    assert peek_text(path)[:3] == (TEXT, (50, 40), "PNG")
     code = (
         "import sys; from pathlib import Path; from irncli.images.files import peek_text;"
         f"peek_text(Path({str(path)!r})); sys.exit('torch' in sys.modules)"

@@ -132,7 +132,7 @@ def test_peeking_finds_text_and_stored_size(format: str, tmp_path: Path) -> None
     picture = random_picture(3, 7, "RGB")
     path = tmp_path / "ünïcode 画.bin"
     write_whole(path, encode(picture, format, text=TEXT)[0])
-    assert peek_text(path) == (TEXT, (7, 3), format)
+    assert peek_text(path)[:3] == (TEXT, (7, 3), format)
 
 
 def test_a_manifest_behind_the_pixels_is_found(tmp_path: Path) -> None:

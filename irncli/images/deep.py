@@ -1,0 +1,101 @@
+"""Pictures of more than 8 bits a sample, which Pillow cuts to 8 in colour: decoded by libvips, kept as 16.
+
+Head and metadata are Pillow's as ever. Grey without transparency stays in Pillow, PPM is a plain array.
+"""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageFile
+
+from irncli.errors import DeviceError, InputError
+from irncli.images.colour import Picture, deep_in_pillow, from_pillow, raw_mode, refuse_mode, settled
+from irncli.images.decoding import decoding
+from irncli.images.depth import Samples, spread_to_16
+from irncli.images.metadata import collect, own_properties
+from irncli.images.rows import libvips
+
+INSTALL = "Install it: pip install 'irncli[huge]'."
+_BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "LA": 2, "La": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}
+_TAKE_AGAIN = "Get the file again from where it came from."
+
+
+def check_deep(image: ImageFile.ImageFile, bits: int) -> None:
+    """Raise InputError for an opened picture of so many bits that cannot be decoded here; decodes nothing."""
+    refuse_mode(image, bits)
+    if deep_in_pillow(image):
+        return
+    if image.format == "PPM":
+        if image.tile[0].codec_name == "ppm_plain":
+            what = f"has {bits} bits per sample, written as text"
+            raise InputError(what, "Make a binary PPM or a PNG of it.")
+        return
+    try:
+        libvips()
+    except DeviceError as error:
+        what = f"has {bits} bits per sample, and reading those needs libvips, which is not installed"
+        raise InputError(what, INSTALL) from error
+
+
+def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int, page: int | None) -> Picture:
+    """A file that Pillow has opened, nothing loaded yet -> Picture of 16 bits. Raise InputError."""
+    check_deep(image, bits)
+    if deep_in_pillow(image):
+        return from_pillow(image)
+    # Pillow calls 16-bit grey with alpha RGBA, in a PNG.
+    mode = "LA" if raw_mode(image).startswith("LA") else image.mode
+    with decoding():
+        if image.format == "PPM":
+            metadata, notes = collect(image)
+            return settled(_ppm(stream, image), None, metadata, {}, False, notes)
+        if image.format == "PNG":
+            image.load()  # Its metadata may stand behind the pixels.
+        metadata, notes = collect(image)
+        own = own_properties(image)
+        bands = _decoded(stream, image, mode, page)
+    colour: Samples = np.ascontiguousarray(bands[..., : 1 if mode.startswith(("L", "I;16")) else 3])
+    alpha = None
+    if mode[-1] in "Aa" or "transparency" in image.info:
+        alpha = np.ascontiguousarray(bands[..., -1])
+    return settled(colour, alpha, metadata, own, False, notes)
+
+
+def _ppm(stream: BinaryIO, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
+    """Binary RGB: the samples of two bytes stand behind the head."""
+    tile: Any = image.tile[0]
+    stream.seek(tile.offset)
+    width, height = image.size
+    data = stream.read(width * height * 6)
+    if len(data) < width * height * 6:
+        raise InputError("is cut short: its end is missing", _TAKE_AGAIN)
+    top = int(tile.args[-1])
+    return spread_to_16(np.frombuffer(data, ">u2").reshape(height, width, 3).clip(0, top), top)
+
+
+def _decoded(stream: BinaryIO, image: ImageFile.ImageFile, mode: str, page: int | None) -> NDArray[np.uint16]:
+    """H W C as libvips decodes it, alpha not premultiplied. Raise InputError."""
+    vips = libvips()
+    how: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
+    if page is not None and image.format != "PNG":
+        how["page"] = page - 1
+    stream.seek(0)
+    try:
+        opened = vips.Image.new_from_buffer(stream.read(), "", **how)
+        if opened.format != "ushort" or opened.bands < _BANDS.get(mode, 9):
+            what = f"has samples that libvips reads as {opened.format}, {opened.bands} of them a pixel"
+            raise InputError(what, "Make a 16-bit RGB copy of it first.")
+        # AVIF: the bits of the file, moved up.
+        stated = opened.get("bits-per-sample") if opened.get_typeof("bits-per-sample") else 16
+        if mode in ("La", "RGBa"):
+            opened = opened.unpremultiply(max_alpha=65535).rint().cast("ushort")
+        samples: NDArray[np.uint16] = opened.numpy()
+    except vips.Error as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"is damaged or cut short ({reason})", _TAKE_AGAIN) from error
+    samples = samples.reshape(samples.shape[0], samples.shape[1], -1)
+    if image.format == "AVIF" and stated < 16:
+        samples = spread_to_16(samples >> (16 - stated), (1 << stated) - 1)
+    return samples
