@@ -84,6 +84,14 @@ def test_options_come_back_and_none_are_not_written() -> None:
     assert Manifest.from_json(changed(options={})) == MANIFEST
 
 
+def test_the_depth_of_the_original_is_8_in_a_manifest_that_does_not_say_it() -> None:
+    assert "original_depth" not in json.loads(MANIFEST.to_json()) and MANIFEST.original_depth == 8
+    for depth in (8, 16):
+        manifest = replace(MANIFEST, depth=depth, original_depth=16)
+        assert Manifest.from_json(manifest.to_json()) == manifest
+    assert Manifest.from_json(changed(original_depth=8)) == MANIFEST
+
+
 def test_the_longest_name_still_fits() -> None:
     manifest = replace(MANIFEST, name="\N{GRINNING FACE}" * 255)
     assert Manifest.from_json(manifest.to_json()) == manifest
@@ -163,6 +171,11 @@ def test_a_changed_entry_is_accepted_whole_or_refused(key: str, value: object) -
         {"irn": "other"},
         {"surplus": 1},
         {"options": None},
+        {"original_depth": 12},
+        {"original_depth": None},
+        {"original_depth": True},
+        {"original_depth": 16.0},
+        {"original_depth": "16"},
         {"options": {"a b": 1}},
         {"options": {"strip": True}},
     ],

@@ -62,6 +62,39 @@ def test_arrays_come_back_as_arrays(rescaler: Rescaler) -> None:
         assert rescaler.upscale(small, manifest).shape == shape
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+def test_arrays_of_16_bits_come_back_as_such(depth: int, rescaler: Rescaler) -> None:
+    for shape in ((9, 14), (9, 14, 1), (9, 14, 2), (9, 14, 3), (9, 14, 4)):
+        samples = np.random.default_rng(1).integers(0, 65536, shape, np.uint16)
+        small, manifest = rescaler.downscale(samples, depth=depth)
+        assert small.shape == (3, 4, *shape[2:]) and small.dtype == (np.uint8 if depth == 8 else np.uint16)
+        restored = rescaler.upscale(small, Manifest.from_json(manifest.to_json()))
+        assert restored.shape == shape and restored.dtype == np.uint16 and len(np.unique(restored)) > 2
+    with pytest.raises(UsageError, match="12 bits"):
+        rescaler.downscale(samples, depth=12)
+
+
+def test_the_same_picture_in_8_and_in_16_bits_has_the_same_small_one(rescaler: Rescaler) -> None:
+    samples = noise((40, 33, 4))
+    samples[..., 3] |= 1  # What is under alpha 0 is filled on each depth's own grid.
+    small, manifest = rescaler.downscale(samples)
+    deep, other = rescaler.downscale(samples.astype(np.uint16) * 257)
+    assert np.array_equal(small, deep) and (manifest.original_depth, other.original_depth) == (8, 16)
+    eight, sixteen = rescaler.upscale(small, manifest), rescaler.upscale(deep, other)
+    assert np.abs(sixteen / 257 - eight).max() <= 0.5
+
+
+def test_a_pillow_image_of_16_bits_is_grey_or_refused(rescaler: Rescaler) -> None:
+    samples = np.random.default_rng(1).integers(0, 65536, (9, 14), np.uint16)
+    small, manifest = rescaler.downscale(Image.fromarray(samples), depth=16)
+    assert small.mode == "I;16"
+    restored = rescaler.upscale(small, manifest)
+    assert np.array_equal(np.asarray(restored), rescaler.upscale(np.asarray(small), manifest))
+    colour, manifest = rescaler.downscale(np.dstack([samples] * 3))
+    with pytest.raises(InputError, match="16 bits in grey pictures only"):
+        rescaler.upscale(Image.fromarray(colour), manifest)
+
+
 def test_pictures_and_arrays_are_treated_alike(rescaler: Rescaler) -> None:
     samples = noise((40, 33, 3))
     small, manifest = rescaler.downscale(samples)

@@ -48,6 +48,17 @@ def test_a_photograph_restores_closer_and_is_no_further_from_bicubic(
     assert (dict(manifest.options), dict(told.options)) == ({}, {"refine": 3})
 
 
+def test_both_depths_are_refined_on_their_own_grids(photo: Samples, shipped: dict[int, Rescaler]) -> None:
+    rescaler, deep = shipped[4], photo[:64, :64].astype(np.uint16) * 257 + 100
+    for depth in (8, 16):
+        plain, manifest = rescaler.downscale(deep, depth=depth)
+        better, told = rescaler.downscale(deep, depth=depth, refine=2)
+        assert better.dtype == plain.dtype and not np.array_equal(better, plain)
+        assert squared(deep, rescaler.upscale(better, told)) < squared(deep, rescaler.upscale(plain, manifest))
+        guide = bicubic(deep, manifest.grid, depth)
+        assert squared(better, guide) <= squared(plain, guide)
+
+
 @pytest.mark.parametrize("wish", [None, Wish(max_side=60)], ids=["x4", "resampled"])
 def test_the_error_that_decides_is_that_of_the_file(
     wish: Wish | None, photo: Samples, shipped: dict[int, Rescaler]

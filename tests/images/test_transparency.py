@@ -35,11 +35,13 @@ def test_visible_samples_stay_and_hidden_ones_lie_between_them(
         assert np.array_equal(result, colour)
 
 
-def test_one_visible_colour_fills_everything() -> None:
-    colour = np.zeros((33, 50, 3), np.uint8)
-    alpha = np.zeros((33, 50), np.uint8)
-    colour[7, 40], alpha[7, 40] = (200, 100, 50), 1
-    assert (extend_under_transparency(colour, alpha) == (200, 100, 50)).all()
+@pytest.mark.parametrize(("kind", "one"), [(np.uint8, (200, 100, 50)), (np.uint16, (65535, 40001, 300))])
+def test_one_visible_colour_fills_everything(kind: type, one: tuple[int, int, int]) -> None:
+    colour = np.zeros((33, 50, 3), kind)
+    alpha = np.zeros((33, 50), kind)
+    colour[7, 40], alpha[7, 40] = one, 1
+    filled = extend_under_transparency(colour, alpha)
+    assert filled.dtype == kind and (filled == one).all()
 
 
 def test_no_fringe_between_two_halves() -> None:
