@@ -25,8 +25,8 @@ MODELS = ("irn-x4", "irn-x2")
 DEPTHS = (8, 16)
 BEGIN, END = "<!-- depth:begin -->", "<!-- depth:end -->"
 COLUMNS = (
-    "model", "bits of the small picture", "restored, dB", "RGB, dB", "gain, dB", "small to bicubic: RGB, Y, dB",
-    "PNG, bytes",
+    "model", "bits of the small picture", "restored, dB", "RGB, dB", "gain, dB",
+    "small to bicubic: RGB, Y, dB", "PNG, bytes",
 )  # fmt: skip
 NOTE = """\
 Means over {of}, whose originals have 8 bits, at tau 0; PSNR on luma unless it says RGB; the gain is on luma.

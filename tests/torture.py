@@ -21,7 +21,7 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence, PngImagePlugin
 
-Samples = NDArray[np.uint8]
+Samples = NDArray[Any]
 WIDTH, HEIGHT = 26, 19
 """Of nearly all: no scale divides them, and the sides differ."""
 FORMATS = {
@@ -38,7 +38,7 @@ class Case:
     """Below the folder."""
     kind: str
     truth: Samples | None = None
-    """H W C as stored, in 8 bits; None for what is no picture."""
+    """H W C as stored, uint8, or uint16 for more bits; None for what is no picture."""
 
 
 def scene(height: int = HEIGHT, width: int = WIDTH) -> Samples:
@@ -54,6 +54,10 @@ def alpha(height: int = HEIGHT, width: int = WIDTH) -> Samples:
 
 def grey() -> Samples:
     return np.asarray(Image.fromarray(scene()).convert("L"))
+
+
+def grey16() -> Samples:
+    return (grey().astype(np.uint16) * 257)[..., None]
 
 
 def of_mode(mode: str) -> Image.Image:
@@ -101,6 +105,10 @@ class Folder:
         self.cases.append(Case(path, kind, samples))
         return there
 
+    def deep(self, path: str, kind: str, data: bytes, samples: Samples) -> None:
+        """Of more than 8 bits, which Pillow may cut."""
+        self.put(path, kind, data, samples)
+
     def picture(self, path: str, kind: str, data: bytes) -> None:
         """With whatever truth Pillow finds in it, if any."""
         there = self.put(path, kind, data)
@@ -131,6 +139,9 @@ def by_pillow(folder: Folder) -> None:
             except (OSError, KeyError, ValueError):
                 continue  # Pillow does not write it
             name = mode.replace(";", "_") + ("~" if mode[-1] == "a" else "")  # no two by upper case alone
+            if mode.startswith("I") and form in ("PNG", "TIFF", "PPM"):
+                folder.deep(f"pillow/{name}.{suffix}", f"{form} {mode}", data, grey16())
+                continue
             folder.picture(f"pillow/{name}.{suffix}", f"{form} {mode}", data)
     grey, palette, colour = (of_mode(mode) for mode in ("L", "P", "RGB"))
     two = of_mode("1")
@@ -183,7 +194,11 @@ def by_vips(folder: Folder) -> None:
                 except pyvips.Error:
                     continue
                 kind = f"vips {suffix} {bands} {depth}"
-                folder.picture(f"vips/{depth}{bands}.{suffix}", kind, data)
+                path = f"vips/{depth}{bands}.{suffix}"
+                if depth == "ushort":
+                    folder.deep(path, kind, data, array[..., :4].astype(np.uint16))
+                else:
+                    folder.picture(path, kind, data)
     colour = pyvips.Image.new_from_array(scene()).copy(interpretation="srgb")
     wide = (colour.cast("ushort") * 257).cast("ushort").copy(interpretation="rgb16")
     inks = pyvips.Image.new_from_array(np.array(of_mode("CMYK"))).copy(interpretation="cmyk")
@@ -204,7 +219,12 @@ def by_vips(folder: Folder) -> None:
         ("vips AVIF of 12 bits", wide, "avif", {"bitdepth": 12}),
     ]  # fmt: skip
     for number, (kind, image, suffix, options) in enumerate(ways):
-        folder.picture(f"vips/way{number}.{suffix}", kind, image.write_to_buffer(f".{suffix}", **options))
+        data, path = image.write_to_buffer(f".{suffix}", **options), f"vips/way{number}.{suffix}"
+        if bits := options.get("bitdepth"):  # which libvips moves up to the highest of 16
+            stored = pyvips.Image.new_from_buffer(data, "").numpy() >> (16 - bits)
+            folder.deep(path, kind, data, np.rint(stored * 65535.0 / ((1 << bits) - 1)).astype(np.uint16))
+        else:
+            folder.picture(path, kind, data)
 
 
 def oriented(folder: Folder) -> None:

@@ -98,8 +98,8 @@ Depth = Annotated[
     typer.Option(
         "--depth",
         metavar="8|16",
-        help="Bits a sample of the small picture. With 16 it restores a little closer, for more than twice the "
-        "bytes. The restored picture always has the original's.",
+        help="Bits a sample of the small picture. With 16 it restores a little closer, for more than twice "
+        "the bytes. The restored picture always has the original's.",
     ),
 ]
 Page = Annotated[

@@ -101,7 +101,7 @@ def libvips() -> Any:
     """pyvips, which remembers no results. Raise DeviceError where it is not installed."""
     try:
         pyvips: Any = import_module("pyvips")
-    except (ImportError, OSError) as error:  # the package, or the library that it looks for
+    except Exception as error:  # no package, or no library that it looks for, or half of one
         what = "reading and writing pictures row by row needs libvips, which is not installed"
         raise DeviceError(what, INSTALL) from error
     pyvips.cache_set_max(0)
