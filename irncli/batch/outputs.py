@@ -25,6 +25,10 @@ class Outputs:
     """Takes the picture of a job that has no file to write."""
     _abandoned: threading.Event = field(default_factory=threading.Event, repr=False)
 
+    def __reduce__(self) -> tuple[type[Outputs], tuple[OnExisting]]:
+        """For another process: it writes files alone, and is not stopped with this one."""
+        return Outputs, (self.on_existing,)
+
     def put(self, job: Job, *contents: Contents) -> bool:
         """The contents of a job's outputs, in their order; False where there is one now, to be skipped.
 
@@ -72,13 +76,14 @@ class Outputs:
 
 def tidy(plan: Plan) -> None:
     """Remove what a killed run left behind in the folders of the outputs."""
-    for folder in sorted(_folders((*plan.jobs, *plan.skipped))):
+    sweep((*plan.jobs, *plan.skipped))
+
+
+def sweep(jobs: Iterable[Job]) -> None:
+    """The same for the folders of these jobs."""
+    for folder in sorted({output.parent for job in jobs for output in job.outputs}):
         if folder.is_dir():
             sweep_leftovers(folder)
-
-
-def _folders(jobs: Iterable[Job]) -> set[Path]:
-    return {output.parent for job in jobs for output in job.outputs}
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -58,6 +58,7 @@ def downscale(
     memory_budget: o.MemoryBudget = None,
     threads: o.Threads = None,
     jobs: o.Jobs = None,
+    engine: o.EngineOption = "local",
     shard: o.Shard = None,
     fail_fast: o.FailFast = False,
     dry_run: o.DryRun = False,
@@ -83,7 +84,7 @@ def downscale(
     o.check_refine(refine, memory)
     o.check_depth(depth)
     wish = o.wish_from(scale, size, width, height, max_side, model)
-    workers = o.jobs_from(jobs)
+    o.jobs_from(jobs)
     part = o.shard_from(shard)
 
     from irncli.batch.budget import Budget
@@ -92,7 +93,6 @@ def downscale(
     from irncli.batch.models import Models, stated
     from irncli.batch.names import Template, small_name, stem_of
     from irncli.batch.outputs import Outputs, tidy
-    from irncli.batch.pipeline import overlapped
     from irncli.batch.plan import Job, make_plan, outputs_of
     from irncli.batch.run import run
     from irncli.batch.survey import Headers
@@ -141,8 +141,8 @@ def downscale(
     if dry_run:
         current = work.current
         return show_plan(out, plan, missed, look, form=form, tile=tile, current=current, budget=budget)
+    way = o.way_from(engine, work, jobs, start.target)
     budget.announce(plan.jobs)
     tidy(plan)
-    way = overlapped(work, workers, budget.ahead)
     report = run(plan, way, Teller(out), missed=missed, fail_fast=fail_fast)
     return conclude(out, report)

@@ -18,6 +18,9 @@ from irncli.sizes import Wish
 
 if TYPE_CHECKING:
     from irncli.batch.fit import Fit
+    from irncli.batch.plan import Target
+    from irncli.batch.run import Way
+    from irncli.batch.work import Downscale, Upscale
 
 # What to work on, and where to --------------------------------------------------------------------
 
@@ -75,7 +78,16 @@ Jobs = Annotated[
         "--jobs",
         "-j",
         metavar="N",
-        help="Threads that read and write pictures while the network works. [default: up to 4]",
+        help="Threads that read and write pictures while the network works. [default: up to 4] With --engine "
+        "ray: actors. [default: one for each GPU or CPU of the cluster]",
+    ),
+]
+EngineOption = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        "--engine",
+        help="What runs the plan: this process, or Ray (pip install 'irncli[ray]') on this machine or on the "
+        "cluster of RAY_ADDRESS, whose machines share the folders.",
     ),
 ]
 Shard = Annotated[
@@ -289,6 +301,22 @@ def jobs_from(number: int | None) -> int:
     if not 1 <= number <= MOST_JOBS:
         raise UsageError(f"--jobs {number} is out of range", f"Use 1 to {MOST_JOBS}.")
     return number
+
+
+def way_from(
+    engine: Literal["local", "ray"], work: Downscale | Upscale, jobs: int | None, target: Target
+) -> Way:
+    """``--engine`` with ``--jobs``. Raise UsageError."""
+    workers = jobs_from(jobs)
+    if engine == "local":
+        from irncli.batch.pipeline import overlapped
+
+        return overlapped(work, workers, work.budget.ahead)
+    if target.stdout:
+        raise UsageError("-o - contradicts --engine ray: others would write to it", "Drop one.")
+    from irncli.batch.cluster import by_ray
+
+    return by_ray(work, jobs)
 
 
 def shard_from(word: str | None) -> tuple[int, int] | None:

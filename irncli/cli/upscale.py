@@ -81,6 +81,7 @@ def upscale(
     memory_budget: o.MemoryBudget = None,
     threads: o.Threads = None,
     jobs: o.Jobs = None,
+    engine: o.EngineOption = "local",
     shard: o.Shard = None,
     fail_fast: o.FailFast = False,
     dry_run: o.DryRun = False,
@@ -104,7 +105,7 @@ def upscale(
     number = o.seed_from(seed)
     wanted = o.scale_from(scale)
     lost_size = o.size_from(size)
-    workers = o.jobs_from(jobs)
+    o.jobs_from(jobs)
     part = o.shard_from(shard)
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"--quality {quality} is out of range", "Use 1 to 100.")
@@ -123,7 +124,6 @@ def upscale(
     from irncli.batch.models import Models
     from irncli.batch.names import Template
     from irncli.batch.outputs import Outputs, tidy
-    from irncli.batch.pipeline import overlapped
     from irncli.batch.plan import make_plan
     from irncli.batch.run import run
     from irncli.batch.survey import Headers
@@ -171,9 +171,9 @@ def upscale(
     if dry_run:
         current = work.current
         return show_plan(out, plan, missed, look, form=form, tile=tile, current=current, budget=budget)
+    way = o.way_from(engine, work, jobs, start.target)
     budget.announce(plan.jobs)
     tidy(plan)
-    way = overlapped(work, workers, budget.ahead)
     report = run(plan, way, Teller(out), missed=missed, fail_fast=fail_fast)
     return conclude(out, report)
 

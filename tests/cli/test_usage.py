@@ -50,6 +50,8 @@ WRONG = [
     "downscale a.png --name {stem}.webp --format png",
     "downscale a.png --name {stem}.jpg",
     "downscale a.png a.jpg --name {stem}",
+    "downscale a.png -o - --engine ray",
+    "downscale a.png --engine nonsense",
     "upscale a.png -o - --tau 1 --samples 2",
     "downscale a.png --format jpg",
     "downscale a.png --format nonsense",
