@@ -1,6 +1,7 @@
 """Ten times down and up, the small picture made anew each time: what is lost, picture by picture.
 
-    python benchmarks/cycles.py FOLDER... --json benchmarks/results/sizes/cycles.json
+    python benchmarks/cycles.py FOLDER...           measure, into benchmarks/results/sizes/cycles.json
+    python benchmarks/cycles.py --table | --check   fill or compare the model card's table
 
 A folder is a set. Each restored picture, rounded to 8 bits as a file would be, is the next original. PSNR-Y
 against the first original and against the first restored picture, a border of the scale cut off.
@@ -10,14 +11,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from table import renew
 
 from irncli.evaluation.metrics import cut_border, luma, psnr
 from irncli.evaluation.pictures import find_pictures, read_original
 from irncli.images.whole import write_whole
 from irncli.rescale import Rescaler
+
+TOP = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- cycles:begin -->", "<!-- cycles:end -->"
+NOTE = """\
+PSNR-Y in dB against the original after so many times down and up, each restored picture, rounded to 8 bits,
+being the next original; the last column against the first restored. Made by `benchmarks/cycles.py SET5`."""
 
 
 def cycle(rescaler: Rescaler, original: np.ndarray, times: int) -> tuple[list[float], list[float]]:
@@ -35,13 +46,34 @@ def cycle(rescaler: Rescaler, original: np.ndarray, times: int) -> tuple[list[fl
     return found, drift
 
 
-def main() -> None:
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown: a row a model and set, the curve from left to right."""
+    times = len(rows[0]["psnr_y"])
+    shown = sorted({1, 2, 3, 5, times})
+    heads = [*(f"after {n}" for n in shown), f"loss of {times} times", "to the first restored"]
+    lines = [["model", "set", *heads], ["---", "---", *["---:"] * len(heads)]]
+    for row in rows:
+        curve = row["psnr_y"]
+        cells = [*(f"{curve[n - 1]:.2f}" for n in shown), f"{curve[0] - curve[-1]:.2f}"]
+        lines.append([row["model"], row["set"], *cells, f"{row['to_first_restored'][-1]:.2f}"])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + NOTE
+
+
+def main(arguments: Sequence[str], top: Path = TOP) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("folders", type=Path, nargs="*")
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--models", nargs="+", default=["irn-x4", "irn-x2"])
     parser.add_argument("--times", type=int, default=10)
-    parser.add_argument("--json", type=Path, required=True)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    results = top / "benchmarks" / "results" / "sizes" / "cycles.json"
+    if given.table or given.check:
+        text = table(json.loads(results.read_text("utf-8")))
+        words = ["--check"] if given.check else []
+        return renew(words, {top / "weights" / "MODEL_CARD.md": text}, BEGIN, END)
+    if not given.folders:
+        parser.error("give the folders of the test pictures, or --table")
 
     rows = []
     for model in given.models:
@@ -64,8 +96,8 @@ def main() -> None:
             }
             rows.append(row)
             print(row["model"], row["set"], *(f"{v:.2f}" for v in row["psnr_y"]))  # noqa: T201
-    write_whole(given.json, (json.dumps(rows, indent=1) + "\n").encode())
+    write_whole(results, (json.dumps(rows, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -153,6 +154,7 @@ def objective(
     if loss.z_weight:
         total = total + loss.z_weight * distance(z, "l2", loss.sums)
     small = straight_through(lr)
+    first = small.detach()
     if noise is not None:
         small = small + loss.lr_noise * noise
     if latent is None:
@@ -160,6 +162,10 @@ def objective(
     elif tau is not None:
         latent = drawn_like(z.detach(), latent, tau)
     restored = network.inverse(small, latent)
+    if loss.cycle_weight:
+        count = math.ceil(loss.cycle_share * len(hr))
+        again, _ = network(straight_through(restored[:count]))
+        total = total + loss.cycle_weight * distance(again - first[:count], "l2", loss.sums)
     hr_term = distance(restored - hr, loss.hr, loss.sums)
     return total + loss.hr_weight * hr_term, hr_term.detach(), error.detach().square().mean()
 

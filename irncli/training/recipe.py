@@ -36,6 +36,11 @@ class LossConfig:
     """Weight on squared samples outside [0, 1], which the grid would clip."""
     clip_guide: bool = True
     """Hold the small picture to what a file of bicubic samples can be, not to its overshoots."""
+    cycle_weight: float = 0.0
+    """Weight on the squared distance of the small picture of the restored one, rounded to 8 bits, to the
+    first small one: what is made small again and again should not drift."""
+    cycle_share: float = 0.25
+    """Of the patches, with a ``cycle_weight``: each costs a third way through the network."""
     lr_noise: float = 0.0
     """Deviation of Gaussian noise added to the rounded small picture, in [0, 1] units."""
     sums: bool = False
@@ -55,8 +60,9 @@ class LossConfig:
                 raise ValueError(f"loss.{name} must be one of {', '.join(FORMS)}")
         if self.z not in LATENTS:
             raise ValueError(f"loss.z must be one of {', '.join(LATENTS)}")
-        if not 0 <= self.z_share <= 1:
-            raise ValueError("loss.z_share must lie in 0..1")
+        for name in ("z_share", "cycle_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"loss.{name} must lie in 0..1")
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def test_a_grey_patch_has_one_small_plane():
         {"range_weight": 1.0},
         {"z_weight": 1.0},
         {"clip_guide": False},
+        {"cycle_weight": 1.0},
         {"guide": "l1"},
         {"guide": "charbonnier"},
         {"hr": "l2"},
@@ -93,6 +94,36 @@ def test_a_grey_patch_has_one_small_plane():
 def test_every_setting_of_the_loss_counts(change):
     before, after = parts(PLAIN, SEEN)[0], parts(replace(PLAIN, **change), SEEN)[0]
     assert not torch.isclose(before, after, rtol=1e-4)
+
+
+def test_the_cycle_is_from_the_first_small_picture_to_that_of_the_restored_one():
+    network = a_network()
+    hr = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        first = quantise(network(hr)[0])
+        restored = quantise(network.inverse(first, torch.zeros(2, 9, 8, 8)))
+        drift = (network(restored)[0] - first).square().mean((1, 2, 3))
+    assert drift.min() > 1e-5
+    plain = parts(PLAIN, SEEN)[0]
+    for share, expected in ((1.0, drift.mean()), (0.25, drift[0])):
+        cycled = parts(replace(PLAIN, cycle_weight=2.0, cycle_share=share), SEEN)[0]
+        torch.testing.assert_close(cycled - plain, 2 * expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_cycle_is_learnt():
+    network, loss = a_network(), replace(PLAIN, cycle_weight=30.0, cycle_share=1.0)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+
+    def drift() -> float:
+        with torch.no_grad():
+            return float(parts(loss, SEEN, network)[0] - parts(PLAIN, SEEN, network)[0])
+
+    before = drift()
+    for _ in range(30):
+        optimiser.zero_grad()
+        parts(loss, SEEN, network)[0].backward()
+        optimiser.step()
+    assert drift() < before / 4
 
 
 def test_noise_and_latent_reach_the_restored_picture_alone():
