@@ -16,7 +16,7 @@ from irncli.execution.sweep import LEAST_WIDTH
 from irncli.execution.tiles import Region, grid, spans
 from irncli.nn.couplings import COUPLINGS
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
-from irncli.nn.subnets import SUBNETS
+from irncli.nn.subnets import SUBNETS, Conv
 
 CONFIGS = [
     NetworkConfig(
@@ -82,6 +82,63 @@ def test_any_tile_gives_the_same_bits(
     assert np.array_equal(one, other)
     low = np.ascontiguousarray(one[..., :3])
     assert torch.equal(decode(whole, low, None), decode(tiled, low, None))
+
+
+@pytest.mark.parametrize("subnet", SUBNETS)
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_every_pair_gives_the_same_bits_on_any_thread(subnet: str, coupling: str) -> None:
+    config = NetworkConfig(scale=2, blocks=(1,), width=(5,), subnet=subnet, coupling=coupling)
+    x = torch.rand(1, 3, 2 * 37, 2 * 53, generator=torch.Generator().manual_seed(2))
+    for dtype in ("fp32", "bf16"):
+        seen = set()
+        for tile, threads in (("off", 1), (32, 1), (64, 2)):
+            engine = Engine(network(config), tile=tile, dtype=dtype, threads=threads)
+            sites = encode(engine, x)
+            low = np.ascontiguousarray(sites[..., :3])
+            seen.add((sites.tobytes(), decode(engine, low, None).numpy().tobytes()))
+            engine.close()
+        assert len(seen) == 1, dtype
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("subnet", SUBNETS)
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_no_convolution_is_given_a_single_channel(
+    subnet: str, coupling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its layout is ambiguous: oneDNN takes other kernels for narrow windows (T-IRN's luma is one)."""
+    seen: list[int] = []
+    plain = Conv.forward
+
+    def counted(self: Conv, x: torch.Tensor, activate: bool = False) -> torch.Tensor:
+        seen.append(x.shape[1])
+        return plain(self, x, activate)
+
+    monkeypatch.setattr(Conv, "forward", counted)
+    config = NetworkConfig(scale=2, blocks=(1,), width=(4,), subnet=subnet, coupling=coupling)
+    encode(Engine(network(config), tile="off"), torch.rand(1, 3, 8, 8))
+    assert seen and min(seen) > 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("inputs", "outputs"), [(2, 7), (45, 32), (173, 3), (193, 3), (258, 3), (317, 48)])
+def test_a_convolution_is_the_same_in_any_window(inputs: int, outputs: int, dtype: torch.dtype) -> None:
+    """As wide as the paper's at x8 too: over 224 channels oneDNN sums by the size of the window."""
+    torch.manual_seed(0)
+    conv = Conv(inputs, outputs).requires_grad_(False)
+    x = torch.randn(1, inputs, 62, 66).to(dtype).contiguous(memory_format=torch.channels_last)
+    for activate in (False, True):
+        with torch.inference_mode():
+            whole = conv(x, activate)
+            for height, width in ((7, LEAST_WIDTH), (18, LEAST_WIDTH), (45, 60), (18, 18), (26, 11)):
+                if dtype == torch.bfloat16 and width < LEAST_WIDTH:
+                    continue
+                part = x[:, :, 5 : 5 + height, 4 : 4 + width].contiguous(memory_format=torch.channels_last)
+                inner = whole[:, :, 6 : 4 + height, 5 : 3 + width]
+                assert torch.equal(conv(part, activate)[:, :, 1:-1, 1:-1], inner), (height, width)
+            plain = torch.nn.functional.conv2d(x.float(), conv.weight.to(dtype).float(), conv.bias, padding=1)
+        plain = torch.nn.functional.leaky_relu(plain, 0.2) if activate else plain
+        assert (whole.float() - plain).abs().max() < (1e-4 if dtype == torch.float32 else 0.05)
 
 
 @given(st.integers(0, 99), st.integers(0, 300), st.integers(1, 400), st.integers(1, 64))
