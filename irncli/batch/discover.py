@@ -21,6 +21,8 @@ class Found:
     """Its path below the folder that was named; None for a file that was named itself."""
     data: bytes | None = field(default=None, repr=False)
     """Its bytes, when it came through standard input."""
+    page: int | None = None
+    """One of all pages of its file, from 1 (``--page all``); None for a file as a whole."""
 
 
 @dataclass(frozen=True)

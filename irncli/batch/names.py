@@ -30,9 +30,14 @@ def original_stem(name: str) -> str:
     return match["stem"] if match else stem
 
 
-def small_name(name: str, word: str, suffix: str) -> str:
+def page_stem(name: str, page: int | None) -> str:
+    """:func:`stem_of`, and which page of a file of several: ``scan.tif`` -> ``scan.p2``."""
+    return stem_of(name) if page is None else f"{stem_of(name)}.p{page}"
+
+
+def small_name(name: str, word: str, suffix: str, page: int | None = None) -> str:
     """``photo.jpg`` -> ``photo.x4.png``; ``word`` is that of a :class:`irncli.sizes.Wish`."""
-    return f"{stem_of(name)}.{word}{suffix}"
+    return f"{page_stem(name, page)}.{word}{suffix}"
 
 
 def restored_name(name: str, suffix: str, *, beside: bool, sample: int | None = None) -> str:

@@ -43,12 +43,17 @@ class Job:
     """Its path below the folder that it was found in; None if it was named itself."""
     data: bytes | None = field(default=None, repr=False)
     """Its bytes, when it came through standard input."""
+    page: int | None = None
+    """Of its file, from 1; None for a file of one."""
+    of_all: bool = False
+    """The page is one of all that its file has, each a job of its own."""
     pixels: int = 0
     """Of the larger of input and output, as far as it is known before the work."""
 
     @property
     def name(self) -> str:
-        return "-" if self.data is not None else str(self.source)
+        name = "-" if self.data is not None else str(self.source)
+        return f"{name} page {self.page}" if self.of_all else name
 
 
 @dataclass(frozen=True)
@@ -172,11 +177,12 @@ def _renamed(job: Job, taken: Set[str]) -> Job:
 
 def _without_repeats(jobs: Sequence[Job]) -> list[Job]:
     """Drop a job that does what an earlier one does: the same picture was named twice."""
-    seen: set[tuple[str, tuple[str, ...], int]] = set()
+    seen: set[tuple[str, tuple[str, ...], int, int | None]] = set()
     kept = []
     for job in jobs:
         # The folder is resolved, the last name is not: a link is a picture of its own.
-        key = (job.name if job.data else _key(job.source), tuple(map(_key, job.outputs)), job.seed)
+        name = job.name if job.data else _key(job.source)
+        key = (name, tuple(map(_key, job.outputs)), job.seed, job.page)
         if key not in seen:
             seen.add(key)
             kept.append(job)

@@ -38,18 +38,16 @@ class Header:
 class Headers:
     """Headers of inputs, each read once."""
 
-    def __init__(self, page: int | None = None) -> None:
-        """``page``: whose size it is, in files of several."""
-        self.page = page
-        self._known: dict[str, Header | InputError] = {}
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int | None], Header | InputError] = {}
 
     def of(self, item: Found | Job) -> Header:
         """Raise InputError, again each time, for what cannot be read."""
         path = item.path if isinstance(item, Found) else item.source
         # Standard input has no path; it comes at most once in a run.
-        key = "-" if item.data is not None else f"./{path}"
+        key = ("-" if item.data is not None else f"./{path}", item.page)
         if key not in self._known:
-            self._known[key] = _look(path, item.data, self.page)
+            self._known[key] = _look(path, item.data, item.page)
         found = self._known[key]
         if isinstance(found, InputError):
             raise found
@@ -72,7 +70,7 @@ class Headers:
     def turned(self, job: Job) -> bool:
         """Whether a viewer shows it with its sides exchanged; False for what cannot be read."""
         try:
-            return peek_turned(job.source if job.data is None else io.BytesIO(job.data))
+            return peek_turned(job.source if job.data is None else io.BytesIO(job.data), job.page)
         except InputError:
             return False
 
@@ -84,17 +82,17 @@ class Headers:
         return header.manifest
 
 
-def read_input(job: Job, max_pixels: int, page: int | None = None, *, by_rows: bool = False) -> Loaded:
+def read_input(job: Job, max_pixels: int, *, by_rows: bool = False) -> Loaded:
     """The picture of a job, from its file or from standard input, decoded. Raise InputError.
 
     ``by_rows``: too large for the memory, and decoded as it is used.
     """
     if by_rows:
         source = job.source if job.data is None else io.BytesIO(job.data)
-        return read_rows(source, job.name, max_pixels, page)
+        return read_rows(source, job.name, max_pixels, job.page)
     if job.data is not None:
-        return read_stream(io.BytesIO(job.data), job.name, max_pixels=max_pixels, page=page)
-    return read_picture(job.source, max_pixels=max_pixels, page=page)
+        return read_stream(io.BytesIO(job.data), job.name, max_pixels=max_pixels, page=job.page)
+    return read_picture(job.source, max_pixels=max_pixels, page=job.page, name=job.name)
 
 
 def _look(path: Path, data: bytes | None, page: int | None) -> Header | InputError:

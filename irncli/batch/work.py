@@ -47,8 +47,6 @@ class Downscale:
     strip: bool = False
     keep_name: bool = False
     max_pixels: int = 500_000_000
-    page: int | None = None
-    """Of files with several, from 1."""
     refine: int = 0
     """Steps that make the small picture restore better."""
     depth: int = 8
@@ -57,11 +55,10 @@ class Downscale:
     headers: Headers = field(default_factory=Headers)
     budget: Budget = Budget()
 
-    @property
-    def options(self) -> Options:
-        """What else of the options shapes the small pictures."""
+    def options(self, job: Job) -> Options:
+        """What else of the options shapes the small picture."""
         more = {"strip": 1} if self.strip else {}
-        page = {} if self.page is None else {"page": self.page}
+        page = {} if job.page is None else {"page": job.page}
         refine = {"refine": self.refine} if self.refine else {}
         return self.models.options | self.fit.options | more | page | refine
 
@@ -72,9 +69,10 @@ class Downscale:
         if self.outputs.on_existing != "resume":
             return False
         model = self._model(job)
-        return model is not None and is_small_of(
-            job, self.format, self._stated(model), self.options, self._name(job), self.max_pixels, self.depth
-        )
+        if model is None:
+            return False
+        made, options = self._stated(model), self.options(job)
+        return is_small_of(job, self.format, made, options, self._name(job), self.max_pixels, self.depth)
 
     def _model(self, job: Job) -> str | None:
         """None for a picture that the run will refuse."""
@@ -92,7 +90,7 @@ class Downscale:
         return self._known[model]
 
     def read(self, job: Job) -> Loaded:
-        return read_input(job, self.max_pixels, self.page, by_rows=self.budget.by_rows(job.pixels))
+        return read_input(job, self.max_pixels, by_rows=self.budget.by_rows(job.pixels))
 
     def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
         picture = loaded.picture
@@ -103,7 +101,7 @@ class Downscale:
         small, manifest = rescaler.downscale_picture(
             loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine, depth=self.depth
         )
-        return small, replace(manifest, options=self.options), loaded.picture.notes
+        return small, replace(manifest, options=self.options(job)), loaded.picture.notes
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:
         small, manifest, notes = computed

@@ -80,19 +80,22 @@ def downscale(
     side = o.tile_from(tile)
     memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
-    o.check_page(page)
+    number, every = o.page_from(page)
     o.check_refine(refine, memory)
     o.check_depth(depth)
     wish = o.wish_from(scale, size, width, height, max_side, model)
     o.jobs_from(jobs)
     part = o.shard_from(shard)
 
+    from dataclasses import replace
+
     from irncli.batch.budget import Budget
     from irncli.batch.forecast import prepared, small_forecast
     from irncli.batch.formats import small_format
     from irncli.batch.models import Models, stated
-    from irncli.batch.names import Template, small_name, stem_of
+    from irncli.batch.names import Template, page_stem, small_name
     from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.pages import check_target, each_page
     from irncli.batch.plan import Job, make_plan, outputs_of
     from irncli.batch.run import run
     from irncli.batch.survey import Headers
@@ -112,15 +115,19 @@ def downscale(
             raise UsageError("--name with {model}: each picture's size decides on its model", remedy)
         versioned = stated(fit.alone).name
     found, missed = start.discover(recursive=recursive)
+    if every:
+        found = each_page(found)
+        check_target(found, start.target)
     todo = []
     for item in found:
-        called = small_name(item.path.name, wish.word, form.suffix)
+        called = small_name(item.path.name, wish.word, form.suffix, item.page)
         if template:
-            stem, scale_word = stem_of(item.path.name), wish.word.removeprefix("x")
+            stem, scale_word = page_stem(item.path.name, item.page), wish.word.removeprefix("x")
             called = template.fill(item.path, stem, scale=scale_word, model=versioned, suffix=form.suffix)
-        todo.append(Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data))
+        job = Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data)
+        todo.append(replace(job, page=item.page or number, of_all=item.page is not None))
     plan = make_plan(todo, on_existing, part)
-    headers = Headers(page)
+    headers = Headers()
     look = small_forecast(headers, fit, depth)
     budget = Budget(memory, out.note)
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
@@ -133,7 +140,6 @@ def downscale(
         keep_name=keep_name,
         max_pixels=most,
         budget=budget,
-        page=page,
         refine=refine,
         depth=depth,
         headers=headers,

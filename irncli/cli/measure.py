@@ -69,7 +69,6 @@ class RoundTrip:
     tau: float | None = None
     seed: int = 0
     max_pixels: int = 500_000_000
-    page: int | None = None
     depth: int = 8
     """Bits a sample of the small picture."""
     beside: Beside | None = None
@@ -81,7 +80,7 @@ class RoundTrip:
 
     def __call__(self, job: Job) -> Result:
         begun = time.perf_counter()
-        loaded = read_input(job, self.max_pixels, self.page)
+        loaded = read_input(job, self.max_pixels)
         picture = loaded.picture
         model, grid = self.fit.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
         rescaler = self.models.the_one(model)

@@ -115,8 +115,13 @@ Depth = Annotated[
     ),
 ]
 Page = Annotated[
-    int | None,
-    typer.Option("--page", metavar="N", help="Which page or frame of files with several, from 1."),
+    str | None,
+    typer.Option(
+        "--page",
+        metavar="N|all",
+        help="Which page or frame of files with several, from 1; all: each is a picture of its own, photo.p1 "
+        "to photo.pN.",
+    ),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")]
@@ -344,10 +349,13 @@ def seed_from(word: str) -> int:
     return int(word)
 
 
-def check_page(page: int | None) -> None:
-    """Raise UsageError for a page that no file has."""
-    if page is not None and page < 1:
-        raise UsageError(f"--page {page} is no page", "The first is 1.")
+def page_from(word: str | None) -> tuple[int | None, bool]:
+    """``--page``: the number, and whether it is all of them. Raise UsageError for a page that no file has."""
+    if word is None or word == "all":
+        return None, word == "all"
+    if not word.isdecimal() or not 1 <= int(word) < 10**9:
+        raise UsageError(f"--page {word} is no page", "Give a number, the first is 1, or all.")
+    return int(word), False
 
 
 def check_depth(depth: int) -> None:

@@ -93,7 +93,7 @@ def roundtrip(
     side = o.tile_from(tile)
     memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
-    o.check_page(page)
+    one_page, every = o.page_from(page)
     o.check_depth(depth)
     number = o.seed_from(seed)
     if peer and page_file is None:
@@ -102,8 +102,9 @@ def roundtrip(
 
     from irncli.batch.budget import Budget
     from irncli.batch.models import Models
-    from irncli.batch.names import stem_of
+    from irncli.batch.names import page_stem
     from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.pages import each_page
     from irncli.batch.plan import Job, make_plan, place
     from irncli.batch.run import in_turn, run
     from irncli.cli.inputs import given
@@ -117,11 +118,14 @@ def roundtrip(
         raise UsageError("--report shows the scales that weights were trained for", "Use --scale 4 or 2.")
     kinds = (wish.word, "restored", "lanczos", "crops") if output is not None else ()
     found, missed = start.discover(recursive=recursive)
+    if every:
+        found = each_page(found)
     jobs = []
     for item in found:
-        stem = stem_of(item.path.name)
+        stem = page_stem(item.path.name, item.page)
         paths = tuple(place(item, start.target, f"{stem}.{kind}.png") for kind in kinds)
-        jobs.append(Job(item.path, paths, number, item.below, item.data))
+        chosen, of_all = item.page or one_page, item.page is not None
+        jobs.append(Job(item.path, paths, number, item.below, item.data, chosen, of_all))
     plan = make_plan(jobs, on_existing)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
@@ -133,7 +137,7 @@ def roundtrip(
     models = Models(device, dtype, side, threads, out.note)
     beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
-    work = RoundTrip(models, fit, Outputs(on_existing), tau, number, most, page, depth, beside, budget=budget)
+    work = RoundTrip(models, fit, Outputs(on_existing), tau, number, most, depth, beside, budget=budget)
     report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)

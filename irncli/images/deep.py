@@ -40,8 +40,8 @@ def check_deep(image: ImageFile.ImageFile, bits: int) -> None:
         raise InputError(what, INSTALL) from error
 
 
-def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int, page: int | None) -> Picture:
-    """A file that Pillow has opened, nothing loaded yet -> Picture of 16 bits. Raise InputError."""
+def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int) -> Picture:
+    """A file that Pillow has opened at a page, nothing loaded yet -> Picture of 16 bits. Raise InputError."""
     check_deep(image, bits)
     if deep_in_pillow(image):
         return from_pillow(image)
@@ -55,7 +55,7 @@ def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int, page: int
             image.load()  # Its metadata may stand behind the pixels.
         metadata, notes = collect(image)
         own = own_properties(image)
-        bands = _decoded(stream, image, mode, page)
+        bands = _decoded(stream, image, mode)
     colour: Samples = np.ascontiguousarray(bands[..., : 1 if mode.startswith(("L", "I;16")) else 3])
     alpha = None
     if mode[-1] in "Aa" or "transparency" in image.info:
@@ -75,12 +75,12 @@ def _ppm(stream: BinaryIO, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
     return spread_to_16(np.frombuffer(data, ">u2").reshape(height, width, 3).clip(0, top), top)
 
 
-def _decoded(stream: BinaryIO, image: ImageFile.ImageFile, mode: str, page: int | None) -> NDArray[np.uint16]:
+def _decoded(stream: BinaryIO, image: ImageFile.ImageFile, mode: str) -> NDArray[np.uint16]:
     """H W C as libvips decodes it, alpha not premultiplied. Raise InputError."""
     vips = libvips()
     how: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
-    if page is not None and image.format != "PNG":
-        how["page"] = page - 1
+    if image.format != "PNG":
+        how["page"] = image.tell()
     stream.seek(0)
     try:
         opened = vips.Image.new_from_buffer(stream.read(), "", **how)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,14 +81,16 @@ class Peeked(NamedTuple):
     """Why its pixels cannot be decoded here: what they need is not installed."""
 
 
-def read_picture(path: Path, *, max_pixels: int = 500_000_000, page: int | None = None) -> Loaded:
+def read_picture(
+    path: Path, *, max_pixels: int = 500_000_000, page: int | None = None, name: str | None = None
+) -> Loaded:
     """A picture file, decoded whole, as a :class:`Picture`.
 
-    Raise InputError, beginning with the path, for whatever is missing, no picture, cut short, damaged,
-    animated or multi-page (unless ``page``, counted from 1, chooses one), of more than ``max_pixels`` pixels
-    (checked before anything is allocated), or of a kind that is not supported.
+    Raise InputError, beginning with the path or its ``name``, for whatever is missing, no picture, cut
+    short, damaged, animated or multi-page (unless ``page``, counted from 1, chooses one), of more than
+    ``max_pixels`` pixels (checked before anything is allocated), or of a kind that is not supported.
     """
-    with _named(path), _opened(path) as stream:
+    with _named(name or path), _opened(path) as stream:
         return _read(stream, max_pixels, page)
 
 
@@ -120,13 +122,15 @@ def peek_alpha(source: Path | BinaryIO) -> bool:
             return bool(image.has_transparency_data) or layout.endswith("A")
 
 
-def peek_turned(source: Path | BinaryIO) -> bool:
+def peek_turned(source: Path | BinaryIO, page: int | None = None) -> bool:
     """Whether a viewer shows it with its sides exchanged, by its header. Raise InputError."""
     with ExitStack() as stack:
         if isinstance(source, Path):
             stack.enter_context(_named(source))
             source = stack.enter_context(_opened(source))
         with decoding(), _identified(source) as image:
+            if page is not None:
+                _choose_page(image, page)
             metadata: Metadata = collect(image)[0]
             return metadata.orientation >= 5
 
@@ -176,10 +180,17 @@ def opened_picture(
         yield image, text, digest
 
 
-def count_pages(path: Path) -> int:
-    """How many pages or frames the file has. Raise InputError as :func:`read_picture` does."""
-    with _named(path), _opened(path) as stream, decoding(), _identified(stream) as image:
-        return _pages(image)
+def count_pages(source: Path | BinaryIO) -> int:
+    """How many pages or frames the file has; 1 for what is read as one picture without asking for a page.
+
+    Raise InputError as :func:`read_picture` does.
+    """
+    with ExitStack() as stack:
+        if isinstance(source, Path):
+            stack.enter_context(_named(source))
+            source = stack.enter_context(_opened(source))
+        with decoding(), _identified(source) as image:
+            return 1 if image.format == "MPO" else len(_pages(image))
 
 
 @contextmanager
@@ -214,13 +225,13 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
     digest = _digest(stream)
-    with _identified(stream, max_pixels) as image:
+    with _identified(stream, max_pixels, page) as image:
         with decoding():
             _check(stream, image)
             note = _choose_page(image, page)
             _refuse_large(_stored_size(image), max_pixels)
         bits = _bits(stream, image)
-        picture = from_pillow(image) if bits == 8 else read_deep(stream, image, bits, page)
+        picture = from_pillow(image) if bits == 8 else read_deep(stream, image, bits)
         with decoding():
             text = _text(image)
         if note:
@@ -230,18 +241,19 @@ def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
 
 def _choose_page(image: Image.Image, page: int | None) -> str | None:
     """Turn to the page, or make sure that there is only one; a note when that has an exception."""
-    pages = _pages(image)
+    places = _pages(image)
+    pages = len(places)
     if page is not None:
         if not 1 <= page <= pages:
             raise InputError(f"has no page {page} (it has {pages})", "Choose another with --page N.")
-        image.seek(page - 1)
+        image.seek(places[page - 1])
     elif pages > 1 and image.format == "MPO":
         # Telephones put depth maps and second views into what everybody takes for a JPEG.
         return f"holds {pages} pictures, and the first is taken"
     elif pages > 1:
         kind = "pages" if image.format == "TIFF" else "frames"
         what = f"has {pages} {kind}, and one picture is wanted"
-        raise InputError(what, "Choose one: irn downscale --page N.")
+        raise InputError(what, "Choose one: irn downscale --page N; or --page all.")
     return None
 
 
@@ -288,8 +300,10 @@ def _odd(what: str) -> InputError:
 
 
 @contextmanager
-def _identified(stream: BinaryIO, max_pixels: int | None = None) -> Iterator[ImageFile.ImageFile]:
-    """The file opened by Pillow: header only."""
+def _identified(
+    stream: BinaryIO, max_pixels: int | None = None, page: int | None = None
+) -> Iterator[ImageFile.ImageFile]:
+    """The file opened by Pillow: header only. ``page``: that will be turned to."""
     head = stream.read(32)
     stream.seek(0)
     if not head:
@@ -308,7 +322,8 @@ def _identified(stream: BinaryIO, max_pixels: int | None = None) -> Iterator[Ima
                 ) from error
             raise InputError("is not a picture that irn can read", _READABLE) from error
     with image:
-        if max_pixels is not None:
+        # A TIFF's pages differ in size, and none is decoded by turning to another.
+        if max_pixels is not None and (page is None or image.format != "TIFF"):
             _refuse_large(_stored_size(image), max_pixels)
         yield image
 
@@ -331,18 +346,19 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
     return width, height
 
 
-def _pages(image: Image.Image) -> int:
-    """Pages or frames, a TIFF's reduced copies of the same picture not counted."""
+def _pages(image: Image.Image) -> Sequence[int]:
+    """Where in the file its pages or frames are; a TIFF's reduced copies of the same picture are none."""
     total = int(getattr(image, "n_frames", 1))
     if total == 1 or not isinstance(image, TiffImageFile):
-        return total
-    full = 0
+        return range(total)
+    full = []
     for index in range(total):
         image.seek(index)
         kind = image.tag_v2.get(254, 0)
-        full += not (isinstance(kind, int) and kind & 1)
+        if not (isinstance(kind, int) and kind & 1):
+            full.append(index)
     image.seek(0)
-    return max(full, 1)
+    return full or [0]
 
 
 def _format(image: Image.Image) -> str:
