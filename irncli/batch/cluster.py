@@ -158,7 +158,7 @@ class _Run:
             self.work,
             models=replace(self.work.models, threads=self.work.models.threads or 1, tell=_nobody, _loaded={}),
             budget=replace(self.work.budget, tell=_nobody),
-            headers=Headers(self.work.headers.page),
+            headers=Headers(),
         )
         needs = {"num_gpus": 1} if gpus else {}
         self.Actor = self.ray.remote(num_cpus=1, max_restarts=0, **needs)(Worker)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from irncli.cli import options as o
+from irncli.cli import picture_options as p
 from irncli.cli.command import command
 from irncli.cli.output import Output
 from irncli.errors import UsageError
@@ -43,14 +44,14 @@ def downscale(
     model: o.Model = None,
     format: Form = None,
     refine: Refine = 0,
-    depth: o.Depth = 8,
+    depth: p.Depth = 8,
     name: o.Name = None,
     recursive: o.Recursive = False,
     nul: o.Nul = False,
     on_existing: o.OnExisting = "error",
     strip: o.Strip = False,
     keep_name: KeepName = False,
-    page: o.Page = None,
+    page: p.Page = None,
     max_pixels: o.MaxPixels = "500MP",
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
@@ -80,9 +81,9 @@ def downscale(
     side = o.tile_from(tile)
     memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
-    number, every = o.page_from(page)
+    number, every = p.page_from(page)
     o.check_refine(refine, memory)
-    o.check_depth(depth)
+    p.check_depth(depth)
     wish = o.wish_from(scale, size, width, height, max_side, model)
     o.jobs_from(jobs)
     part = o.shard_from(shard)

@@ -105,24 +105,6 @@ Strip = Annotated[
 MaxPixels = Annotated[
     str, typer.Option("--max-pixels", metavar="N[MP]", help="Refuse pictures with more pixels than this.")
 ]
-Depth = Annotated[
-    int,
-    typer.Option(
-        "--depth",
-        metavar="8|16",
-        help="Bits a sample of the small picture. With 16 it restores a little closer, for more than twice "
-        "the bytes. The restored picture always has the original's.",
-    ),
-]
-Page = Annotated[
-    str | None,
-    typer.Option(
-        "--page",
-        metavar="N|all",
-        help="Which page or frame of files with several, from 1; all: each is a picture of its own, photo.p1 "
-        "to photo.pN.",
-    ),
-]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")]
 
@@ -347,21 +329,6 @@ def seed_from(word: str) -> int:
     if not word.isdecimal() or int(word) > MOST_SEED:
         raise UsageError(f"--seed {word} is no seed", "Use random, or a whole number from 0 on.")
     return int(word)
-
-
-def page_from(word: str | None) -> tuple[int | None, bool]:
-    """``--page``: the number, and whether it is all of them. Raise UsageError for a page that no file has."""
-    if word is None or word == "all":
-        return None, word == "all"
-    if not word.isdecimal() or not 1 <= int(word) < 10**9:
-        raise UsageError(f"--page {word} is no page", "Give a number, the first is 1, or all.")
-    return int(word), False
-
-
-def check_depth(depth: int) -> None:
-    """Raise UsageError for a depth that no file has."""
-    if depth not in (8, 16):
-        raise UsageError(f"--depth {depth} is no depth", "Use 8 or 16.")
 
 
 def check_refine(steps: int, memory: int | None) -> None:

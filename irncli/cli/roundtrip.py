@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from irncli.cli import options as o
+from irncli.cli import picture_options as p
 from irncli.cli.command import command
 from irncli.cli.output import Cell, Output
 from irncli.cli.report import page_target, put
@@ -66,8 +67,8 @@ def roundtrip(
     recursive: o.Recursive = False,
     nul: o.Nul = False,
     on_existing: o.OnExistingSet = "error",
-    depth: o.Depth = 8,
-    page: o.Page = None,
+    depth: p.Depth = 8,
+    page: p.Page = None,
     max_pixels: o.MaxPixels = "500MP",
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
@@ -93,8 +94,8 @@ def roundtrip(
     side = o.tile_from(tile)
     memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
-    one_page, every = o.page_from(page)
-    o.check_depth(depth)
+    one_page, every = p.page_from(page)
+    p.check_depth(depth)
     number = o.seed_from(seed)
     if peer and page_file is None:
         raise UsageError("--peer is for the page", "Add --report FILE.")
