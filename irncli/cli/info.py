@@ -108,10 +108,13 @@ def _weights(path: Path) -> dict[str, Any]:
             **texts,
         }
     from irncli.pretrained.load import load_weights  # the authors' layout; torch
+    from irncli.pretrained.published import git_blob, published_as
 
     weights = load_weights(str(path))
     config = json.loads(weights.network.config.to_json())
-    return facts | {"layout": "the authors'", "identity": weights.identity, "config": config}
+    blob = git_blob(path)
+    whose = {"published": published_as(blob), "git_blob": blob}
+    return facts | {"layout": "the authors'", "identity": weights.identity, "config": config} | whose
 
 
 def machine() -> dict[str, Any]:

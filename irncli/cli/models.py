@@ -15,6 +15,8 @@ from irncli.errors import ModelError, OutputError, UsageError
 
 app = typer.Typer(help="List, check, fetch and import weights.", rich_markup_mode=None)
 
+STRANGER = "not a file that the authors published, by its git blob id: judge it by irn evaluate"
+
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME...]", help="Names or aliases. [default: all]")
 ]
@@ -93,7 +95,9 @@ def import_(
         return 0
     out.line(output)
     blocks = "+".join(map(str, facts["blocks"]))
-    out.say(f"scale {facts['scale']}, {blocks} blocks, {facts['parameters']} parameters")
+    told = f"scale {facts['scale']}, {blocks} blocks, {facts['parameters']} parameters"
+    whose = f"the authors' own {facts['published']}" if facts["published"] else STRANGER
+    out.say(f"{told}; {whose}")
     return 0
 
 

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from logging import CRITICAL
 from pathlib import Path
+from typing import Any
 
 from irncli.errors import ModelError, UsageError
 
 DEFAULT_FILE = "model.safetensors"
+LONGEST_CONNECT = 3.0
+"""Seconds until the hub's machine must have answered at all."""
 _SUFFIXES = (".safetensors", ".pth", ".pt")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -153,7 +156,10 @@ def _from_hub(wanted: Reference, cached: Path | None) -> Fetched:
     try:
         # Without retries: the library's own last 23 s.
         url = hf_hub_url(wanted.repo, wanted.file, revision=wanted.revision)
-        facts = get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT, library_name="irn")
+        # A network that swallows packets is told in 3 s; a hub that is slow to answer has its usual time.
+        usual: Any = constants.HF_HUB_ETAG_TIMEOUT
+        patience: Any = httpx2.Timeout(usual, connect=min(usual, LONGEST_CONNECT))
+        facts = get_hf_file_metadata(url, timeout=patience, library_name="irn")
         if facts.commit_hash is None or not _COMMIT.fullmatch(facts.commit_hash):
             raise ModelError(f"{text}: the hub's answer names no commit", "Check HF_ENDPOINT.")
         commit, sha256 = facts.commit_hash, _stated(facts.etag)

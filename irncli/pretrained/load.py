@@ -30,6 +30,7 @@ from irncli.pretrained.identity import (
     read_header,
 )
 from irncli.pretrained.public import read_public
+from irncli.pretrained.published import git_blob, published_as
 
 
 @dataclass(frozen=True)
@@ -205,11 +206,20 @@ def save_weights(
 
 
 def import_public(source: Path, target: Path) -> dict[str, Any]:
-    """An authors' file -> our own format; what it holds. Raise ModelError or OutputError."""
+    """An authors' file -> our own format; what it holds. Raise ModelError or OutputError.
+
+    ``published``: the authors' name of this very file, None for any other in their layout.
+    """
     config, state = read_public(source)
     network = _build(config, state, source)
-    identity = save_weights(target, network, public_header(config, target.stem))
+    blob = git_blob(source)
+    published = published_as(blob)
+    header = public_header(config, target.stem)
+    header["source"] += f", {published or 'not a file that they published'} (git blob {blob})"
+    identity = save_weights(target, network, header)
     return {
+        "published": published,
+        "git_blob": blob,
         "scale": config.scale,
         "blocks": list(config.blocks),
         "parameters": sum(p.numel() for p in network.parameters()),

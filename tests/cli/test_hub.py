@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -148,6 +152,29 @@ def test_a_dead_network_is_not_silent(ask: Ask) -> None:
     ran = ask("models", "download", "hf:owner/name", HF_ENDPOINT="http://127.0.0.1:9")
     assert ran.status == 5 and time.monotonic() - begin < 15
     assert ran.err.splitlines()[0].endswith("contacting the hub for hf:owner/name")
+
+
+@pytest.fixture
+def black_hole() -> Iterator[str]:
+    """An address whose packets are swallowed: connections that nobody takes fill its queue."""
+    with socket.socket() as listening, contextlib.ExitStack() as stack:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses")
+def test_a_network_that_swallows_everything_is_given_up_in_five_seconds(
+    ask: Ask, black_hole: str, tmp_path: Path
+) -> None:
+    ran = ask("models", "download", "hf:owner/name", "--log-file", "log", HF_ENDPOINT=black_hole)
+    assert ran.status == 5 and "Check the network and HF_ENDPOINT" in ran.err
+    begun, ended = (datetime.fromisoformat(line[:19]) for line in (tmp_path / "log").read_text().splitlines())
+    assert 2 <= (ended - begun).total_seconds() <= 8  # 3, and what a loaded machine adds; 14 before
 
 
 @pytest.mark.parametrize("bad", ["hf:", "hf:name", "hf:owner/name@", "hf:owner/name/notes.txt", "irn-x4"])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from running import Irn, environment, save
 
-from irncli.pretrained import catalogue
+from irncli.pretrained import catalogue, published
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -165,3 +165,22 @@ def test_import_of_the_authors_weights(irn: Irn, tmp_path: Path) -> None:
         ran = irn("models", "import", bad, "-o", "other.safetensors")
         assert ran.status == 5 and bad in ran.error()
     assert not (tmp_path / "other.safetensors").exists()
+
+
+def test_the_authors_own_files_are_told_by_their_git_blob(
+    irn: Irn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = FIXTURES / "public-x2-1block-legacy-module-prefix.pth"
+    hashed = subprocess.run(["git", "hash-object", source], capture_output=True, text=True, check=True)
+    blob = hashed.stdout.strip()
+    assert sorted(published.PUBLISHED.values()) == ["IRN+_x4.pth", "IRN_x2.pth", "IRN_x4.pth", "IRN_x8.pth"]
+    words = ("models", "import", source, "-o", "mine.safetensors", "--on-existing", "overwrite")
+    assert "not a file that the authors published" in irn(*words).error()
+    facts = json.loads(irn(*words, "--json").out)
+    assert (facts["published"], facts["git_blob"]) == (None, blob)
+    assert json.loads(irn("info", source, "--json").out)["git_blob"] == blob
+    monkeypatch.setitem(published.PUBLISHED, blob, "IRN_x2.pth")
+    assert irn(*words).error().endswith("; the authors' own IRN_x2.pth\n")
+    assert json.loads(irn("info", source, "--json").out)["published"] == "IRN_x2.pth"
+    header = json.loads(irn("info", "mine.safetensors", "--json").out)
+    assert f"IRN_x2.pth (git blob {blob})" in header["source"]
