@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from irncli.batch.names import Template
 from irncli.batch.plan import Target
 from irncli.errors import UsageError
-from irncli.images.encode import DEEP, LOSSLESS, LOSSY, WRITABLE, check_deep_output
+from irncli.images.encode import DEEP, LOSSLESS, LOSSY, WRITABLE, check_deep_output, check_encoder
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def small_format(
     if form.pillow not in LOSSLESS:
         why = "loses the detail that restores it" if form.pillow in LOSSY else "cannot hold the manifest"
         what = f"{form.suffix[1:]} is no format for a small picture: it {why}"
-        raise UsageError(what, "Use png, webp (without loss) or tiff.")
+        raise UsageError(what, "Use png, webp, jxl (both without loss) or tiff.")
     if depth > 8:
         if form.pillow not in DEEP:
             what = f"{form.suffix[1:]} holds 8 bits per sample, and --depth {depth} wants more"
@@ -60,6 +60,12 @@ def _format(target: Target, chosen: str | None, template: Template | None) -> Fo
     """``--format``, else the extension of ``-o FILE`` or ``--name``, which must agree with it; else PNG."""
     if template and (target.file or target.stdout):
         raise UsageError("--name contradicts -o, which names the output already", "Leave one of them out.")
+    form = _known_format(target, chosen, template)
+    check_encoder(form.pillow)
+    return form
+
+
+def _known_format(target: Target, chosen: str | None, template: Template | None) -> Format:
     known = ", ".join(suffix[1:] for suffix in WRITABLE)
     suffix, where = template.suffix if template else None, f"--name {template.text}" if template else ""
     if target.file is not None:

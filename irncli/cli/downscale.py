@@ -15,7 +15,9 @@ from irncli.errors import UsageError
 Form = Annotated[
     str | None,
     typer.Option(
-        "--format", metavar="png|webp|tiff", help="Of the small pictures, all without loss. [default: png]"
+        "--format",
+        metavar="png|webp|tiff|jxl",
+        help="Of the small pictures, all without loss. [default: png]",
     ),
 ]
 KeepName = Annotated[bool, typer.Option("--keep-name", help="Keep the original's file name in the manifest.")]

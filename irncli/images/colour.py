@@ -25,7 +25,14 @@ from PIL.TiffImagePlugin import TiffImageFile
 from irncli.errors import InputError
 from irncli.images.decoding import decoding
 from irncli.images.depth import Samples, depth_of, spread_to_16
-from irncli.images.metadata import ORIENTATION, Metadata, collect, own_properties, stashed_profile
+from irncli.images.metadata import (
+    ORIENTATION,
+    Metadata,
+    collect,
+    own_properties,
+    stashed_profile,
+    turned_by,
+)
 from irncli.images.transparency import extend_under_transparency
 
 __all__ = [
@@ -54,6 +61,8 @@ _UNTURN = {
     8: Image.Transpose.ROTATE_270,
 }
 """What undoes each orientation."""
+TURN = _UNTURN | {6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
+"""What shows the pixels of each as they are to be seen."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,9 @@ def raw_mode(image: Image.Image) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    """By which orientation Pillow will turn the pixels as it loads them: a TIFF's only."""
+    """By which orientation pixels come turned: Pillow turns a TIFF's as it loads them, irn a JPEG XL's."""
+    if image.format == "JXL":
+        return turned_by(own_properties(image)) or 1
     value = image.tag_v2.get(ORIENTATION, 1) if isinstance(image, TiffImageFile) and _tiles(image) else 1
     return value if isinstance(value, int) else 1
 

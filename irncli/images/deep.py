@@ -5,6 +5,7 @@ Head and metadata are Pillow's as ever. Grey without transparency stays in Pillo
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -27,6 +28,8 @@ def check_deep(image: ImageFile.ImageFile, bits: int) -> None:
     """Raise InputError for an opened picture of so many bits that cannot be decoded here; decodes nothing."""
     refuse_mode(image, bits)
     if deep_in_pillow(image):
+        return
+    if image.format == "HEIF":
         return
     if image.format == "PPM":
         if image.tile[0].codec_name == "ppm_plain":
@@ -55,7 +58,7 @@ def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int) -> Pictur
             image.load()  # Its metadata may stand behind the pixels.
         metadata, notes = collect(image)
         own = own_properties(image)
-        bands = _decoded(stream, image, mode)
+        bands = (_heif if image.format == "HEIF" else _decoded)(stream, image, mode)
     colour: Samples = np.ascontiguousarray(bands[..., : 1 if mode.startswith(("L", "I;16")) else 3])
     alpha = None
     if mode[-1] in "Aa" or "transparency" in image.info:
@@ -73,6 +76,16 @@ def _ppm(stream: BinaryIO, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
         raise InputError("is cut short: its end is missing", _TAKE_AGAIN)
     top = int(tile.args[-1])
     return spread_to_16(np.frombuffer(data, ">u2").reshape(height, width, 3).clip(0, top), top)
+
+
+def _heif(stream: BinaryIO, image: ImageFile.ImageFile, mode: str) -> NDArray[np.uint16]:
+    """H W C by the plugin itself, which cuts to 8 bits for Pillow only."""
+    bits = int(image.info["bit_depth"])
+    stream.seek(0)
+    opened = import_module("pillow_heif").open_heif(stream, convert_hdr_to_8bit=False, hdr_to_16bit=True)
+    samples: NDArray[np.uint16] = np.asarray(opened[image.tell()])
+    samples = samples.reshape(*samples.shape[:2], -1)
+    return spread_to_16(samples >> (16 - bits), (1 << bits) - 1)
 
 
 def _decoded(stream: BinaryIO, image: ImageFile.ImageFile, mode: str) -> NDArray[np.uint16]:

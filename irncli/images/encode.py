@@ -12,17 +12,18 @@ from PIL import Image, PngImagePlugin, features
 
 from irncli.errors import DeviceError, OutputError, UsageError
 from irncli.images import xmp
-from irncli.images.colour import Picture, profile_space, to_pillow
+from irncli.images.colour import TURN, Picture, profile_space, to_pillow
 from irncli.images.decoding import quiet
-from irncli.images.metadata import ORIENTATION, Metadata
+from irncli.images.metadata import ORIENTATION, Metadata, with_orientation
+from irncli.images.plugins import INSTALL, NAMES, missing
 from irncli.images.pnghead import png_body, png_head
 from irncli.images.rows import libvips
 from irncli.images.tiff import tiff_bytes
 
 KEYWORD = "irn"
 """Of the PNG text chunk; elsewhere the text is the XMP property ``irn:manifest`` or ``irn:record``."""
-LOSSLESS = frozenset({"PNG", "WEBP", "TIFF"})
-"""As irn writes them: they keep every sample and have room for a record of ours."""
+LOSSLESS = frozenset({"PNG", "WEBP", "TIFF", "JXL"})
+"""As irn writes small pictures: they keep every sample and have room for a record of ours."""
 DEEP = frozenset({"PNG", "TIFF"})
 """Hold 16 bits a sample as irn writes them."""
 LOSSY = frozenset({"JPEG", "AVIF", "JXL"})
@@ -34,6 +35,7 @@ WRITABLE = {
     ".tiff": "TIFF",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jxl": "JXL",
 } | ({".avif": "AVIF"} if features.check("avif") else {})
 """Lower-case suffix -> format."""
 
@@ -68,12 +70,12 @@ def encode(
     quality: int = 95,
     compress: int | None = None,
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The bytes of a file in ``format`` (PNG, WEBP, TIFF without loss; JPEG, AVIF 4:4:4), and notes.
+    """The bytes of a file in ``format`` (PNG, WEBP, TIFF without loss; JPEG, AVIF 4:4:4, JXL), and notes.
 
     ``text`` is the ASCII JSON of a manifest or record (``text_kind`` says which) and travels inside.
-    ``strip`` leaves out the picture's own metadata, never the text. ``quality`` (0 to 100) is for JPEG and
-    AVIF; ``compress`` (0 fast to 9 small) for the others. The notes are whole phrases on what the format
-    could not hold. The same arguments give the same bytes.
+    ``strip`` leaves out the picture's own metadata, never the text. ``quality`` (0 to 100) is for JPEG,
+    AVIF and JXL, which loses nothing beside a manifest; ``compress`` (0 fast to 9 small) for the others.
+    The notes are whole phrases on what the format could not hold. The same arguments give the same bytes.
 
     Raise UsageError when the format is unknown or cannot hold the picture at all (JPEG with transparency,
     WebP of 16 bits), OutputError when encoding fails or needs what is not installed.
@@ -82,6 +84,7 @@ def encode(
         raise UsageError(f"{format} cannot be written here", f"Choose one of {_names()}.")
     if format in NO_ALPHA and picture.alpha is not None:
         raise UsageError(f"{format} cannot hold transparency", "Choose png, webp, tiff or avif.")
+    check_encoder(format)
     if picture.depth > 8:
         check_deep_output(format)
     most = LONGEST_SIDE.get(format, picture.width + picture.height)
@@ -93,6 +96,8 @@ def encode(
     parts = _parts(picture, format, strip)
     if text is not None and format != "PNG":
         parts.own[text_kind] = text
+    if format == "JXL" and text_kind == "manifest":
+        quality = 100
     packet = _packet(parts)
     try:
         with quiet():
@@ -102,6 +107,12 @@ def encode(
     except Exception as error:  # Encoders raise as many kinds of exception as decoders.
         raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another --format.") from error
     return data, tuple(parts.notes)
+
+
+def check_encoder(format: str) -> None:
+    """Raise OutputError for a format whose plugin is not installed."""
+    if package := missing(format):
+        raise OutputError(f"writing {NAMES[format]} needs {package}, which is not installed", INSTALL)
 
 
 def check_deep_output(format: str) -> None:
@@ -128,7 +139,10 @@ def _parts(picture: Picture, format: str, strip: bool) -> _Parts:
     if format in ("WEBP", "AVIF") and layout != "RGB":
         # They know no grey (with alpha), and drop an alpha without a hole: told to whoever reads the file.
         parts.own["layout"] = layout
-    if format in ("WEBP", "AVIF") and parts.dpi:
+    if format == "JXL":
+        # Its decoders go by no tag of EXIF's, so its pixels are turned as they are to be seen.
+        parts.own["turned"] = str(metadata.orientation)
+    if format in ("WEBP", "AVIF", "JXL") and parts.dpi:
         parts.own["dpi"] = f"{parts.dpi[0]!r} {parts.dpi[1]!r}"
     _fit_profile(picture, parts)
     if format == "JPEG" and parts.exif and len(parts.exif) > _JPEG_MARKER:
@@ -139,6 +153,13 @@ def _parts(picture: Picture, format: str, strip: bool) -> _Parts:
 
 def _fit_profile(picture: Picture, parts: _Parts) -> None:
     if parts.icc is None:
+        return
+    if parts.format == "JXL":
+        # The plugin embeds none, and says that colours are sRGB.
+        parts.own["profile"] = base64.b64encode(parts.icc).decode("ascii")
+        if b"sRGB" not in parts.icc and b"s\0R\0G\0B" not in parts.icc:
+            parts.notes.append("its ICC profile is kept for irn: other programs take its JPEG XL for sRGB")
+        parts.icc = None
         return
     grey_file = picture.grey and parts.format != "WEBP"
     if profile_space(parts.icc) != (b"GRAY" if grey_file else b"RGB "):
@@ -258,7 +279,22 @@ def _avif(
     return _saved(to_pillow(picture), "AVIF", parts, options)
 
 
-_WRITERS = {"PNG": _png, "WEBP": _webp, "TIFF": _tiff, "JPEG": _jpeg, "AVIF": _avif}
+def _jxl(
+    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, quality: int, level: int | None
+) -> bytes:
+    image = to_pillow(picture)
+    turn = TURN.get(Metadata(exif=parts.exif).orientation)
+    if turn is not None:
+        image = image.transpose(turn)
+    # One thread, and no distance of 0 from the quality: the plugin fails at 100.
+    options: dict[str, Any] = {"effort": 7 if level is None else max(1, level), "num_threads": 0}
+    options |= {"lossless": True} if quality >= 100 else {"quality": quality}
+    if parts.exif:
+        parts.exif = with_orientation(parts.exif, 1)
+    return _saved(image, "JXL", parts, options | {"xmp": packet})
+
+
+_WRITERS = {"PNG": _png, "WEBP": _webp, "TIFF": _tiff, "JPEG": _jpeg, "AVIF": _avif, "JXL": _jxl}
 
 
 def _saved(image: Image.Image, format: str, parts: _Parts, options: dict[str, Any]) -> bytes:

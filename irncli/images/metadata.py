@@ -49,7 +49,11 @@ class Metadata:
 
 def own_properties(image: Image.Image) -> dict[str, str]:
     """Our properties in an opened file's XMP packet; none where it has none that can be read."""
-    packet = _packet(image)
+    return packet_properties(_packet(image))
+
+
+def packet_properties(packet: bytes | None) -> dict[str, str]:
+    """The same of an XMP packet."""
     try:
         return xmp.split(packet)[0] if packet else {}
     except xmp.XmpError:
@@ -92,12 +96,36 @@ def exif_directory(exif: bytes) -> ifd.Directory:
 
 
 def stashed_profile(properties: dict[str, str]) -> bytes | None:
-    """The grey profile that an RGB file carries for its grey original."""
+    """The profile that a file carries beside its pixels: a grey original's, or one its format cannot hold."""
     try:
         icc = base64.b64decode(properties.get("profile", ""), validate=True)
     except (ValueError, binascii.Error):
         return None
-    return icc if len(icc) >= 128 and icc[16:20] == b"GRAY" else None
+    return icc if len(icc) >= 128 and icc[16:20] in (b"GRAY", b"RGB ") else None
+
+
+def with_orientation(exif: bytes, value: int) -> bytes:
+    """EXIF bytes with the orientation set, where they have one, and nothing else changed."""
+    block = exif.removeprefix(_EXIF_PREFIX)
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    try:
+        if order is None:
+            return exif
+        at: int = struct.unpack_from(order + "I", block, 4)[0]
+        for entry in range(struct.unpack_from(order + "H", block, at)[0]):
+            place = at + 2 + 12 * entry
+            if struct.unpack_from(order + "HHI", block, place) == (ORIENTATION, ifd.SHORT, 1):
+                place += len(exif) - len(block) + 8
+                return exif[:place] + struct.pack(order + "H", value) + exif[place + 2 :]
+    except struct.error:
+        pass
+    return exif
+
+
+def turned_by(properties: dict[str, str]) -> int | None:
+    """By which orientation irn has turned the pixels of a file of its own, whose format knows no tag."""
+    word = properties.get("turned", "")
+    return int(word) if word in tuple("12345678") else None
 
 
 def _descriptive(directory: ifd.Directory) -> ifd.Directory:

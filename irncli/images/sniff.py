@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from irncli.images.plugins import plugin_format
 from irncli.images.png import SIGNATURE
 
 READABLE_SUFFIXES = frozenset(
     {
         *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff"),
-        *(".bmp", ".avif", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".bmp", ".avif", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jxl", ".heic", ".heif", ".hif"),
     }
 )
 RAW_SUFFIXES = frozenset(
@@ -39,6 +40,7 @@ def begins_like_picture(head: bytes) -> bool:
         head.startswith((SIGNATURE, b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a"))
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
         or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"))
+        or plugin_format(head) is not None
         or (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0")
         # Its width or a comment must follow, or notes that begin with "P1 is" would be a picture.
         or re.match(rb"P[1-6]\s+[\d#]", head) is not None

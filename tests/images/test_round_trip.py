@@ -151,7 +151,8 @@ def test_an_rgb_small_picture_keeps_the_grey_profile_of_its_original() -> None:
         small = replace(random_picture(4, 4, "RGB"), metadata=metadata(True))
         data, notes = encode(small, format, text=TEXT)
         with Image.open(io.BytesIO(data)) as plain:
-            assert "icc_profile" not in plain.info
+            # A JPEG XL's plugin makes up one for sRGB.
+            assert (plain.info.get("icc_profile") or b"")[16:20] == (b"RGB " if format == "JXL" else b"")
         assert notes == ()
         assert back(data).metadata.icc == GREY_PROFILE
         assert back(data).metadata.xmp == XMP

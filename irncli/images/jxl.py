@@ -1,0 +1,137 @@
+"""What the head of a JPEG XL file says (ISO/IEC 18181-1 and -2): its plugin decodes all as it opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from irncli.errors import InputError
+
+_AGAIN = "Get the file again from where it came from."
+_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
+_SIZE = ((1, 9), (1, 13), (1, 18), (1, 30))
+_LONGEST = 16 << 20
+"""Bytes of an XMP packet that are read."""
+
+
+@dataclass(frozen=True)
+class Head:
+    width: int
+    height: int
+    bits: int
+    """Of a sample, of colour or of whatever has most."""
+    real: bool
+    """Floating-point samples."""
+    animated: bool
+    extra: bool
+    """More than colour: alpha, nearly always."""
+    packet: bytes | None
+    """Of XMP."""
+
+
+def read_head(stream: BinaryIO) -> Head:
+    """Of a whole file, from its start; decodes nothing. Raise InputError for what cannot be a head."""
+    start, packet = b"", None
+    stream.seek(0)
+    if stream.read(2) == b"\xff\x0a":
+        stream.seek(0)
+        start = stream.read(256)
+    else:
+        for kind, at, size in _boxes(stream):
+            skipped = 4 if kind == b"jxlp" else 0
+            stream.seek(at + skipped)
+            if kind in (b"jxlc", b"jxlp") and not start:
+                start = stream.read(min(size - skipped, 256))
+            elif kind == b"xml " and packet is None:
+                packet = stream.read(min(size, _LONGEST))
+    try:
+        return _parsed(_Bits(start), packet)
+    except IndexError as error:
+        raise InputError("is damaged or cut short", _AGAIN) from error
+
+
+def _boxes(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, place and size of the contents of each box."""
+    at, end = 0, stream.seek(0, 2)
+    while at + 8 <= end:
+        stream.seek(at)
+        head = stream.read(16)
+        size, kind, length = int.from_bytes(head[:4], "big"), head[4:8], 8
+        if size == 1:
+            size, length = int.from_bytes(head[8:16], "big"), 16
+        if size == 0:
+            size = end - at
+        if size < length:
+            return
+        yield kind, at + length, min(size, end - at) - length
+        at += size
+
+
+class _Bits:
+    """The lowest first; IndexError behind the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def take(self, count: int) -> int:
+        value = 0
+        for place in range(count):
+            byte, bit = divmod(self._at, 8)
+            value |= (self._data[byte] >> bit & 1) << place
+            self._at += 1
+        return value
+
+    def number(self, *ways: tuple[int, int]) -> int:
+        """By two bits one of four ways: an offset, and how many bits to add."""
+        offset, count = ways[self.take(2)]
+        return offset + self.take(count)
+
+
+def _parsed(bits: _Bits, packet: bytes | None) -> Head:
+    if bits.take(16) != 0x0AFF:
+        raise IndexError
+    width, height = _size(bits)
+    if bits.take(1):  # all as usual
+        return Head(width, height, 8, False, False, False, packet)
+    animated = False
+    if bits.take(1):
+        bits.take(3)  # The orientation, which the decoder applies.
+        if bits.take(1):
+            _size(bits)
+        if bits.take(1):
+            _preview(bits)
+        if animated := bool(bits.take(1)):
+            bits.number((100, 0), (1000, 0), (1, 10), (1, 30))
+            bits.number((1, 0), (1001, 0), (1, 8), (1, 10))
+            bits.number((0, 0), (0, 3), (0, 16), (0, 32))
+            bits.take(1)
+    real = bool(bits.take(1))
+    depth = bits.number(*(((32, 0), (16, 0), (24, 0)) if real else ((8, 0), (10, 0), (12, 0))), (1, 6))
+    bits.take(4 if real else 0)
+    bits.take(1)
+    extra = bits.number((0, 0), (1, 0), (2, 4), (1, 12))
+    return Head(width, height, depth, real, animated, extra > 0, packet)
+
+
+def _size(bits: _Bits) -> tuple[int, int]:
+    """Width and height."""
+    small = bits.take(1)
+
+    def side() -> int:
+        return (bits.take(5) + 1) * 8 if small else bits.number(*_SIZE)
+
+    height = side()
+    ratio = bits.take(3)
+    if ratio:
+        over, under = _RATIOS[ratio - 1]
+        return height * over // under, height
+    return side(), height
+
+
+def _preview(bits: _Bits) -> None:
+    eighths = bits.take(1)
+    ways = ((16, 0), (32, 0), (1, 5), (33, 9)) if eighths else ((1, 6), (65, 8), (321, 10), (1345, 12))
+    bits.number(*ways)
+    if not bits.take(3):
+        bits.number(*ways)
