@@ -44,7 +44,7 @@ with _watched():
     from irncli.batch.plan import Target, place
     from irncli.batch.words import expand
     from irncli.errors import InputError, ManifestError, OutputError, UsageError
-    from irncli.images import ifd, png, sniff, xmp
+    from irncli.images import ifd, jxl, plugins, png, sniff, xmp
     from irncli.images.encode import encode
     from irncli.images.files import peek_alpha, peek_stream, peek_turned, read_stream
     from irncli.manifest import Manifest, RestoredRecord, read_any
@@ -92,8 +92,17 @@ def template(data: bytes) -> None:
 def head(data: bytes) -> None:
     """The first bytes of a file are never too odd to look at."""
     sniff.begins_like_picture(data)
-    sniff.deep_avif(data)
+    assert sniff.avif_bits(data) in (8, 10, 12)
     assert min(sniff.webp_size(data[:32])) >= 0
+
+
+def jxl_head(data: bytes) -> None:
+    """The head of a JPEG XL is read, or an InputError."""
+    try:
+        read = jxl.read_head(io.BytesIO(data))
+    except InputError:
+        return
+    assert read.width > 0 and read.height > 0 and read.bits > 0
 
 
 def chunks(data: bytes) -> None:
@@ -174,6 +183,8 @@ def _picture_seeds() -> list[bytes]:
         *((mode, "BMP", {}) for mode in ("1", "L", "P", "RGB", "RGBA")),
         *((mode, "PPM", {}) for mode in ("1", "L", "RGB", "I;16")),
         ("RGB", "AVIF", {}),
+        *((mode, "JXL", {"lossless": True}) for mode in ("L", "RGBA") if plugins.missing("JXL") is None),
+        *((mode, "HEIF", {}) for mode in ("RGB",) if plugins.missing("HEIF") is None),
         ("RGB", "TIFF", {"compression": "tiff_lzw"}),
         ("RGB", "TIFF", {"save_all": True, "append_images": [Image.new("L", (5, 4))]}),
     ]
@@ -202,6 +213,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "words": (words, lambda: ["\ufeff# list\na[1].png\r\n../é*.png\n@b".encode(), b"a.png\0../b\0\0/c/..\0"]),
     "template": (template, lambda: [b"{stem}.{ext}.x{scale}", b"{parent}/{{{model}}}.webp", b"../{stem}"]),
     "head": (head, _picture_seeds),
+    "jxl": (jxl_head, lambda: [file for file in _picture_seeds() if plugins.plugin_format(file) == "JXL"]),
     "chunks": (chunks, lambda: [file for file in _picture_seeds() if file.startswith(png.SIGNATURE)]),
     "directory": (directory, _directory_seeds),
     "packet": (packet, _packet_seeds),
