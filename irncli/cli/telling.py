@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from irncli.batch.plan import Job
 from irncli.batch.run import Outcome, Report
 from irncli.cli.output import Output, error_text, on_terminal, one_line
 from irncli.errors import IrnError, OutputError
+
+if TYPE_CHECKING:
+    from irncli.cli.bars import Bars
 
 Show = Callable[[Output, Outcome], None]
 
@@ -34,17 +37,19 @@ class Teller:
     def begin(self, total: int) -> None:
         self.total = total
         if not self.out.quiet and not self.planned and on_terminal(sys.stderr):
+            from irncli.cli.bars import Bars  # rich, which a run without a terminal can do without
+
             self.bars = Bars(total)
             self.out.live = self.bars
 
     def start(self, job: Job) -> None:
         if self.bars:
-            self.bars.start(one_line(job.source.name))
+            self.bars.start(one_line(job.source.name), job.name, job.pixels)
         self.out.detail(f"{job.name} begins")
 
     def end(self, outcome: Outcome) -> None:
         if self.bars and outcome.name not in self.ended:
-            self.bars.end()
+            self.bars.end(outcome.name, outcome.seconds)
         self.ended.add(outcome.name)
         for text in outcome.result.notes:
             self.out.note(text, outcome.name)
@@ -115,41 +120,3 @@ def error_record(error: Exception) -> dict[str, object]:
     if isinstance(error, IrnError):
         return {"exit_status": error.status, "what": error.what, "remedy": error.remedy}
     return {"exit_status": 1, "what": error_text(error), "remedy": ""}
-
-
-class Bars:
-    """One bar for the batch with the time left, one that moves for the file at hand; on stderr."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns: list[Any] = [TextColumn("{task.description}", markup=False), BarColumn()]
-        if total > 1:
-            columns += [MofNCompleteColumn(), TimeRemainingColumn()]
-        # stdout may be a file: rich must not take its lines over to stderr.
-        self._progress = Progress(
-            *columns,
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._batch = self._progress.add_task("all", total=total, visible=total > 1)
-        self._file = self._progress.add_task("", total=None, visible=False)
-        self._progress.start()
-
-    def start(self, name: str) -> None:
-        self._progress.update(self._file, description=name, visible=True)
-
-    def end(self) -> None:
-        self._progress.advance(self._batch)
-
-    def pause(self) -> None:
-        self._progress.stop()
-
-    def resume(self) -> None:
-        self._progress.start()
-
-    def close(self) -> None:
-        self._progress.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -124,6 +125,29 @@ def test_bars_on_a_terminal_and_results_in_the_pipe(ready: None, tmp_path: Path,
     assert "\033[" in seen and "3/3" in seen and "gone.png: no such file" in seen
     status, out, seen = on_terminal(["-q", *words[:-1], tiny_model, "--on-existing", "skip"], tmp_path)
     assert "\033" not in seen and out == "" and status == 3
+
+
+def test_a_long_name_leaves_room_for_the_count_and_the_time(tmp_path: Path, tiny_model: Path) -> None:
+    for i in range(3):
+        save(tmp_path / f"in/{i} {'long ' * 30}.png")
+    _, _, seen = on_terminal(["downscale", "in", "-o", "o/", "--model", tiny_model], tmp_path, COLUMNS="80")
+    shown = [re.sub(r"\033\[[^a-zA-Z]*[a-zA-Z]", "", line) for line in re.split(r"[\r\n]+", seen)]
+    files = [line for line in shown if line.startswith("0 long") and "…" in line]
+    assert files and all(len(line) <= 80 and re.search(r"0:\d\d (so far|left)", line) for line in files)
+    assert any(line.startswith("all") and "0/3" in line for line in shown)
+
+
+def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixture[str]) -> None:
+    from irncli.cli.bars import Bars
+
+    bars = Bars(3)
+    bars.start("one", "in/one", 1000)
+    bars.end("in/one", 20.0)
+    bars.start("two", "in/two", 3000)
+    rows = [text for column in bars._progress.columns[2:] for text in map(column, bars._progress.tasks)]
+    bars.close()
+    assert [str(row) for row in rows[:2]] == ["1/3", ""]
+    assert str(rows[3]) == "1:00 left"
 
 
 def test_no_color_is_obeyed(ready: None, tmp_path: Path, tiny_model: Path) -> None:
