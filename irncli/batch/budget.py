@@ -20,7 +20,7 @@ PIXEL_MEMORY = 15
 AHEAD_PIXELS = 128_000_000
 """No further picture is read while those under way have more pixels than this."""
 ROW_BYTES = 3
-"""Of a restored pixel in a scratch file, at most."""
+"""Of a restored pixel in a scratch file, at most, where samples have 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class Budget:
         """What the coefficients of a picture may take: half of what the model leaves."""
         return None if self.size is None else Spill(folder, self._free // 2, self.tell)
 
-    def scratch(self, pixels: int) -> int:
-        """Bytes of rows that a picture of so many pixels puts on the disk for a while."""
-        return ROW_BYTES * pixels if self.restores and self.by_rows(pixels) else 0
+    def scratch(self, pixels: int, depth: int = 8) -> int:
+        """Bytes of rows that a picture of so many pixels, restored to ``depth`` bits, puts on the disk."""
+        return ROW_BYTES * pixels * depth // 8 if self.restores and self.by_rows(pixels) else 0
 
     def announce(self, jobs: Iterable[Job]) -> None:
         """Say what will be on the disk for a while, and that no budget is below what the model takes."""
         if self.size is not None and not self._free:
             self.tell(f"--memory-budget: the model alone takes about {bytes_text(MODEL_MEMORY)}")
         for job in jobs:
-            if size := self.scratch(job.pixels):
+            if size := self.scratch(job.pixels, job.depth):
                 text = f"{job.name}: beyond --memory-budget: {bytes_text(size)} of restored rows"
                 self.tell(f"{text} go to a scratch file in {folder_of(job)}")
 

@@ -93,13 +93,13 @@ def prepared(
     *,
     room: bool = True,
     most: int | None = None,
-    scratch: Callable[[int], int] = lambda pixels: 0,
+    scratch: Callable[[int, int], int] = lambda pixels, depth: 0,
 ) -> Plan:
     """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
 
     Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
     picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run.
-    ``scratch``: bytes that one of so many pixels puts on the disk for a while.
+    ``scratch``: bytes that one of so many pixels and bits a sample puts on the disk for a while.
     """
     jobs = []
     needed: dict[Path, int] = {}
@@ -118,8 +118,8 @@ def prepared(
             more = max(0, forecast.space(form) - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
         folder = folder_of(job)
-        while_working[folder] = max(while_working.get(folder, 0), scratch(forecast.pixels))
-        jobs.append(replace(job, pixels=forecast.pixels))
+        while_working[folder] = max(while_working.get(folder, 0), scratch(forecast.pixels, forecast.depth))
+        jobs.append(replace(job, pixels=forecast.pixels, depth=forecast.depth))
     for folder, size in while_working.items():
         needed[folder] = needed.get(folder, 0) + size
     if room:

@@ -40,14 +40,14 @@ def small_name(name: str, word: str, suffix: str, page: int | None = None) -> st
     return f"{page_stem(name, page)}.{word}{suffix}"
 
 
-def restored_name(name: str, suffix: str, *, beside: bool, sample: int | None = None) -> str:
+def restored_name(name: str, suffix: str, *, beside: bool, sample: str | None = None) -> str:
     """``photo.x4.png`` -> ``photo.restored.png`` beside it, ``photo.png`` elsewhere, or ``photo.s1.png``.
 
-    ``sample`` counts from 1. A name without ``.xN`` -> ``NAME.restored.png``.
+    ``sample``: ``s1`` for the first, or a word. A name without ``.xN`` -> ``NAME.restored.png``.
     """
     stem = original_stem(name)
     if sample is not None:
-        return f"{stem}.s{sample}{suffix}"
+        return f"{stem}.{sample}{suffix}"
     if stem != stem_of(name) and not beside:
         return f"{stem}{suffix}"
     return f"{stem}.restored{suffix}"
@@ -81,7 +81,7 @@ class Template:
         return suffix if suffix in WRITABLE else None
 
     def fill(
-        self, source: Path, stem: str, *, scale: object, model: str, suffix: str, sample: int | None = None
+        self, source: Path, stem: str, *, scale: object, model: str, suffix: str, sample: str | None = None
     ) -> str:
         """The output's name, perhaps with folders, which never leads out of the folder it is put in."""
         # The folder's own name also where the path says nothing: "a.png", "../a.png".
@@ -94,4 +94,4 @@ class Template:
         if name.startswith("/") or not {".", "..", ""}.isdisjoint(name.split("/")):
             raise UsageError(f"--name {self.text} would write {source} to {name}", "Name a file below -o.")
         ending = self.text[-len(self.suffix) :] if self.suffix else suffix
-        return f"{name}{'' if sample is None else f'.s{sample}'}{ending}"
+        return f"{name}{'' if sample is None else f'.{sample}'}{ending}"

@@ -49,6 +49,8 @@ class Job:
     """The page is one of all that its file has, each a job of its own."""
     pixels: int = 0
     """Of the larger of input and output, as far as it is known before the work."""
+    depth: int = 8
+    """Bits a sample of the output, as far as that is known."""
 
     @property
     def name(self) -> str:

@@ -33,7 +33,7 @@ def show_plan(
         forecast = look(job)
         if current(job):
             return Result(skipped=True)
-        space = forecast.space(form) + budget.scratch(forecast.pixels)
+        space = forecast.space(form) + budget.scratch(forecast.pixels, forecast.depth)
         needs = {"tile": tile, "memory": budget.memory(forecast.pixels), "space": space}
         return Result(asdict(forecast) | needs)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,6 +47,14 @@ Samples = Annotated[
     int | None,
     typer.Option("--samples", metavar="N", help="With --tau above 0: N pictures, by seeds 0 to N-1."),
 ]
+Statistics = Annotated[
+    bool,
+    typer.Option(
+        "--statistics",
+        help="With --samples: also their mean and their deviation, pixel by pixel; photo.deviation.png has 8 "
+        "times the levels.",
+    ),
+]
 AcceptModified = Annotated[
     bool, typer.Option("--accept-modified", help="Restore a picture whose pixels were changed, too.")
 ]
@@ -62,6 +71,7 @@ def upscale(
     tau: o.Tau = None,
     seed: o.Seed = "0",
     samples: Samples = None,
+    statistics: Statistics = False,
     format: Form = None,
     quality: Quality = None,
     name: o.Name = None,
@@ -114,6 +124,10 @@ def upscale(
             raise UsageError("--samples needs a number above 0 and no --seed", "It takes seeds 0 to N-1.")
         if tau == 0 and samples > 1:
             raise UsageError("with --tau 0 all samples are the same", "Add --tau 1.")
+    if statistics and (samples or 0) < 2:
+        raise UsageError("--statistics are those of several samples", "Add --samples 8 --tau 1.")
+    if statistics and memory is not None:
+        raise UsageError("--statistics are summed up in memory, which --memory-budget bounds", "Keep one.")
     for option, value in (("--size", lost_size), ("--lossy-lr", lossy_lr)):
         if value and wanted is None:
             raise UsageError(f"{option} needs --scale", "Add --scale 4, or whatever made the picture.")
@@ -126,6 +140,7 @@ def upscale(
     from irncli.batch.outputs import Outputs, tidy
     from irncli.batch.plan import make_plan
     from irncli.batch.run import run
+    from irncli.batch.samples import SamplesOf
     from irncli.batch.survey import Headers
     from irncli.batch.work import Assumed, Upscale
     from irncli.cli.inputs import given, write_stdout
@@ -142,8 +157,10 @@ def upscale(
     found, missed = start.discover(recursive=recursive)
     headers = Headers()
     naming = Naming(start.target, form.suffix, template, headers, assumed)
-    draws = [(number, None)] if samples is None else [(draw, draw + 1) for draw in range(samples)]
+    draws = [(number, None)] if samples is None else [(draw, f"s{draw + 1}") for draw in range(samples)]
     todo = [naming.job(item, drawn, sample) for item in found for drawn, sample in draws]
+    if statistics and samples:
+        todo = [naming.together(item, samples) for item in found]
     plan = make_plan(todo, on_existing, part)
     needs_tau = samples is not None and samples > 1 and tau is None
     _check_against_manifests(plan.jobs, headers, wanted, model, form.pillow, assumed, needs_tau=needs_tau)
@@ -153,7 +170,8 @@ def upscale(
     look = restored_forecast(headers, taken_for, lost_size, form)
     budget = Budget(memory, out.note, restores=True)
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
-    work = Upscale(
+    kind: Callable[..., Upscale] = partial(SamplesOf, count=samples or 0) if statistics else Upscale
+    work = kind(
         Models(device, dtype, side, threads, out.note),
         form,
         Outputs(on_existing, write_stdout),
@@ -188,15 +206,23 @@ class Naming:
     headers: Headers
     assumed: Assumed | None
 
-    def job(self, item: Found, seed: int, sample: int | None) -> Job:
+    def job(self, item: Found, seed: int, sample: str | None) -> Job:
         from irncli.batch.plan import Job, outputs_of
 
         paths = outputs_of(item, self.target, self._name(item, sample))
         if self.target.file and sample is not None:
-            paths = tuple(path.with_suffix(f".s{sample}{path.suffix}") for path in paths)
+            paths = tuple(path.with_suffix(f".{sample}{path.suffix}") for path in paths)
         return Job(item.path, paths, seed, item.below, item.data)
 
-    def _name(self, item: Found, sample: int | None) -> str:
+    def together(self, item: Found, samples: int) -> Job:
+        """One job of all samples and what is counted over them."""
+        from irncli.batch.samples import STATISTICS
+
+        words = (*(f"s{n + 1}" for n in range(samples)), *STATISTICS)
+        jobs = [self.job(item, 0, word) for word in words]
+        return replace(jobs[0], outputs=tuple(path for job in jobs for path in job.outputs))
+
+    def _name(self, item: Found, sample: str | None) -> str:
         from irncli.batch.names import original_stem, restored_name
         from irncli.batch.plan import beside
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from PIL import Image
 
 from irncli.errors import DeviceError, InputError
-from irncli.images.colour import Picture, profile_space
+from irncli.images.colour import Picture, bits_of, profile_space
 from irncli.images.decoding import decoding
 from irncli.images.files import Loaded, opened_picture
 from irncli.images.metadata import collect
 from irncli.images.rows import FileRows, libvips
 
-REMEDY = "Raise --memory-budget, or make an 8-bit RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
-_BANDS = {"L": 1, "RGB": 3}
+REMEDY = "Raise --memory-budget, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
+_BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "RGB": 3}
 
 
 def read_rows(
@@ -23,14 +23,15 @@ def read_rows(
 ) -> Loaded:
     """As read_picture, but the picture's colour is :class:`FileRows`: nothing is decoded yet.
 
-    Only 8-bit grey and RGB without transparency, stored row by row. Raise InputError as read_picture does,
-    DeviceError for what cannot be read by rows.
+    Only grey and RGB of 8 or 16 bits without transparency, stored row by row. Raise InputError as
+    read_picture does, DeviceError for what cannot be read by rows.
     """
     vips = libvips()
     if page is not None:
         raise _by_rows(name, "it is a page of several")
     with opened_picture(source, name, max_pixels) as (image, text, digest):
-        _refuse(image, name)
+        bits = bits_of(image)
+        _refuse(image, bits, name)
         with decoding():
             metadata, notes = collect(image)
         icc, bands = metadata.icc, _BANDS[image.mode]
@@ -39,24 +40,27 @@ def read_rows(
         try:
             how = {"access": "sequential", "fail_on": "error"}
             if isinstance(source, Path):
-                opened = vips.Image.new_from_file(str(source), **how)
+                # By its number: libvips takes names that are UTF-8 only.
+                with source.open("rb") as file:
+                    there = vips.Source.new_from_descriptor(file.fileno())
+                    opened = vips.Image.new_from_source(there, "", **how)
             else:
                 opened = vips.Image.new_from_buffer(source.getvalue(), "", **how)
         except vips.Error as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{name}: cannot be read by libvips ({reason})", REMEDY) from error
-        if (opened.width, opened.height) != image.size or opened.bands != bands or opened.format != "uchar":
+        if (opened.width, opened.height) != image.size or opened.bands != bands:
+            raise _by_rows(name, "libvips sees other pixels in it than Pillow")
+        if opened.format != ("uchar" if bits == 8 else "ushort"):
             raise _by_rows(name, "libvips sees other pixels in it than Pillow")
         shape = (opened.height, opened.width, bands)
-        picture = Picture(FileRows(opened, shape).as_samples(), None, metadata, notes=notes)
+        picture = Picture(FileRows(opened, shape, bits).as_samples(), None, metadata, notes=notes)
         return Loaded(picture, text, digest, image.format or "")
 
 
-def _refuse(image: Image.Image, name: str) -> None:
-    tiles = list(getattr(image, "tile", None) or [])
-    raw = " ".join(str(tile.args) for tile in tiles)
-    if image.mode not in _BANDS or image.has_transparency_data or "16" in raw:
-        raise _by_rows(name, "it is not plain 8-bit grey or RGB")
+def _refuse(image: Image.Image, bits: int, name: str) -> None:
+    if image.mode not in _BANDS or image.has_transparency_data or bits not in (8, 16):
+        raise _by_rows(name, "it is not plain grey or RGB")
     if image.info.get("interlace") or image.info.get("progressive") or image.info.get("progression"):
         raise _by_rows(name, "its rows are not stored from the top (interlaced or progressive)")
     if image.format not in ("PNG", "JPEG", "TIFF", "PPM"):

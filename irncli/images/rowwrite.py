@@ -37,7 +37,7 @@ def encode_rows(picture: Picture, format: str, **options: Any) -> tuple[Contents
     check_rows(format)
     rows = picture.colour
     assert isinstance(rows, StoredRows) and picture.alpha is None
-    one = replace(picture, colour=np.zeros((1, 1, rows.shape[2]), np.uint8))
+    one = replace(picture, colour=np.zeros((1, 1, rows.shape[2]), rows.dtype))
     data, notes = encode(one, format, **options)
     quality = options.get("quality", 95)
 
@@ -104,9 +104,10 @@ class _Reader:
     def __init__(self, rows: StoredRows) -> None:
         self.failed: Exception | None = None
         self._rows = rows
-        self._strip = rows.shape[1] * rows.shape[2] * STRIP_ROWS
-        self._head = _tiff_head(rows.shape)
-        self._size = len(self._head) + rows.shape[0] * rows.shape[1] * rows.shape[2]
+        row = rows.shape[1] * rows.shape[2] * rows.dtype.itemsize
+        self._strip = row * STRIP_ROWS
+        self._head = _tiff_head(rows.shape, rows.dtype.itemsize)
+        self._size = len(self._head) + rows.shape[0] * row
         self._at = 0
         self._held, self._bytes = -1, b""
 
@@ -129,7 +130,7 @@ class _Reader:
         strip, at = divmod(self._at - len(self._head), self._strip)
         if strip != self._held:
             part = self._rows[strip * STRIP_ROWS : (strip + 1) * STRIP_ROWS]
-            self._held, self._bytes = strip, part.tobytes()
+            self._held, self._bytes = strip, part.astype(part.dtype.newbyteorder("<"), copy=False).tobytes()
         return self._bytes[at : at + count]
 
 
@@ -186,20 +187,21 @@ def _jpeg_head(data: bytes) -> bytes:
     return data[place[0] : place[1]]
 
 
-def _tiff_head(shape: tuple[int, int, int]) -> bytes:
-    """Of an uncompressed little-endian BigTIFF whose strips follow at once."""
+def _tiff_head(shape: tuple[int, int, int], sample: int) -> bytes:
+    """Of an uncompressed little-endian BigTIFF whose strips follow at once; ``sample``: its bytes."""
     height, width, channels = shape
-    counts = [width * channels * min(STRIP_ROWS, height - y) for y in range(0, height, STRIP_ROWS)]
+    row, bits = width * channels * sample, 8 * sample
+    counts = [row * min(STRIP_ROWS, height - y) for y in range(0, height, STRIP_ROWS)]
     long, short, long8, strips = 4, 3, 16, len(counts)
     entries = 10
     arrays = 16 + 8 + 20 * entries + 8
     pixels = arrays + 16 * strips
-    starts = [pixels + y * width * channels for y in range(0, height, STRIP_ROWS)]
+    starts = [pixels + y * row for y in range(0, height, STRIP_ROWS)]
     single = strips == 1  # one value stands in the entry itself
     tags = (
         (256, long, 1, width),
         (257, long, 1, height),
-        (258, short, channels, 0x0008_0008_0008 if channels == 3 else 8),
+        (258, short, channels, bits * 0x0001_0001_0001 if channels == 3 else bits),
         (259, short, 1, 1),  # Not compressed.
         (262, short, 1, 2 if channels == 3 else 1),  # RGB, or black is zero.
         (273, long8, strips, starts[0] if single else arrays),

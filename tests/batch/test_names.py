@@ -35,7 +35,7 @@ def test_what_a_template_gives(template: str, name: str) -> None:
 
 
 def test_a_sample_is_told_apart() -> None:
-    assert filled("{stem}.png", "photo.png", sample=2) == "photo.s2.png"
+    assert filled("{stem}.png", "photo.png", sample="s2") == "photo.s2.png"
 
 
 def test_the_parent_is_a_real_name_however_the_path_is_written(

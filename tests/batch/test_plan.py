@@ -47,7 +47,7 @@ def test_small_names(name: str, small: str) -> None:
 def test_restored_names(name: str, own_folder: str, other_folder: str, sample: str) -> None:
     assert restored_name(name, ".png", beside=True) == own_folder
     assert restored_name(name, ".png", beside=False) == other_folder
-    assert restored_name(name, ".png", beside=False, sample=1) == sample
+    assert restored_name(name, ".png", beside=False, sample="s1") == sample
 
 
 def test_a_slash_or_an_existing_folder_makes_a_folder(tmp_path: Path) -> None:

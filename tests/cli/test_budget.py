@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -21,6 +22,10 @@ from irncli.batch.budget import Budget
 from irncli.cli.app import main
 from irncli.cli.options import bytes_from
 from irncli.errors import UsageError
+from irncli.images.colour import Picture
+from irncli.images.encode import encode
+from irncli.images.files import read_picture
+from irncli.scratch import bytes_text
 
 TINY = ("--memory-budget", "1MB")
 
@@ -70,6 +75,28 @@ def test_a_budget_changes_no_sample(
     assert (folder / "plain/s.png").read_bytes() == (folder / "rows/s.png").read_bytes()
     one, other = (pixels(folder / f"{kind}/b.{back}") for kind in ("plain", "rows"))
     assert one.shape[:2] == (height, width) and np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("form", ["png", "tif"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_nor_one_of_16_bits(mode: str, form: str, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    shape = (70, 93, 3 if mode == "RGB" else 1)
+    was = Picture(np.random.default_rng(0).integers(0, 65536, shape, np.uint16))
+    source = tmp_path / (os.fsdecode(b"a\xff.") + form)  # which libvips would not take by its name
+    source.write_bytes(encode(was, "PNG" if form == "png" else "TIFF")[0])
+    model = ("--model", tiny_model)
+    for kind, budget in (("plain", ()), ("rows", TINY)):
+        assert irn("downscale", source, "--depth", 16, "-o", f"{kind}/s.png", *model, *budget).status == 0
+        ran = irn("upscale", f"{kind}/s.png", "-o", f"{kind}/b.{form}", *model, *budget)
+        assert ran.status == 0
+    assert f"{scaled(shape)} of restored rows" in ran.err
+    one, other = (read_picture(tmp_path / f"{kind}/b.{form}").picture for kind in ("plain", "rows"))
+    assert one.depth == 16 and np.array_equal(one.colour, other.colour) and one.metadata == other.metadata
+    assert (tmp_path / "plain/s.png").read_bytes() == (tmp_path / "rows/s.png").read_bytes()
+
+
+def scaled(shape: tuple[int, int, int]) -> str:
+    return bytes_text(shape[0] * shape[1] * 6)
 
 
 @pytest.mark.parametrize("scale", ["2", "4", "2.5"])
@@ -152,8 +179,8 @@ def test_without_libvips_the_remedy_is_told(
 @pytest.mark.parametrize(
     ("mode", "name", "options", "why"),
     [
-        ("RGBA", "a.png", {}, "not plain 8-bit"),
-        ("P", "a.png", {}, "not plain 8-bit"),
+        ("RGBA", "a.png", {}, "not plain grey or RGB"),
+        ("P", "a.png", {}, "not plain grey or RGB"),
         ("RGB", "a.jpg", {"progressive": True}, "progressive"),
         ("RGB", "a.webp", {"lossless": True}, "decoded as a whole"),
     ],

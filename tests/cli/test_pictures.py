@@ -10,6 +10,10 @@ import pytest
 from PIL import Image
 from running import Irn, save
 
+from irncli.images.colour import Picture
+from irncli.images.encode import encode
+from irncli.images.files import read_picture
+
 
 @pytest.fixture
 def small(irn: Irn, tmp_path: Path, tiny_model: Path) -> Path:
@@ -138,6 +142,52 @@ def test_samples_are_the_seeds_from_0(small: Path, irn: Irn, tmp_path: Path, tin
         assert (tmp_path / f"{seed}.png").read_bytes() == (tmp_path / f"s/a.s{seed + 1}.png").read_bytes()
     alike = irn("upscale", small.name, "--model", tiny_model, "--samples", 2)
     assert alike.status == 2 and "--tau 1" in alike.error()
+
+
+def test_statistics_are_those_of_the_samples(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    words = ("upscale", small.name, "--model", tiny_model, "--tau", 1, "--samples", 3, "-o", "s/")
+    names = [f"s/a.{word}.png" for word in ("s1", "s2", "s3", "mean", "deviation")]
+    assert irn(*words, "--statistics").lines == names
+    drawn = np.stack([pixels(tmp_path / name) for name in names[:3]]).astype(float)
+    assert drawn.std(0).max() > 1
+    assert np.array_equal(pixels(tmp_path / names[3]), np.rint(drawn.mean(0)))
+    assert np.array_equal(pixels(tmp_path / names[4]), np.rint((drawn.std(0) * 8).clip(0, 255)))
+    plain = irn(*words[:-1], "t/")
+    assert plain.lines == [name.replace("s/", "t/") for name in names[:3]]
+    for name in names[:3]:
+        assert (tmp_path / name).read_bytes() == (tmp_path / name.replace("s/", "t/")).read_bytes()
+    for name, kind in zip(names[3:], ("mean", "deviation"), strict=True):
+        options = json.loads(irn("info", name, "--json").out)["record"]["options"]
+        assert options["statistic"] == kind and options["samples"] == 3
+
+
+def test_statistics_are_resumed_as_a_whole(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    words = ("upscale", small.name, "--model", tiny_model, "--tau", 1, "--on-existing", "resume")
+    assert len(irn(*words, "--samples", 2, "--statistics").lines) == 4
+    assert irn(*words, "--samples", 2, "--statistics").lines == []
+    whole = (tmp_path / "a.mean.png").read_bytes()
+    (tmp_path / "a.mean.png").write_bytes((tmp_path / "a.s1.png").read_bytes())
+    assert len(irn(*words, "--samples", 2, "--statistics").lines) == 4
+    assert (tmp_path / "a.mean.png").read_bytes() == whole
+    assert len(irn(*words, "--samples", 3, "--statistics").lines) == 5  # of other samples
+    for wrong in (("--samples", 1), (), ("--samples", 2, "--memory-budget", "2GB")):
+        assert irn(*words, *wrong, "--statistics").status == 2
+
+
+def test_statistics_of_16_bits_and_alpha(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (31, 45, 4), np.uint16)
+    (tmp_path / "a.png").write_bytes(encode(Picture(samples[..., :3], samples[..., 3]), "PNG")[0])
+    irn("downscale", "a.png", "--model", tiny_model)
+    words = ("upscale", "a.x4.png", "--model", tiny_model, "--tau", 1, "--samples", 2, "--statistics")
+    record = json.loads(irn(*words, "--json", "-o", "s/").lines[0])
+    assert (record["samples"], record["depth"], len(record["outputs"])) == (2, 16, 4)
+    one, two, mean, deviation = (read_picture(Path(path)).picture for path in record["outputs"])
+    assert one.alpha is not None and two.alpha is not None and mean.alpha is not None
+    both = np.stack([one.colour, two.colour]).astype(float)
+    assert np.abs(mean.colour - both.mean(0)).max() <= 0.51 and mean.depth == 16
+    assert np.abs(mean.alpha - (one.alpha / 2 + two.alpha / 2)).max() <= 0.51
+    assert np.abs(deviation.colour - (both.std(0) * 8).clip(0, 65535)).max() <= 0.51
+    assert deviation.alpha is None
 
 
 def test_a_random_seed_is_told_and_can_be_given_again(
