@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +38,7 @@ def _watched() -> AbstractContextManager[Any]:
 
 
 with _watched():
+    import numpy as np
     from PIL import Image, PngImagePlugin
 
     from irncli.batch.discover import Found
@@ -45,8 +47,10 @@ with _watched():
     from irncli.batch.words import expand
     from irncli.errors import InputError, ManifestError, OutputError, UsageError
     from irncli.images import ifd, jxl, plugins, png, sniff, xmp
+    from irncli.images.colour import Picture
     from irncli.images.encode import encode
     from irncli.images.files import peek_alpha, peek_stream, peek_turned, read_stream
+    from irncli.images.metadata import Metadata, with_orientation
     from irncli.manifest import Manifest, RestoredRecord, read_any
     from irncli.sizes import Grid
 
@@ -94,6 +98,8 @@ def head(data: bytes) -> None:
     sniff.begins_like_picture(data)
     assert sniff.avif_bits(data) in (8, 10, 12)
     assert min(sniff.webp_size(data[:32])) >= 0
+    turned = with_orientation(data, 3)
+    assert len(turned) == len(data) and with_orientation(turned, 3) == turned
 
 
 def jxl_head(data: bytes) -> None:
@@ -172,7 +178,8 @@ def _picture_seeds() -> list[bytes]:
     exif[274], exif[315] = 6, "me"
     exif.get_ifd(0x8769)[36867] = "2020:01:02 03:04:05"
     text = PngImagePlugin.PngInfo()
-    text.add_itxt("irn", _manifest_seeds()[0].decode())
+    text_of_one = _manifest_seeds()[0].decode()
+    text.add_itxt("irn", text_of_one)
     rest = {"exif": exif.tobytes(), "dpi": (300, 300)}
     kinds: list[tuple[str, str, dict[str, Any]]] = [
         *((mode, "PNG", rest | {"pnginfo": text}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
@@ -195,7 +202,17 @@ def _picture_seeds() -> list[bytes]:
         file = io.BytesIO()
         image.save(file, form, **options)
         seeds.append(file.getvalue())
-    return seeds
+    y, x = np.mgrid[:7, :9]
+    colour = np.stack([x * 7000, y * 9000, x * y * 1000], 2).astype(np.uint16)
+    deep = Picture(colour, colour[..., 0].copy(), Metadata(exif=b"Exif\0\0" + rest["exif"]))
+    seeds += [encode(deep, form, text=text_of_one)[0] for form in ("PNG", "TIFF")]
+    seeds.append(encode(replace(deep, alpha=None), "TIFF")[0])
+    seeds.append(b"P6 9 7 4095\n" + (colour >> 4).astype(">u2").tobytes())
+    shallow = replace(deep, colour=(colour >> 8).astype(np.uint8), alpha=None)
+    seeds += [encode(shallow, "JXL", text=text_of_one, text_kind=kind)[0] for kind in ("manifest", "record")]
+    held = io.BytesIO()
+    import_module("pillow_heif").from_pillow(Image.new("RGB", (16, 16), (90, 30, 200))).save(held)
+    return [*seeds, held.getvalue()]
 
 
 def _packet_seeds() -> list[bytes]:
