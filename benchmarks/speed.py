@@ -1,29 +1,54 @@
 """Seconds of irn's engine against `benchmarks/plain.py`, as ratios of medians out of interleaved runs.
 
-    python benchmarks/speed.py [--side 1024] [--runs 5] [--json FILE]
+    python benchmarks/speed.py [--side 1024] [--minutes 8] --json benchmarks/results/speed.json
 
 Prints for each subject and direction how many times faster than the plain network it is on the same
 picture, and which share of the measured peak of one large bf16 or fp32 convolution it reaches. Run it on a
-machine that does nothing else.
+machine that does nothing else. On one that does, the processors' seconds beside the clock's tell more.
+bfloat16 runs only where the processor multiplies it itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from plain import PlainNetwork
 
+from irncli.evaluation.protocol import cpu_model
 from irncli.execution.engine import Engine
-from irncli.nn.network import InvertibleRescaler, paper_config
+from irncli.images.whole import write_whole
+from irncli.nn.native import native_bf16
+from irncli.nn.network import PRECISIONS, InvertibleRescaler, paper_config
 from irncli.pretrained.load import load_weights
 from irncli.training.cost import multiply_adds
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of the clock, and of all processors together."""
+
+    clock: float
+    processors: float
+
+
+def timed(work: Callable[[], object]) -> Spent:
+    begun, used = time.perf_counter(), time.process_time()
+    work()
+    return Spent(time.perf_counter() - begun, time.process_time() - used)
+
+
+def median(runs: list[Spent]) -> Spent:
+    return Spent(statistics.median(r.clock for r in runs), statistics.median(r.processors for r in runs))
 
 
 def randomised(network: torch.nn.Module) -> torch.nn.Module:
@@ -50,83 +75,96 @@ class Subject:
         return torch.cat(list(bands), 2)
 
 
-def peak(dtype: torch.dtype) -> float:
-    """Multiply-adds per second of a 64 -> 64 convolution over a large picture."""
+def peak(dtype: torch.dtype) -> Spent:
+    """What a multiply-add of a 64 -> 64 convolution over a large picture takes."""
     x = torch.randn(1, 64, 256, 256, dtype=dtype).contiguous(memory_format=torch.channels_last)
     w = torch.randn(64, 64, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    seconds = []
     with torch.inference_mode():
-        for _ in range(9):
-            begun = time.perf_counter()
-            torch.nn.functional.conv2d(x, w, padding=1)
-            seconds.append(time.perf_counter() - begun)
-    return 64 * 64 * 9 * 256 * 256 / statistics.median(seconds)
-
-
-def timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
+        seconds = [timed(lambda: torch.nn.functional.conv2d(x, w, padding=1)) for _ in range(9)]
+    one = median(seconds)
+    work = 64 * 64 * 9 * 256 * 256
+    return Spent(one.clock / work, one.processors / work)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--side", type=int, default=1024)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=8, help="no round begins that would end later")
+    parser.add_argument("--runs", type=int, default=5, help="rounds at the most")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    begun = time.monotonic()
 
     paper = randomised(InvertibleRescaler(paper_config(4)))
     plain = PlainNetwork()
     plain.load_state_dict(paper.state_dict())
     plain = plain.eval().requires_grad_(False)
+    small = torch.rand(1, 3, 128, 128)
     x = torch.rand(1, 3, options.side, options.side)
-    with torch.inference_mode():
-        y = plain(x)
-    sites = np.ascontiguousarray(y[0].permute(1, 2, 0).numpy())
 
     subjects = []
-    for dtype in ("fp32", "bf16"):
+    for dtype in ("fp32", "bf16") if native_bf16() else ("fp32",):
         copy = InvertibleRescaler(paper_config(4))
         copy.load_state_dict(paper.state_dict())
         subjects.append(Subject(f"paper x4, {dtype}", copy, dtype, options.threads))
         subjects.append(Subject(f"irn-x4, {dtype}", load_weights("irn-x4").network, dtype, options.threads))
-    error = np.abs(subjects[0].encode(x) - sites).max() / np.abs(sites).max()
+    with torch.inference_mode():
+        found = plain(small)[0].permute(1, 2, 0).numpy()
+        y = torch.rand(1, 48, options.side // 4, options.side // 4)
+    error = np.abs(subjects[0].encode(small) - found).max() / np.abs(found).max()
     assert error < 1e-4, f"the engine computes something else: {error}"
+    sites = np.ascontiguousarray(y[0].permute(1, 2, 0).numpy())
 
-    times: dict[tuple[str, str], list[float]] = {}
-    for _ in range(options.runs):
+    peaks = {s.dtype: [peak(PRECISIONS[s.dtype])] for s in subjects}
+    times: dict[tuple[str, str], list[Spent]] = {}
+    longest, rounds = 0.0, 0
+    while rounds < options.runs and time.monotonic() - begun + longest < options.minutes * 60:
+        at, rounds = time.monotonic(), rounds + 1
         with torch.inference_mode():
             times.setdefault(("plain", "down"), []).append(timed(lambda: plain(x)))
             times.setdefault(("plain", "up"), []).append(timed(lambda: plain.inverse(y)))
         for each in subjects:
             times.setdefault((each.name, "down"), []).append(timed(lambda s=each: s.encode(x)))
             times.setdefault((each.name, "up"), []).append(timed(lambda s=each: s.decode(sites)))
+        for dtype, found_peaks in peaks.items():
+            found_peaks.append(peak(PRECISIONS[dtype]))
+        longest = max(longest, time.monotonic() - at)
 
-    peaks = {"fp32": peak(torch.float32), "bf16": peak(torch.bfloat16)}
     pixels = options.side**2
     rows = []
     for each in subjects:
+        top = median(peaks[each.dtype])
         for direction in ("down", "up"):
-            seconds = statistics.median(times[each.name, direction])
+            yardstick, own = median(times["plain", direction]), median(times[each.name, direction])
             rows.append(
                 {
                     "subject": each.name,
                     "direction": direction,
-                    "times_faster": statistics.median(times["plain", direction]) / seconds,
-                    "seconds_per_megapixel": seconds / pixels * 1e6,
-                    "share_of_peak": each.work * pixels / seconds / peaks[each.dtype],
+                    "times_faster": yardstick.clock / own.clock,
+                    "times_less_processor": yardstick.processors / own.processors,
+                    "seconds_per_megapixel": own.clock / pixels * 1e6,
+                    "processor_seconds_per_megapixel": own.processors / pixels * 1e6,
+                    "share_of_peak": each.work * pixels * top.clock / own.clock,
+                    "share_of_processor_peak": each.work * pixels * top.processors / own.processors,
                 }
             )
     for row in rows:
         print(  # noqa: T201
             f"{row['subject']:16} {row['direction']:5} {row['times_faster']:5.2f}x plain"
+            f" ({row['times_less_processor']:5.2f}x by processor seconds)"
             f" {row['seconds_per_megapixel']:7.2f} s/MP {100 * row['share_of_peak']:5.1f} % of peak"
+            f" ({100 * row['share_of_processor_peak']:5.1f} %)"
         )
     if options.json:
-        record = {"side": options.side, "runs": options.runs, "rows": rows}
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        machine = {
+            "cpu": cpu_model(), "system": platform.machine(), "torch": torch.__version__,
+            "threads": torch.get_num_threads(), "native_bf16": native_bf16(),
+            "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        }  # fmt: skip
+        rounded = [{k: round(v, 3) if isinstance(v, float) else v for k, v in r.items()} for r in rows]
+        record = {"machine": machine, "side": options.side, "rounds": rounds, "rows": rounded}
+        write_whole(options.json, (json.dumps(record, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":
