@@ -270,6 +270,8 @@ class Upscale:
             size = _as_stored(loaded, self.assumed.size)
             manifest = rescaler.assumed_manifest(loaded.picture, size)
             what = f"no manifest: taken for the work of {rescaler.name} on {manifest.width}x{manifest.height}"
+            if size is None:
+                what += "; for another size add --size WxH"
             return rescaler, manifest, manifest.pixels_sha256, (what,)
         from irncli.rescale import Rescaler, picture_digest
 

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 from running import Irn, Nobody, save
 
+from irncli.batch.models import stated
+
 
 @pytest.fixture
 def small(irn: Irn, tmp_path: Path, tiny_model: Path) -> Path:
@@ -91,7 +93,9 @@ def test_a_lost_manifest(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path
     assert "not made by irn, or its manifest was lost. Add --scale 4" in ran.error()
     words = ("upscale", "bare.png", "--scale", 4, "--model", tiny_model)
     ran = irn(*words, "-o", "whole.png")
-    assert ran.status == 0 and "48x32" in ran.error()
+    assert ran.status == 0 and "48x32" in ran.error() and "--size WxH" in ran.err
+    newest = irn("upscale", "bare.png", "--scale", 4, "-o", "newest.png")
+    assert newest.status == 0 and stated("irn-x4").name in newest.error()
     assert irn(*words, "--size", "45x31", "-o", "exact.png").status == 0
     irn("upscale", small.name, "--model", tiny_model)
     with Image.open(tmp_path / "exact.png") as one, Image.open(tmp_path / "a.restored.png") as other:
@@ -129,7 +133,7 @@ def test_a_jpeg_is_no_small_picture(small: Path, irn: Irn, tmp_path: Path, tiny_
     with Image.open(small) as image:
         image.convert("RGB").save(tmp_path / "small.jpg")
     ran = irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4)
-    assert ran.status == 3 and "--lossy-lr" in ran.error()
+    assert ran.status == 3 and "--lossy-lr" in ran.error() and "costs 4 dB at x4" in ran.err
     assert irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4, "--lossy-lr").status == 0
 
 
