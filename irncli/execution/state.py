@@ -99,8 +99,9 @@ class State:
         view = _cells(self._sites(sites), side, channels)
         dense = torch.empty(view.shape, dtype=dtype, device=self._device)
         dense.copy_(view)
-        plane = dense.view(sites.height * side, sites.width * side, -1)
-        return plane.permute(2, 0, 1)[None]
+        # The axis of one belongs to the view: put in front later it gets a stride by which torch.cat takes it
+        # for another layout, and each convolution of a dense subnet would turn that round (half of its time).
+        return dense.view(1, sites.height * side, sites.width * side, -1).permute(0, 3, 1, 2)
 
     def write(self, side: int, sites: Region, channels: tuple[int, int], values: Tensor) -> None:
         """Put 1 C h w, dense in channels_last memory, back."""
