@@ -17,6 +17,8 @@ MODEL_MEMORY = 470_000_000
 """Resident before the first picture: Python, torch, the model."""
 PIXEL_MEMORY = 15
 """Bytes for each pixel of the larger picture. Both measured: irn-x4 on the CPU, 1 and 12.6 megapixels."""
+DEEP_MEMORY = 6
+"""More of them where samples have 16 bits: measured as a PNG of 6.25 megapixels was read and written."""
 AHEAD_PIXELS = 128_000_000
 """No further picture is read while those under way have more pixels than this."""
 ROW_BYTES = 3
@@ -33,13 +35,15 @@ class Budget:
     restores: bool = False
     """Whether the larger picture is the output, whose rows wait on the disk until they are encoded."""
 
-    def memory(self, pixels: int) -> int:
-        """Bytes at the peak, roughly, with one picture of so many pixels under way."""
-        return self.size if self.size is not None and self.by_rows(pixels) else _memory(pixels)
+    def memory(self, pixels: int, depth: int = 8) -> int:
+        """Bytes at the peak, roughly, with one picture of so many pixels and bits a sample under way."""
+        if self.size is not None and self.by_rows(pixels, depth):
+            return self.size
+        return _memory(pixels, depth)
 
-    def by_rows(self, pixels: int) -> bool:
+    def by_rows(self, pixels: int, depth: int = 8) -> bool:
         """Whether a picture of so many pixels (the larger of both) never is in memory as a whole."""
-        return self.size is not None and _memory(pixels) > self.size
+        return self.size is not None and _memory(pixels, depth) > self.size
 
     @property
     def ahead(self) -> int:
@@ -52,7 +56,7 @@ class Budget:
 
     def scratch(self, pixels: int, depth: int = 8) -> int:
         """Bytes of rows that a picture of so many pixels, restored to ``depth`` bits, puts on the disk."""
-        return ROW_BYTES * pixels * depth // 8 if self.restores and self.by_rows(pixels) else 0
+        return ROW_BYTES * pixels * depth // 8 if self.restores and self.by_rows(pixels, depth) else 0
 
     def announce(self, jobs: Iterable[Job]) -> None:
         """Say what will be on the disk for a while, and that no budget is below what the model takes."""
@@ -83,5 +87,5 @@ def folder_of(job: Job) -> Path:
     return job.outputs[0].parent if job.outputs else Path(tempfile.gettempdir())
 
 
-def _memory(pixels: int) -> int:
-    return MODEL_MEMORY + PIXEL_MEMORY * pixels
+def _memory(pixels: int, depth: int) -> int:
+    return MODEL_MEMORY + (PIXEL_MEMORY + (DEEP_MEMORY if depth > 8 else 0)) * pixels

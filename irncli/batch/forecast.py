@@ -39,6 +39,8 @@ class Forecast:
     scale: int
     depth: int = 8
     """Bits a sample of the output."""
+    larger_depth: int = 8
+    """The same of the larger of both."""
 
     @property
     def pixels(self) -> int:
@@ -62,7 +64,7 @@ def small_forecast(headers: Headers, fit: Fit, depth: int = 8) -> Look:
         header = headers.of(job)
         model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
         small = (grid.small_width, grid.small_height)
-        return Forecast(header.width, header.height, *small, model, scale_of(model), depth)
+        return Forecast(header.width, header.height, *small, model, scale_of(model), depth, header.depth)
 
     return look
 
@@ -78,10 +80,10 @@ def restored_forecast(
             model, scale = assumed
             large = size or (header.width * scale, header.height * scale)
             depth = form.depth(header.depth)
-            return Forecast(header.width, header.height, *large, model, scale, depth)
+            return Forecast(header.width, header.height, *large, model, scale, depth, depth)
         made = headers.manifest_of(job)
         large, depth = (made.width, made.height), form.depth(made.original_depth)
-        return Forecast(header.width, header.height, *large, made.model, made.scale, depth)
+        return Forecast(header.width, header.height, *large, made.model, made.scale, depth, depth)
 
     return look
 
@@ -118,8 +120,9 @@ def prepared(
             more = max(0, forecast.space(form) - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
         folder = folder_of(job)
-        while_working[folder] = max(while_working.get(folder, 0), scratch(forecast.pixels, forecast.depth))
-        jobs.append(replace(job, pixels=forecast.pixels, depth=forecast.depth))
+        rows = scratch(forecast.pixels, forecast.larger_depth)
+        while_working[folder] = max(while_working.get(folder, 0), rows)
+        jobs.append(replace(job, pixels=forecast.pixels, depth=forecast.larger_depth))
     for folder, size in while_working.items():
         needed[folder] = needed.get(folder, 0) + size
     if room:

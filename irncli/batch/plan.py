@@ -50,7 +50,7 @@ class Job:
     pixels: int = 0
     """Of the larger of input and output, as far as it is known before the work."""
     depth: int = 8
-    """Bits a sample of the output, as far as that is known."""
+    """Bits a sample of that one."""
 
     @property
     def name(self) -> str:

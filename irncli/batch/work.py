@@ -90,7 +90,7 @@ class Downscale:
         return self._known[model]
 
     def read(self, job: Job) -> Loaded:
-        return read_input(job, self.max_pixels, by_rows=self.budget.by_rows(job.pixels))
+        return read_input(job, self.max_pixels, by_rows=self.budget.by_rows(job.pixels, job.depth))
 
     def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
         picture = loaded.picture
@@ -218,7 +218,7 @@ class Upscale:
             what = f"the original's {bits} bits per sample are rounded to 8 for {self.format.pillow}"
             notes = (*notes, f"{what}: png and tiff keep them")
         room: Room = in_memory
-        if self.budget.by_rows(manifest.width * manifest.height):
+        if self.budget.by_rows(manifest.width * manifest.height, depth):
             check_rows(self.format.pillow, alpha=loaded.picture.alpha is not None)
             room = on_disk(folder)
         restored = rescaler.upscale_picture(

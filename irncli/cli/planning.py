@@ -33,8 +33,9 @@ def show_plan(
         forecast = look(job)
         if current(job):
             return Result(skipped=True)
-        space = forecast.space(form) + budget.scratch(forecast.pixels, forecast.depth)
-        needs = {"tile": tile, "memory": budget.memory(forecast.pixels), "space": space}
+        larger = (forecast.pixels, forecast.larger_depth)
+        space = forecast.space(form) + budget.scratch(*larger)
+        needs = {"tile": tile, "memory": budget.memory(*larger), "space": space}
         return Result(asdict(forecast) | needs)
 
     teller = Teller(out, _show, planned=True)

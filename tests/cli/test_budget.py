@@ -244,3 +244,4 @@ def test_less_is_under_way_at_once_within_a_budget() -> None:
     assert Budget().ahead > Budget(10**9).ahead > Budget(10**6).ahead == 0
     assert not Budget().by_rows(10**12) and Budget(2 * 10**9).by_rows(400 * 10**6)
     assert not Budget(2 * 10**9).by_rows(100 * 10**6)
+    assert Budget(2 * 10**9).by_rows(100 * 10**6, 16)

@@ -182,3 +182,9 @@ def test_a_border_is_cut_from_both(pictures):
     b[:4], b[-4:], b[:, :4], b[:, -4:] = 0, 0, 0, 0
     assert quality(a, b, 4).psnr_rgb == np.inf and quality(a, b, 3).psnr_rgb < 40
     assert cut_border(a, 4).shape == (43, 62, 3)
+
+
+def test_a_picture_of_16_bits_is_no_test_picture(tmp_path):
+    Image.fromarray(np.full((20, 20), 40000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(InputError, match="deep.png: has 16 bits per sample"):
+        read_original(tmp_path / "deep.png")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from irncli.errors import TrainingError
 from irncli.training.batches import TAU, draw
@@ -103,3 +104,11 @@ def test_the_plan_is_a_handful_of_numbers(pool):
     """All that goes to the GPU in a step."""
     assert plan_crops(pool, 8, 9, 0, 0).nbytes == 8 * 3 * 8
     assert np.array_equal(plan_crops(pool, 8, 9, 0, 0), plan_crops(pool, 8, 9, 0, 0))
+
+
+def test_a_picture_of_16_bits_is_passed_over_with_a_word(tmp_path):
+    Image.fromarray(np.full((70, 70), 40000, np.uint16)).save(tmp_path / "deep.png")
+    Image.new("RGB", (70, 70), (9, 8, 7)).save(tmp_path / "plain.png")
+    told = []
+    assert len(read_pool([tmp_path], 64, told.append).sizes) == 1
+    assert any("deep.png has 16 bits per sample" in note for note in told)
