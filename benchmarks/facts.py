@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from costs import costs
 from table import load
 
 from examples import load as load_examples
@@ -48,7 +49,7 @@ def facts(top: Path = TOP) -> dict[str, str]:
     files = sorted((top / "benchmarks" / "results" / "examples").glob("x*.jsonl"))
     every = [f["psnr_y"] for path in files for name, f in load_examples(path).items() if name != "mean"]
     found["examples-range"] = f"{min(every):.0f} to {max(every):.0f} dB"
-    return found
+    return found | costs(top / "benchmarks" / "results")
 
 
 def filled(page: str, known: dict[str, str]) -> str:
