@@ -8,6 +8,7 @@ They come from the shipped weights' configurations and from benchmarks/results.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from costs import costs
 from table import load
 
 from examples import load as load_examples
+from irncli.batch.pipeline import MOST_TOGETHER
 from irncli.nn.network import paper_config
 from irncli.pretrained.load import load_weights
 from irncli.training.cost import multiply_adds, parameters
@@ -48,8 +50,26 @@ def facts(top: Path = TOP) -> dict[str, str]:
     found["tau-1-cost"] = f"{min(cost):.1f} to {max(cost):.1f} dB"
     files = sorted((top / "benchmarks" / "results" / "examples").glob("x*.jsonl"))
     every = [f["psnr_y"] for path in files for name, f in load_examples(path).items() if name != "mean"]
+    found |= batch_facts(top / "benchmarks" / "results")
     found["examples-range"] = f"{min(every):.0f} to {max(every):.0f} dB"
     return found | costs(top / "benchmarks" / "results")
+
+
+def batch_facts(results: Path) -> dict[str, str]:
+    """Of many small files."""
+    together = json.loads((results / "small-batches.json").read_text("utf-8"))["rows"]
+    gains = [row["times_faster"] for row in together if row["together"] == MOST_TOGETHER]
+    batch = json.loads((results / "batch.json").read_text("utf-8"))
+    one_by_one = next(row for row in batch["rows"] if not row["overlap"])
+    outside, flush = (one_by_one[key] for key in ("outside_them_and_the_flush", "milliseconds_a_file"))
+    first, last = one_by_one["megabytes_first_and_last"]
+    return {
+        "together-gain": f"{min(gains):.1f} to {max(gains):.1f} times",
+        "batch-size": batch["size"].replace("x", " x "),
+        "batch-outside": f"{outside:.1%}",
+        "batch-flush": f"{flush['flush']:.0f} ms",
+        "batch-growth": f"{max(0.0, last - first):.1f} MB",
+    }
 
 
 def filled(page: str, known: dict[str, str]) -> str:

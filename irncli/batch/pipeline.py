@@ -4,7 +4,8 @@
     network       a  b  c  ..         and at most ``workers`` behind it, so the memory stays flat
     writers          a  b  ..
 
-Outcomes come in the order of the plan, whatever ends first.
+Outcomes come in the order of the plan, whatever ends first. Small pictures of one size that wait before the
+network go through it in one call.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -34,6 +36,12 @@ class Stages(Protocol):
 
     def compute(self, job: Job, read: Any) -> Any: ...
 
+    def alike(self, job: Job, read: Any) -> Hashable | None:
+        """What small pictures have in common that may be computed in one go; None: this one may not."""
+
+    def together(self, group: Sequence[tuple[Job, Any]]) -> AbstractContextManager[None]:
+        """While inside, ``compute`` of these takes less time. Raises what ``compute`` may raise."""
+
     def write(self, job: Job, computed: Any) -> Result: ...
 
     def abandon(self) -> None:
@@ -50,6 +58,12 @@ class _Timed:
 
 
 Pending = Future[_Timed]
+Read = tuple[Job, Pending]
+
+SMALL_PIXELS = 1 << 16
+"""Of the larger picture: above it a lone one keeps the processor as busy as several."""
+MOST_TOGETHER = 8
+"""Four are nearly as quick as 32 (benchmarks/small_batches.py)."""
 
 
 def overlapped(stages: Stages, workers: int, most: int = AHEAD_PIXELS) -> Way:
@@ -70,13 +84,13 @@ def _flow(
     jobs: Sequence[Job], stages: Stages, workers: int, most: int, begin: Begin, stop: Stop
 ) -> Generator[Outcome]:
     pool = _Pool(workers)
-    reading: deque[tuple[Job, Pending]] = deque()
+    reading: deque[Read] = deque()
     writing: deque[tuple[Job, Pending, float]] = deque()
     todo = deque(jobs)
     ended: RunError | None = None
 
     def ahead(computing: int = 0) -> None:
-        while todo and len(reading) < workers:
+        while todo and len(reading) < (max(workers, 2 * MOST_TOGETHER) if _tiny(todo[0]) else workers):
             held = computing + sum(job.pixels for job, _ in reading) + sum(job.pixels for job, *_ in writing)
             if held and held + todo[0].pixels > most:
                 return
@@ -89,28 +103,32 @@ def _flow(
             if not reading:  # all that is held waits to be written
                 yield _outcome(*writing.popleft())
                 continue
-            job, future = reading.popleft()
-            begin(job)
-            seconds = 0.0
-            try:
-                read = future.result()
-                if not read.skip:
-                    ahead(job.pixels)
-                    timed = _timed(stages.compute, job, read.value)
-                    seconds = read.seconds + timed.seconds
-                    future = pool.submit(partial(_timed, stages.write, job, timed.value))
-                    del timed
-                del read  # so that no more pictures are held than are counted
-            except RunError as error:
-                ended = error
-                break
-            except Exception as error:
-                future = Future()
-                future.set_exception(error)
-            writing.append((job, future, seconds))
-            del future
-            while writing and (writing[0][1].done() or len(writing) > workers):
-                yield _outcome(*writing.popleft())
+            group = _next(reading, stages)
+            with ExitStack() as stack:
+                share = _enter(stack, group, stages)
+                while group and not stop() and not ended:
+                    job, future = group.popleft()
+                    begin(job)
+                    seconds = 0.0
+                    try:
+                        read = future.result()
+                        if not read.skip:
+                            ahead(job.pixels)
+                            timed = _timed(stages.compute, job, read.value)
+                            seconds = read.seconds + timed.seconds + share
+                            future = pool.submit(partial(_timed, stages.write, job, timed.value))
+                            del timed
+                        del read  # so that no more pictures are held than are counted
+                    except RunError as error:
+                        ended = error
+                        break
+                    except Exception as error:
+                        future = Future()
+                        future.set_exception(error)
+                    writing.append((job, future, seconds))
+                    del future
+                    while writing and (writing[0][1].done() or len(writing) > workers):
+                        yield _outcome(*writing.popleft())
         while writing:
             yield _outcome(*writing.popleft())
         pool.close()
@@ -121,6 +139,42 @@ def _flow(
         pool.close()
         stages.abandon()
         raise
+
+
+def _tiny(job: Job) -> bool:
+    """As far as its header told before the work; 0 is unknown."""
+    return 0 < job.pixels <= SMALL_PIXELS
+
+
+def _next(reading: deque[Read], stages: Stages) -> deque[Read]:
+    """The next picture, with those behind it that are read already and like it."""
+    group = deque([reading.popleft()])
+    kind = _kind(group[0], stages)
+    while kind is not None and reading and len(group) < MOST_TOGETHER:
+        if not reading[0][1].done() or _kind(reading[0], stages) != kind:
+            break
+        group.append(reading.popleft())
+    return group
+
+
+def _kind(read: Read, stages: Stages) -> Hashable | None:
+    job, future = read
+    if not _tiny(job) or future.exception() is not None or future.result().skip:
+        return None
+    try:
+        return stages.alike(job, future.result().value)
+    except Exception:  # which its own turn will tell
+        return None
+
+
+def _enter(stack: ExitStack, group: deque[Read], stages: Stages) -> float:
+    """Let a group be computed in one go; each one's share of the seconds that this takes."""
+    if len(group) < 2:
+        return 0.0
+    begun = time.perf_counter()
+    with suppress(Exception):  # which the first one's turn will tell
+        stack.enter_context(stages.together([(job, future.result().value) for job, future in group]))
+    return (time.perf_counter() - begun) / len(group)
 
 
 def _read(job: Job, stages: Stages) -> _Timed:

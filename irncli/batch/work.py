@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
 from irncli.batch.models import Models, Stated, stated
 from irncli.batch.outputs import Outputs
+from irncli.batch.pipeline import SMALL_PIXELS
 from irncli.batch.plan import Job
 from irncli.batch.resume import is_restored_of, is_small_of
 from irncli.batch.run import Result
@@ -91,6 +93,20 @@ class Downscale:
 
     def read(self, job: Job) -> Loaded:
         return read_input(job, self.max_pixels, by_rows=self.budget.by_rows(job.pixels, job.depth))
+
+    def alike(self, job: Job, loaded: Loaded) -> Hashable | None:
+        picture = loaded.picture
+        if self.refine or self.budget.size is not None or not _small(picture, 1):
+            return None
+        turned = picture.metadata.orientation >= 5
+        return self.fit.of(picture.width, picture.height, turned=turned), picture.colour.shape
+
+    def together(self, group: Sequence[tuple[Job, Loaded]]) -> AbstractContextManager[None]:
+        first = group[0][1].picture
+        turned = first.metadata.orientation >= 5
+        model, grid = self.fit.of(first.width, first.height, turned=turned)
+        pictures = [loaded.picture.colour for _, loaded in group]
+        return self.models.the_one(model).planes.down_together(pictures, grid)
 
     def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
         picture = loaded.picture
@@ -202,6 +218,23 @@ class Upscale:
             raise InputError(f"is a JPEG: {JPEG_LOSS}", remedy)
         return loaded
 
+    def alike(self, job: Job, loaded: Loaded) -> Hashable | None:
+        header = self.headers.known(job)
+        manifest = header.manifest if header else None
+        if manifest is None or self.budget.size is not None or not _small(loaded.picture, manifest.scale):
+            return None
+        if (manifest.tau if self.tau is None else self.tau) != 0:
+            return None
+        return manifest.identity, manifest.grid, loaded.picture.colour.shape
+
+    def together(self, group: Sequence[tuple[Job, Loaded]]) -> AbstractContextManager[None]:
+        manifest = self.headers.manifest_of(group[0][0])
+        name = self.model or name_of_identity(manifest.identity)
+        if name is None:
+            return nullcontext()
+        smalls = [loaded.picture.colour for _, loaded in group]
+        return self.models.get(name).planes.up_together(smalls, manifest.grid)
+
     def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, RestoredRecord, int, tuple[str, ...]]:
         rescaler, manifest, pixels, notes = self._manifest(loaded)
         if manifest.width * manifest.height > self.max_pixels:
@@ -305,6 +338,12 @@ def record_of(
         options=options,
         tool=f"irn {irncli.__version__}",
     )
+
+
+def _small(picture: Picture, factor: int) -> bool:
+    """Whether it may go through the network beside others: few pixels in the large picture, no alpha."""
+    pixels = picture.width * picture.height * factor**2
+    return picture.alpha is None and pixels <= SMALL_PIXELS
 
 
 def has_manifest(text: str | None) -> bool:

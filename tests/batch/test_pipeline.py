@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_run import Watcher, plan_of
 
-from irncli.batch.pipeline import AHEAD_PIXELS, overlapped
+from irncli.batch.pipeline import AHEAD_PIXELS, SMALL_PIXELS, overlapped
 from irncli.batch.plan import Job, Plan
 from irncli.batch.run import Report, Result, RunError, run
 from irncli.errors import InputError, ModelError, OutputError
@@ -25,6 +27,7 @@ class Stages:
         self.alive = self.most_alive = 0
         self.lock = threading.Lock()
         self.abandoned = False
+        self.kinds: dict[str, str] = {}
         self.told: list[str] = []
 
     def _at(self, stage: str, job: Job) -> None:
@@ -47,6 +50,17 @@ class Stages:
     def compute(self, job: Job, read: Any) -> Any:
         self._at("compute", job)
         return read
+
+    def alike(self, job: Job, read: Any) -> Hashable | None:
+        return self.kinds.get(job.name)
+
+    @contextmanager
+    def together(self, group: Sequence[tuple[Job, Any]]) -> Iterator[None]:
+        self.told.append("together " + "".join(read for _, read in group))
+        if error := self.errors.get("together"):
+            raise error
+        yield
+        self.told.append("apart")
 
     def write(self, job: Job, computed: Any) -> Result:
         self._at("write", job)
@@ -90,6 +104,43 @@ def test_only_a_few_pictures_are_held_at_a_time(workers: int) -> None:
     plan = plan_of(*(f"{i:03}" for i in range(200)))
     run(plan, overlapped(stages, workers), Watcher())
     assert stages.most_alive <= 2 * workers + 2
+
+
+@pytest.mark.parametrize("error", [None, ModelError("gone")])
+def test_small_pictures_that_are_alike_are_computed_in_one_go(error: ModelError | None) -> None:
+    stages = Stages({"together": error} if error else {}, done="e")
+    names = "abcdefghijklmnop"
+    stages.kinds = dict.fromkeys("abefgjklmnop", "one") | {"h": "two", "i": "two"}
+    first = threading.Event()
+
+    def read(job: Job) -> str:  # the first is read last: all others wait beside it
+        if job.name == "a":
+            first.wait(10)
+        elif job.name == "p":
+            first.set()
+        return job.name
+
+    stages.read = read  # type: ignore[method-assign]
+    jobs = tuple(Job(Path(name), (), pixels=SMALL_PIXELS + (name == "k")) for name in names)
+    report = run(Plan(jobs), overlapped(stages, 2), Watcher())
+    assert [o.name for o in report.outcomes] == list(names)
+    assert report.count("done") == 15 and report.count("skipped") == 1
+    groups = [told.split()[1] for told in stages.told if told.startswith("together")]
+    assert groups[:1] == ["ab"]  # c is of no kind, e is there already, k is too large
+    assert all(group in "fg hi lmnop" or group in ("lmno", "mnop") for group in groups[1:])
+    assert [t for t in stages.told if t.startswith("compute")] == [f"compute {n}" for n in names if n != "e"]
+
+
+def test_a_group_is_of_eight_at_most_and_stops_where_it_is_told() -> None:
+    stages = Stages({"compute c": InputError("c")})
+    names = [f"{i:02}" for i in range(40)]
+    stages.kinds = dict.fromkeys([*names, *"abcdefgh"], "one")
+    jobs = tuple(Job(Path(name), (), pixels=9) for name in names)
+    assert run(Plan(jobs), overlapped(stages, 1), Watcher()).count("done") == 40
+    assert max(len(told) for told in stages.told if told.startswith("together")) <= len("together ") + 16
+    jobs = tuple(Job(Path(name), (), pixels=9) for name in "abcdefgh")
+    report = run(Plan(jobs), overlapped(stages, 1), Watcher(), fail_fast=True)
+    assert report.untried >= 1 and "compute h" not in stages.told
 
 
 def test_large_pictures_are_not_read_ahead() -> None:

@@ -308,3 +308,35 @@ def test_the_pixels_are_hashed_once(
     assert len(calls) == 1
     with Image.open(tmp_path / "a.restored.png") as image:
         assert json.loads(image.info["irn"])["small_pixels_sha256"] == digest(calls[0])
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_small_pictures_in_one_call_of_the_network_have_the_same_bytes(
+    jobs: int, irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from irncli.batch import pipeline
+    from irncli.execution.engine import Engine
+
+    for i in range(12):
+        mode = "L" if i in (3, 4, 5) else "RGBA" if i == 7 else "RGB"
+        save(tmp_path / f"in/{i:02}.png", *((45, 31) if i < 10 else (20, 60)), mode)
+    taken: list[int] = []
+    for name in ("encode_several", "decode_several"):
+        several = getattr(Engine, name)
+
+        def counted(self: Engine, batch: object, several: object = several) -> object:
+            taken.append(len(batch))  # type: ignore[arg-type]
+            return several(self, batch)  # type: ignore[operator]
+
+        monkeypatch.setattr(Engine, name, counted)
+    found = []
+    for most in (8, 1):
+        monkeypatch.setattr(pipeline, "MOST_TOGETHER", most)
+        words = ("-j", jobs, "--model", tiny_model, "-q")
+        assert irn("downscale", "in", "-o", f"s{most}/", *words).status == 0
+        assert irn("upscale", f"s{most}", "-o", f"r{most}/", *words).status == 0
+        assert taken if most > 1 else not taken
+        taken.clear()
+        folders = [sorted((tmp_path / f"{kind}{most}").iterdir()) for kind in "sr"]
+        found.append([(path.name, path.read_bytes()) for folder in folders for path in folder])
+    assert found[0] == found[1] and len(found[0]) == 24
