@@ -118,7 +118,7 @@ def test_stopped_at_any_moment_an_output_is_absent_or_whole(
     number: signal.Signals, moment: float, tmp_path: Path, tiny_model: Path
 ) -> None:
     for i in range(60):
-        save(tmp_path / f"in/{i}.png", 60, 50)
+        save(tmp_path / f"in/{i}.png", 60 + i, 50)  # none alike: one after the other
     argv = [sys.executable, "-m", "irncli", "downscale", "in", "-o", "o/", "--model", str(tiny_model)]
     # Unbuffered: a buffer would keep lines that communicate() then never sees.
     process = subprocess.Popen(
