@@ -56,6 +56,16 @@ def restored_format(
     return form
 
 
+def check_compress(form: Format, level: int | None) -> None:
+    """``--compress``. Raise UsageError."""
+    if level is None:
+        return
+    if not 0 <= level <= 9:
+        raise UsageError(f"--compress {level} is out of range", "Use 0, fast, to 9, small.")
+    if form.pillow in LOSSY:
+        raise UsageError(f"--compress has no effect on {form.suffix[1:]}", "Use --quality.")
+
+
 def _format(target: Target, chosen: str | None, template: Template | None) -> Format:
     """``--format``, else the extension of ``-o FILE`` or ``--name``, which must agree with it; else PNG."""
     if template and (target.file or target.stdout):

@@ -47,6 +47,8 @@ class Downscale:
     format: Format
     outputs: Outputs
     strip: bool = False
+    compress: int | None = None
+    """From 0, fast, to 9, small; None: the usual."""
     keep_name: bool = False
     max_pixels: int = 500_000_000
     refine: int = 0
@@ -59,7 +61,7 @@ class Downscale:
 
     def options(self, job: Job) -> Options:
         """What else of the options shapes the small picture."""
-        more = {"strip": 1} if self.strip else {}
+        more = _compress(self.compress) | ({"strip": 1} if self.strip else {})
         page = {} if job.page is None else {"page": job.page}
         refine = {"refine": self.refine} if self.refine else {}
         return self.models.options | self.fit.options | more | page | refine
@@ -121,7 +123,9 @@ class Downscale:
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:
         small, manifest, notes = computed
-        data, more = encode(small, self.format.pillow, text=manifest.to_json(), strip=self.strip)
+        data, more = encode(
+            small, self.format.pillow, text=manifest.to_json(), strip=self.strip, compress=self.compress
+        )
         if not self.outputs.put(job, data):
             return Result(skipped=True)
         details = {
@@ -163,6 +167,7 @@ class Upscale:
     assumed: Assumed | None = None
     tau: float | None = None
     strip: bool = False
+    compress: int | None = None
     quality: int | None = None
     accept_modified: bool = False
     lossy_lr: bool = False
@@ -178,6 +183,7 @@ class Upscale:
             options["quality"] = self._quality
         if self.strip:
             options["strip"] = 1
+        options |= _compress(self.compress)
         return options
 
     @property
@@ -277,6 +283,7 @@ class Upscale:
             text_kind="record",
             strip=self.strip,
             quality=self._quality,
+            compress=self.compress,
         )
         if not self.outputs.put(job, data):
             return Result(skipped=True)
@@ -338,6 +345,11 @@ def record_of(
         options=options,
         tool=f"irn {irncli.__version__}",
     )
+
+
+def _compress(level: int | None) -> dict[str, str | int | float]:
+    """It changes no pixel, and the file's bytes."""
+    return {} if level is None else {"compress": level}
 
 
 def _small(picture: Picture, factor: int) -> bool:

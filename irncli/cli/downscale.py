@@ -52,6 +52,7 @@ def downscale(
     nul: o.Nul = False,
     on_existing: o.OnExisting = "error",
     strip: o.Strip = False,
+    compress: o.Compress = None,
     keep_name: KeepName = False,
     page: p.Page = None,
     max_pixels: o.MaxPixels = "500MP",
@@ -94,7 +95,7 @@ def downscale(
 
     from irncli.batch.budget import Budget
     from irncli.batch.forecast import prepared, small_forecast
-    from irncli.batch.formats import small_format
+    from irncli.batch.formats import check_compress, small_format
     from irncli.batch.models import Models, stated
     from irncli.batch.names import Template, page_stem, small_name
     from irncli.batch.outputs import Outputs, tidy
@@ -110,6 +111,7 @@ def downscale(
     template = None if name is None else Template(name)
     start = given(inputs, output, nul=nul, json=out.json)
     form = small_format(start.target, format, template, depth)
+    check_compress(form, compress)
     fit = o.fit_from(wish, model)
     versioned = ""
     if template and template.uses("model"):
@@ -140,6 +142,7 @@ def downscale(
         form,
         Outputs(on_existing, write_stdout),
         strip=strip,
+        compress=compress,
         keep_name=keep_name,
         max_pixels=most,
         budget=budget,

@@ -98,6 +98,12 @@ Shard = Annotated[
         help="Do only the K-th part of N, chosen by the digest of each path as it is given or found.",
     ),
 ]
+Compress = Annotated[
+    int | None,
+    typer.Option(
+        "--compress", metavar="0-9", help="Of png, webp and tiff: 0 is quick, 9 small; the same pixels."
+    ),
+]
 Strip = Annotated[
     bool,
     typer.Option("--strip", help="Drop EXIF (GPS, dates), XMP, colour profile and resolution."),

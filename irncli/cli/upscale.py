@@ -79,6 +79,7 @@ def upscale(
     nul: o.Nul = False,
     on_existing: o.OnExisting = "error",
     strip: o.Strip = False,
+    compress: o.Compress = None,
     scale: LostScale = None,
     size: LostSize = None,
     model: Weights = None,
@@ -134,7 +135,7 @@ def upscale(
 
     from irncli.batch.budget import Budget
     from irncli.batch.forecast import prepared, restored_forecast
-    from irncli.batch.formats import restored_format
+    from irncli.batch.formats import check_compress, restored_format
     from irncli.batch.models import Models
     from irncli.batch.names import Template
     from irncli.batch.outputs import Outputs, tidy
@@ -153,6 +154,7 @@ def upscale(
     if start.target.stdout and (samples or 1) > 1:
         raise UsageError("-o - takes one picture, and --samples makes several", "Give a folder: -o samples/")
     form = restored_format(start.target, format, quality, template)
+    check_compress(form, compress)
     assumed = None if wanted is None else Assumed(o.model_from(wanted, model), lost_size)
     found, missed = start.discover(recursive=recursive)
     headers = Headers()
@@ -179,6 +181,7 @@ def upscale(
         assumed=assumed,
         tau=tau,
         strip=strip,
+        compress=compress,
         quality=quality,
         accept_modified=accept_modified,
         lossy_lr=lossy_lr,

@@ -39,15 +39,16 @@ def encode_rows(picture: Picture, format: str, **options: Any) -> tuple[Contents
     assert isinstance(rows, StoredRows) and picture.alpha is None
     one = replace(picture, colour=np.zeros((1, 1, rows.shape[2]), rows.dtype))
     data, notes = encode(one, format, **options)
-    quality = options.get("quality", 95)
+    quality, level = options.get("quality", 95), options.get("compress")
+    level = LEVEL if level is None else level
 
     def write(file: BinaryIO) -> None:
         try:
             if format == "TIFF":
-                write_tiff(file, rows.as_samples(), ifd.parse(data), LEVEL)
+                write_tiff(file, rows.as_samples(), ifd.parse(data), level)
             else:
                 head = png_head(data) if format == "PNG" else _jpeg_head(data)
-                _by_libvips(rows, file, format, head, quality)
+                _by_libvips(rows, file, format, head, quality, level)
         except struct.error as error:
             what = "its TIFF would be larger than the 4 GB that the format can hold"
             raise OutputError(what, "Choose --format png.") from error
@@ -69,7 +70,9 @@ def check_rows(format: str, *, alpha: bool = False) -> None:
         libvips()
 
 
-def _by_libvips(rows: StoredRows, file: BinaryIO, format: str, head: bytes, quality: int) -> None:
+def _by_libvips(
+    rows: StoredRows, file: BinaryIO, format: str, head: bytes, quality: int, level: int
+) -> None:
     vips = libvips()
     reader, writer = _Reader(rows), _Writer(file, format, head)
     source, target = vips.SourceCustom(), vips.TargetCustom()
@@ -78,7 +81,7 @@ def _by_libvips(rows: StoredRows, file: BinaryIO, format: str, head: bytes, qual
     target.on_write(writer.write)
     options: dict[str, Any]
     if format == "PNG":
-        options = {"compression": LEVEL, "filter": "all"}
+        options = {"compression": level, "filter": "all"}
     else:
         options = {"Q": quality, "subsample_mode": "off"}
     try:

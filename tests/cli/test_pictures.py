@@ -69,6 +69,25 @@ def test_formats_of_restored_pictures(small: Path, irn: Irn, tmp_path: Path, tin
     assert (tmp_path / "low.jpg").stat().st_size < (tmp_path / "a.restored.jpg").stat().st_size
 
 
+@pytest.mark.parametrize("form", ["png", "tiff", "webp"])
+def test_compress_changes_the_bytes_and_no_pixel(
+    form: str, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png", 300, 200)
+    words = ("--model", tiny_model, "--format", form, "--compress")
+    sizes = []
+    for level in (0, 9):
+        down = ("downscale", "a.png", "-o", f"s{level}/", *words, level, "--on-existing", "resume")
+        assert irn(*down).lines and not irn(*down).lines
+        assert irn("upscale", f"s{level}/a.x4.{form}", "-o", f"r{level}.{form}", *words, level).status == 0
+        paths = [tmp_path / f"s{level}/a.x4.{form}", tmp_path / f"r{level}.{form}"]
+        sizes.append([path.stat().st_size for path in paths])
+        if level:
+            quick = [tmp_path / f"s0/a.x4.{form}", tmp_path / f"r0.{form}"]
+            assert all(map(np.array_equal, map(pixels, paths), map(pixels, quick)))
+    assert sizes[1][1] < sizes[0][1] and sizes[1] != sizes[0]
+
+
 def test_a_folder_with_a_broken_picture_there_and_back(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     for i in range(9):
         save(tmp_path / f"in/{i}.{'jpg' if i % 2 else 'png'}", 20 + i, 15)
