@@ -262,7 +262,9 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(TARGETS[name][1]()):
             (folder / f"seed-{number}").write_bytes(seed)
-        limits = [f"-max_total_time={options.seconds}", "-timeout=120", "-rss_limit_mb=3000", "-max_len=20000"]
+        # Two minutes for a file: a busy machine is no find.
+        limits = [f"-max_total_time={options.seconds}", "-timeout=120", "-rss_limit_mb=3000"]
+        limits.append("-max_len=20000")
         artifacts = f"-artifact_prefix={options.corpus}/{name}-"
         argv = [sys.executable, __file__, CHILD, name, *limits, artifacts, str(folder)]
         status = subprocess.run(argv, check=False).returncode
