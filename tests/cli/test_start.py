@@ -51,3 +51,14 @@ def test_every_option_has_a_help_text(command: str, irn: Irn) -> None:
     for line, following in zip(options, [*options[1:], ""], strict=True):
         if line.startswith("  -"):
             assert len(line.split("  ")) > 2 or following.startswith("      "), line
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "report", "bench"])
+@pytest.mark.parametrize("option", ["-q", "--quiet", "-v", "--verbose", "--debug", "--log-file=log"])
+def test_every_command_takes_the_options_of_speaking_at_both_places(
+    option: str, command: str, irn: Irn
+) -> None:
+    words = command.split()
+    for line in ([option, *words, "--help"], [*words, option, "--help"]):
+        assert irn(*line).status == 0, line
+    assert irn(*words, "--nonsense", "--help").status == 2  # so what is not known is not passed over
