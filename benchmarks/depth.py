@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from table import renew
+from table import measured
 
 TOP = Path(__file__).resolve().parents[1]
 RESULT = Path("benchmarks/results/depth.json")
@@ -102,12 +102,7 @@ def table(record: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str], top: Path = TOP) -> int:
-    words = list(arguments)
-    if words and not words[0].startswith("-"):
-        record = measure(Path(words.pop(0)))
-        (top / RESULT).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    text = table(json.loads((top / RESULT).read_text("utf-8")))
-    return renew(words, {top / "docs" / "howto.md": text}, BEGIN, END)
+    return measured(arguments, measure, table, top / RESULT, top / "docs" / "howto.md", (BEGIN, END))
 
 
 if __name__ == "__main__":

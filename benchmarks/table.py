@@ -9,9 +9,11 @@ Nothing is computed here.
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from irncli.evaluation.scores import Figures, Quality, Scores
 
@@ -115,6 +117,22 @@ def renew(arguments: Sequence[str], texts: dict[Path, str], begin: str, end: str
         elif not arguments:
             path.write_text(after, "utf-8")
     return status
+
+
+def measured(
+    arguments: Sequence[str],
+    measure: Callable[[Path], dict[str, Any]],
+    draw: Callable[[dict[str, Any]], str],
+    result: Path,
+    page: Path,
+    markers: tuple[str, str],
+) -> int:
+    """The whole of a small script: a FOLDER is measured and kept, then the page is filled or compared."""
+    words = list(arguments)
+    if words and not words[0].startswith("-"):
+        result.write_text(json.dumps(measure(Path(words.pop(0))), indent=1) + "\n", "utf-8")
+    text = draw(json.loads(result.read_text("utf-8")))
+    return renew(words, {page: text}, *markers)
 
 
 def main(arguments: Sequence[str], top: Path = TOP) -> int:

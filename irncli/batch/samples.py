@@ -61,14 +61,7 @@ class SamplesOf(Upscale):
         return data, (record, scale, restored.depth), told
 
     def _encoded(self, picture: Picture, record: RestoredRecord) -> tuple[bytes, tuple[str, ...]]:
-        return encode(
-            picture,
-            self.format.pillow,
-            text=record.to_json(),
-            text_kind="record",
-            strip=self.strip,
-            quality=self._quality,
-        )
+        return encode(picture, self.format.pillow, text=record.to_json(), **self._encoding)
 
     def write(self, job: Job, computed: Any) -> Result:
         data, (record, scale, depth), notes = computed

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import irncli
 from irncli.batch.budget import Budget, folder_of, on_disk
@@ -201,6 +201,12 @@ class Upscale:
     def _quality(self) -> int:
         return QUALITY if self.quality is None else self.quality
 
+    @property
+    def _encoding(self) -> dict[str, Any]:
+        """How every file of the run is written."""
+        kind = {"text_kind": "record", "strip": self.strip}
+        return kind | {"quality": self._quality, "compress": self.compress}
+
     def current(self, job: Job) -> bool:
         if self.outputs.on_existing != "resume":
             return False
@@ -280,10 +286,7 @@ class Upscale:
             restored,
             self.format.pillow,
             text=record.to_json(),
-            text_kind="record",
-            strip=self.strip,
-            quality=self._quality,
-            compress=self.compress,
+            **self._encoding,
         )
         if not self.outputs.put(job, data):
             return Result(skipped=True)

@@ -175,6 +175,11 @@ def test_statistics_are_those_of_the_samples(small: Path, irn: Irn, tmp_path: Pa
     assert plain.lines == [name.replace("s/", "t/") for name in names[:3]]
     for name in names[:3]:
         assert (tmp_path / name).read_bytes() == (tmp_path / name.replace("s/", "t/")).read_bytes()
+    irn(*words[:-1], "u/", "--statistics", "--compress", 0)
+    for name in names:
+        loose = tmp_path / name.replace("s/", "u/")
+        assert loose.stat().st_size > (tmp_path / name).stat().st_size
+        assert np.array_equal(pixels(loose), pixels(tmp_path / name))
     for name, kind in zip(names[3:], ("mean", "deviation"), strict=True):
         options = json.loads(irn("info", name, "--json").out)["record"]["options"]
         assert options["statistic"] == kind and options["samples"] == 3
