@@ -77,7 +77,8 @@ def steps_for(recipe: Recipe, pixels: float) -> int:
 
 def seconds_per_megapixel(weights: Path, pool: Pool, device: str) -> float:
     """Both ways by the path that users run: the best of a few passes over one picture."""
-    rescaler = Rescaler(str(weights), device=device)
+    # On as many threads as the training has: a row names them, and the next one would have others.
+    rescaler = Rescaler(str(weights), device=device, threads=torch.get_num_threads())
     picture = pool.picture(0).cpu().numpy()
     best = float("inf")
     for _ in range(PASSES + 1):
