@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from table import measured
+from table import means, measured
 
 TOP = Path(__file__).resolve().parents[1]
 RESULT = Path("benchmarks/results/depth.json")
@@ -69,21 +69,10 @@ def measure(folder: Path) -> dict[str, Any]:
     return {"set": folder.name, "rows": rows}
 
 
-def means(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, int], dict[str, float]]:
-    """By model and depth, in the order of the rows."""
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["model"], row["depth"]), []).append(row)
-    return {
-        key: {name: sum(row[name] for row in group) / len(group) for name in MEANS}
-        for key, group in groups.items()
-    }
-
-
 def table(record: dict[str, Any]) -> str:
     """Markdown: one row for each model and depth."""
     lines = [COLUMNS, tuple("---" if i == 0 else "---:" for i in range(len(COLUMNS)))]
-    found = means(record["rows"])
+    found = means(record["rows"], "depth", MEANS)
     for (model, depth), mean in found.items():
         gain = mean["psnr_y"] - found[model, 8]["psnr_y"]
         lines.append(

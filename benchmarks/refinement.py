@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from table import measured
+from table import means, measured
 
 TOP = Path(__file__).resolve().parents[1]
 RESULT = Path("benchmarks/results/refinement.json")
@@ -70,21 +70,10 @@ def measure(folder: Path) -> dict[str, Any]:
     return {"set": folder.name, "cpu": cpu_model(), "torch": torch.__version__, "rows": rows}
 
 
-def means(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, int], dict[str, float]]:
-    """By model and steps, in the order of the rows."""
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["model"], row["steps"]), []).append(row)
-    return {
-        key: {name: sum(row[name] for row in group) / len(group) for name in MEANS}
-        for key, group in groups.items()
-    }
-
-
 def table(record: dict[str, Any]) -> str:
     """Markdown: one row for each model and number of steps."""
     lines = [COLUMNS, tuple("---" if i == 0 else "---:" for i in range(len(COLUMNS)))]
-    found = means(record["rows"])
+    found = means(record["rows"], "steps", MEANS)
     for (model, steps), mean in found.items():
         plain = found[model, 0]
         gain = mean["psnr_y"] - plain["psnr_y"]

@@ -119,6 +119,19 @@ def renew(arguments: Sequence[str], texts: dict[Path, str], begin: str, end: str
     return status
 
 
+def means(
+    rows: Sequence[dict[str, Any]], by: str, names: Sequence[str]
+) -> dict[tuple[str, int], dict[str, float]]:
+    """Of the named figures, by model and what is asked about, in the order of the rows."""
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["model"], row[by]), []).append(row)
+    return {
+        key: {name: sum(row[name] for row in group) / len(group) for name in names}
+        for key, group in groups.items()
+    }
+
+
 def measured(
     arguments: Sequence[str],
     measure: Callable[[Path], dict[str, Any]],

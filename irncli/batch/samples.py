@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from irncli.batch.plan import Job
 from irncli.batch.run import Result
-from irncli.batch.work import Upscale
+from irncli.batch.work import Upscale, told_of
 from irncli.images.depth import top_of
 from irncli.images.encode import encode
 from irncli.images.files import Loaded
@@ -67,13 +67,7 @@ class SamplesOf(Upscale):
         data, (record, scale, depth), notes = computed
         if not self.outputs.put(job, *data):
             return Result(skipped=True)
-        details = {
-            "width": record.width,
-            "height": record.height,
-            "scale": scale,
-            "model": record.model,
-            "identity": record.identity,
-            "tau": record.tau,
+        details = told_of(record, scale) | {
             "samples": self.count,
             "depth": depth,
             "bytes": sum(map(len, data)),

@@ -290,13 +290,7 @@ class Upscale:
         )
         if not self.outputs.put(job, data):
             return Result(skipped=True)
-        details = {
-            "width": record.width,
-            "height": record.height,
-            "scale": scale,
-            "model": record.model,
-            "identity": record.identity,
-            "tau": record.tau,
+        details = told_of(record, scale) | {
             "seed": record.seed,
             "depth": restored.depth,
             "bytes": self.outputs.size(job, data),
@@ -330,6 +324,18 @@ class Upscale:
             what = f"made by {manifest.model} ({manifest.identity[:12]}), which is not installed"
             raise ModelError(what, "Update irn, or give its weight file: --model FILE.")
         return self.models.get(name), manifest, pixels, notes
+
+
+def told_of(record: RestoredRecord, scale: int) -> dict[str, Any]:
+    """What a result says of any restored picture, however many of them there are."""
+    return {
+        "width": record.width,
+        "height": record.height,
+        "scale": scale,
+        "model": record.model,
+        "identity": record.identity,
+        "tau": record.tau,
+    }
 
 
 def record_of(
