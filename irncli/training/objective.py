@@ -79,10 +79,15 @@ def bicubic_guide(padded: Tensor, scale: int) -> Tensor:
     return fn.conv2d(x, columns, stride=(1, scale), groups=LOW)
 
 
+def luma_of(x: Tensor) -> Tensor:
+    """N 3 H W -> N 1 H W, BT.601 of full range."""
+    red, green, blue = x.chunk(3, 1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+
+
 def to_grey(x: Tensor) -> Tensor:
     """N 3 H W -> three equal channels of BT.601 luma."""
-    red, green, blue = x.chunk(3, 1)
-    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).expand_as(x)
+    return luma_of(x).expand_as(x)
 
 
 def total_of(x: Tensor, sums: bool) -> Tensor:
@@ -166,6 +171,8 @@ def objective(
         count = math.ceil(loss.cycle_share * len(hr))
         again, _ = network(straight_through(restored[:count]))
         total = total + loss.cycle_weight * distance(again - first[:count], "l2", loss.sums)
+    if loss.luma_weight:
+        total = total + loss.luma_weight * distance(luma_of(restored - hr), loss.hr, loss.sums)
     hr_term = distance(restored - hr, loss.hr, loss.sums)
     return total + loss.hr_weight * hr_term, hr_term.detach(), error.detach().square().mean()
 

@@ -85,6 +85,7 @@ def test_a_grey_patch_has_one_small_plane():
         {"z_weight": 1.0},
         {"clip_guide": False},
         {"cycle_weight": 1.0},
+        {"luma_weight": 1.0},
         {"guide": "l1"},
         {"guide": "charbonnier"},
         {"hr": "l2"},
@@ -108,6 +109,18 @@ def test_the_cycle_is_from_the_first_small_picture_to_that_of_the_restored_one()
     for share, expected in ((1.0, drift.mean()), (0.25, drift[0])):
         cycled = parts(replace(PLAIN, cycle_weight=2.0, cycle_share=share), SEEN)[0]
         torch.testing.assert_close(cycled - plain, 2 * expected, rtol=1e-3, atol=1e-6)
+
+
+def test_luma_counts_beside_the_colours():
+    network = a_network()
+    hr = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        error = network.inverse(quantise(network(hr)[0]), torch.zeros(2, 9, 8, 8)) - hr
+    luma = (error * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)
+    for form, expected in (("l1", luma.abs().mean()), ("l2", luma.square().mean())):
+        plain, weighed = (parts(replace(PLAIN, hr=form, luma_weight=w), SEEN) for w in (0.0, 3.0))
+        torch.testing.assert_close(weighed[0] - plain[0], 3 * expected, rtol=1e-3, atol=1e-6)
+        assert weighed[1] == plain[1]
 
 
 def test_a_cycle_is_learnt():
