@@ -25,8 +25,8 @@ class LossConfig:
     hr_weight: float = 1.0
     """Near the end an ``l2`` is 30 times smaller than an ``l1``: this keeps it beside the other terms."""
     luma_weight: float = 0.0
-    """Weight on the same distance in BT.601 luma alone, beside all three colours: the eye sees detail there, and
-    the published figures are of luma."""
+    """Weight on the same distance in BT.601 luma alone, beside the three colours: the eye sees detail there,
+    and the published figures are of luma."""
     guide: str = "l2"
     """Form of the term that holds the small picture to bicubic: ``l2``, ``l1`` or ``charbonnier``."""
     guide_weight: float = 1.0
