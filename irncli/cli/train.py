@@ -53,7 +53,11 @@ Cache = Annotated[
 ]
 Resume = Annotated[
     str | None,
-    typer.Option("--resume", metavar="FILE", help="Go on from a checkpoint, or begin anew at given weights."),
+    typer.Option(
+        "--resume",
+        metavar="FILE",
+        help="Go on from a checkpoint, or begin anew at weights: a smaller scale's are the last levels.",
+    ),
 ]
 Seed = Annotated[
     int | None,
@@ -177,7 +181,12 @@ def take_up(out: Output, trainer: Trainer, path: Path) -> None:
     plain = path.suffix == ".safetensors" and not is_ours(read_header(path))
     state = read_tensors(path) if plain else {}
     if not plain or any(key.startswith("operations.") for key in state):
-        state = load_weights(str(path)).network.state_dict()
+        network = load_weights(str(path)).network
+        if network.scale < trainer.recipe.network.scale:
+            trainer.grow_from(network, path.name)
+            out.say(f"begins with the weights of {path} as its last levels, with a new schedule")
+            return
+        state = network.state_dict()
     trainer.start_from(state, path.name)
     out.say(f"begins at the weights of {path}, with a new schedule")
 

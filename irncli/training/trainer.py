@@ -18,6 +18,7 @@ from irncli.nn.network import InvertibleRescaler
 from irncli.training.batches import Batch, draw
 from irncli.training.checkpoint import load_checkpoint, save_checkpoint
 from irncli.training.data import Pool
+from irncli.training.growing import grow
 from irncli.training.objective import Objective
 from irncli.training.optimiser import make_optimisers, rate_at
 from irncli.training.options import RunConfig
@@ -160,6 +161,20 @@ class Trainer:
             raise TrainingError(
                 f"{source}: made for another network than recipe {self.recipe.name}", "Use its own recipe."
             ) from error
+        self.started_from = source
+
+    def grow_from(self, trained: InvertibleRescaler, source: str) -> None:
+        """Begin a new schedule with the levels of a smaller network as the last ones of this.
+
+        Raise TrainingError if they are not.
+        """
+        try:
+            grow(self.network, trained)
+        except ValueError as error:
+            raise TrainingError(
+                f"{source}: made for another network than recipe {self.recipe.name}", "Use its own recipe."
+            ) from error
+        self.ema.load_state_dict(self.network.state_dict())
         self.started_from = source
 
     def one_step(self) -> Tensor:
