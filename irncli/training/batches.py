@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from irncli.training.crops import cut_crops, plan_crops, to_device
@@ -13,6 +14,7 @@ from irncli.training.objective import Batch, bicubic_guide, guide_margin, to_gre
 from irncli.training.precision import exact
 from irncli.training.ranks import ALONE, Ranks
 from irncli.training.recipe import Recipe
+from irncli.training.resizing import Resizing, plan_sizes, resized, resizing_of
 
 __all__ = ["Batch", "draw"]
 
@@ -43,6 +45,10 @@ def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, r
     padded = torch.where(grey.view(-1, 1, 1, 1), to_grey(padded), padded)
     with exact():
         guide = bicubic_guide(padded, scale)
+    hr, resizing = padded[..., margin:-margin, margin:-margin], None
+    if recipe.any_scale.share:
+        sizes = plan_sizes(phase.batch, phase.patch, scale, recipe.any_scale, rng)[mine]
+        hr, guide, resizing = _originals(hr, guide, sizes, scale)
 
     generator = torch.Generator(device)
     generator.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
@@ -57,4 +63,17 @@ def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, r
     if phase.loss.z == "measured":
         drawn_tau = rng.uniform(*TAU, phase.batch) * (rng.random(phase.batch) < phase.loss.z_share)
         tau = to_device(drawn_tau.astype(np.float32)[mine], device)
-    return Batch(padded[..., margin:-margin, margin:-margin], guide, grey, noise, latent, tau)
+    return Batch(hr, guide, grey, noise, latent, tau, resizing)
+
+
+def _originals(
+    hr: Tensor, guide: Tensor, sizes: NDArray[np.int64], scale: int
+) -> tuple[Tensor, Tensor, Resizing]:
+    """Of the patches what is theirs by size, the guides of those of another scale, and their resizing."""
+    patch, device = hr.shape[-1], hr.device
+    resizing, (rows, columns) = resizing_of(sizes, patch, scale)
+    resizing = resizing.to(device)
+    bicubic = to_device(rows.numpy(), device), to_device(columns.numpy(), device)
+    hr = torch.where(resizing.weight > 0, hr, 0)
+    own = to_device((sizes == patch).all(1), device).view(-1, 1, 1, 1)
+    return hr, torch.where(own, guide, resized(hr, bicubic)), resizing

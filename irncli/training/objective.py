@@ -16,6 +16,7 @@ from irncli.nn.coupling import LOW
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import straight_through
 from irncli.training.recipe import LossConfig
+from irncli.training.resizing import Resizing
 
 CHARBONNIER = 1e-3
 
@@ -37,6 +38,8 @@ class Batch:
     tau: Tensor | None = None
     """N: by how much each patch's latent is drawn from the encoded ones' statistics, 0 for zeros. None: the
     latent is taken as it is."""
+    resizing: Resizing | None = None
+    """With patches of any scale: ``hr`` holds their originals, each in its top left corner, 0 beside it."""
 
     def laid_out(self, layout: torch.memory_format) -> Batch:
         """The same with the picture's samples in another order in memory."""
@@ -95,15 +98,17 @@ def total_of(x: Tensor, sums: bool) -> Tensor:
     return x.sum() / x.shape[0] if sums else x.mean()
 
 
-def distance(error: Tensor, form: str, sums: bool = False) -> Tensor:
-    """A loss of one of the recipe's forms."""
+def distance(error: Tensor, form: str, sums: bool = False, weight: Tensor | None = None) -> Tensor:
+    """A loss of one of the recipe's forms; ``weight`` of each pixel, N 1 H W."""
     if form == "l1":
-        return total_of(error.abs(), sums)
-    if form == "l2":
-        return total_of(error.square(), sums)
-    if form == "charbonnier":
-        return total_of((error.square() + CHARBONNIER**2).sqrt(), sums)
-    raise ValueError(f"unknown form of a loss: {form!r}")
+        each = error.abs()
+    elif form == "l2":
+        each = error.square()
+    elif form == "charbonnier":
+        each = (error.square() + CHARBONNIER**2).sqrt()
+    else:
+        raise ValueError(f"unknown form of a loss: {form!r}")
+    return total_of(each if weight is None else each * weight, sums)
 
 
 def tint(error: Tensor) -> Tensor:
@@ -136,15 +141,16 @@ def objective(
     loss: LossConfig,
     latent: Tensor | None = None,
     tau: Tensor | None = None,
+    resizing: Resizing | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loss, its HR term and the mean squared distance of the small picture to the guide.
 
     ``hr`` N 3 H W; ``guide`` N 3 H/s W/s; ``grey`` N bool; ``noise`` like the guide and ``latent``
     N 3(s^2-1) H/s W/s standard normal. Without a latent the picture is restored from z = 0; with ``tau``, N,
     from tau * (mean + deviation * latent) of the encoded latents of this batch. The HR term is given without
-    its weight.
+    its weight. ``resizing``: ``hr`` is what it enlarges, and the restored picture what it makes small again.
     """
-    lr, z = network(hr)
+    lr, z = network(resizing.enlarge(hr) if resizing else hr)
     lr = torch.where(grey.view(-1, 1, 1, 1), lr.mean(1, keepdim=True), lr)
     target = guide.clamp(0, 1) if loss.clip_guide else guide
     error = lr - target
@@ -167,13 +173,17 @@ def objective(
     elif tau is not None:
         latent = drawn_like(z.detach(), latent, tau)
     restored = network.inverse(small, latent)
+    if resizing:
+        restored = resizing.shrink(restored)
+    weight = resizing.weight if resizing else None
     if loss.cycle_weight:
         count = math.ceil(loss.cycle_share * len(hr))
-        again, _ = network(straight_through(restored[:count]))
+        made = straight_through(restored[:count])
+        again, _ = network(resizing.first(count).enlarge(made) if resizing else made)
         total = total + loss.cycle_weight * distance(again - first[:count], "l2", loss.sums)
     if loss.luma_weight:
-        total = total + loss.luma_weight * distance(luma_of(restored - hr), loss.hr, loss.sums)
-    hr_term = distance(restored - hr, loss.hr, loss.sums)
+        total = total + loss.luma_weight * distance(luma_of(restored - hr), loss.hr, loss.sums, weight)
+    hr_term = distance(restored - hr, loss.hr, loss.sums, weight)
     return total + loss.hr_weight * hr_term, hr_term.detach(), error.detach().square().mean()
 
 
@@ -186,4 +196,4 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, loss: LossConfig) -> tuple[Tensor, Tensor, Tensor]:
         b = batch
-        return objective(self.network, b.hr, b.guide, b.grey, b.noise, loss, b.latent, b.tau)
+        return objective(self.network, b.hr, b.guide, b.grey, b.noise, loss, b.latent, b.tau, b.resizing)

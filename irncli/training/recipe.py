@@ -13,6 +13,8 @@ from irncli.errors import TrainingError
 from irncli.nn.network import NetworkConfig
 
 FORMS = ("l1", "charbonnier", "l2")
+LEAST_SITES = 12
+"""Pixels of the small picture a side, with patches of any scale: a file's smaller ones are padded."""
 LATENTS = ("zero", "sampled", "measured")
 
 
@@ -66,6 +68,21 @@ class LossConfig:
         for name in ("z_share", "cycle_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"loss.{name} must lie in 0..1")
+
+
+@dataclass(frozen=True)
+class AnyScaleConfig:
+    """Patches that are resampled before the network and after it, as for ``--scale 2.5`` or ``--size``."""
+
+    share: float = 0.0
+    """Of the patches; the others keep the network's own scale."""
+    asymmetric: float = 0.3
+    """Share of these whose rows and columns have a scale of their own each."""
+
+    def __post_init__(self) -> None:
+        for name in ("share", "asymmetric"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"any_scale.{name} must lie in 0..1")
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,7 @@ class Recipe:
     """Patches that get rectangles of plain colour."""
     fp32_from: float = 1.0
     """Share of the run after which the subnets leave bfloat16."""
+    any_scale: AnyScaleConfig = field(default_factory=AnyScaleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     stages: tuple[Stage, ...] = ()
@@ -148,8 +166,9 @@ class Recipe:
             raise ValueError("stages must begin one after the other, above 0 and below 1")
         scale = self.network.scale
         for phase in self.phases():
-            if phase.patch % scale or phase.patch < 8 * scale:
-                raise ValueError(f"patch must be a multiple of {scale}, at least {8 * scale}")
+            least = LEAST_SITES if self.any_scale.share else 8
+            if phase.patch % scale or phase.patch < least * scale:
+                raise ValueError(f"patch must be a multiple of {scale}, at least {least * scale}")
             if self.steps < 1 or phase.batch < 1:
                 raise ValueError("steps and batch must be at least 1")
 
@@ -206,7 +225,13 @@ def parse_recipe(text: str) -> Recipe:
 def recipe_from(record: dict[str, Any]) -> Recipe:
     """A recipe's tables, from TOML or from a checkpoint's record; what they leave out is the default."""
     record = dict(record)
-    for key, cls in (("network", NetworkConfig), ("loss", LossConfig), ("optimiser", OptimiserConfig)):
+    tables = {
+        "network": NetworkConfig,
+        "any_scale": AnyScaleConfig,
+        "loss": LossConfig,
+        "optimiser": OptimiserConfig,
+    }
+    for key, cls in tables.items():
         if isinstance(record.get(key), dict):
             record[key] = _table(cls, record[key], f"{key}.")
     stages = record.get("stages", ())
