@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
@@ -20,6 +22,19 @@ class MixingStep(nn.Module):
         weight = torch.eye(factor * factor)
         weight[0] = 1.0 / (factor * factor)
         self.weight = nn.Parameter(weight)
+
+    @torch.no_grad()
+    def begin_with_cosines(self) -> None:
+        """Begin at the cosine transform, of which Haar's is the case of two: band 0 is the box mean here too.
+
+        What a picture is restored to from its small picture alone is then each cell's mean, and not one
+        bright pixel in each.
+        """
+        s = self.factor
+        angle = torch.arange(s, dtype=torch.float64)[:, None] * (torch.arange(s) + 0.5) * (math.pi / s)
+        cosines = torch.cos(angle) * math.sqrt(2 / s)
+        cosines[0] = math.sqrt(1 / s)
+        self.weight.copy_(torch.kron(cosines, cosines) / s)
 
     def mix(self, cells: Tensor, matrix: Tensor) -> Tensor:
         """``... j`` sub-pixels -> ``... k`` bands."""

@@ -150,6 +150,9 @@ class Recipe:
     """Patches that get rectangles of plain colour."""
     fp32_from: float = 1.0
     """Share of the run after which the subnets leave bfloat16."""
+    cosines: bool = False
+    """Begin the learnable downsampling (``matrix``) at the cosine transform. The paper's start keeps raw
+    pixels beside the mean, and from ``z = 0`` all but one pixel of a cell would be restored as black."""
     any_scale: AnyScaleConfig = field(default_factory=AnyScaleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
@@ -164,6 +167,8 @@ class Recipe:
         begins = [stage.begin for stage in self.stages]
         if begins != sorted(set(begins)) or any(not 0 < begin < 1 for begin in begins):
             raise ValueError("stages must begin one after the other, above 0 and below 1")
+        if self.cosines and self.network.downsampling != "matrix":
+            raise ValueError("cosines begin a network whose downsampling is matrix")
         scale = self.network.scale
         for phase in self.phases():
             least = LEAST_SITES if self.any_scale.share else 8

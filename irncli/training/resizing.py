@@ -2,8 +2,9 @@
 
 A patch that the network sees at P pixels a side comes from an original of H x W, each between half of P and
 P: it fills the top left corner of P x P samples, and matrices of P x P take it to the network's size and
-back. So every patch has a scale and a phase of its own, and all have one shape, for which a step is compiled once.
-The weights are those of the files' own resampling; an original is a whole picture there, its edges repeated.
+back. So every patch has a scale and a phase of its own, and all have one shape, for which a step is compiled
+once. The weights are those of the files' own resampling; an original is a whole picture there, its edges
+repeated.
 """
 
 from __future__ import annotations

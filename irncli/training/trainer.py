@@ -39,7 +39,11 @@ class Trainer:
         self.valid_pool = valid.to(run.device) if valid else None
         self.seed = run.seed or 0
         torch.manual_seed(self.seed)
-        self.network = InvertibleRescaler(recipe.network).to(run.device)
+        self.network = InvertibleRescaler(recipe.network)
+        if recipe.cosines:
+            for step in self.network.down:
+                step.begin_with_cosines()  # type: ignore[operator]
+        self.network.to(run.device)
         # channels_last is what makes bfloat16 fast; in float32 its CPU kernels are the less exact ones
         # (2e-5 in a gradient), so a recipe that is float32 throughout, the paper's, goes without.
         self.layout = torch.channels_last if recipe.fp32_from > 0 else torch.contiguous_format

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from networks import TINY, randomise, relatives
 
 from irncli.nn.couplings import COUPLINGS
-from irncli.nn.haar import bands, corners
+from irncli.nn.haar import HaarStep, bands, corners
+from irncli.nn.mixing import MixingStep
 from irncli.nn.network import InvertibleRescaler, NetworkConfig, paper_config
 from irncli.nn.subnets import SUBNETS
 
@@ -66,6 +67,20 @@ def test_a_fresh_network_is_the_haar_pyramid(scale: int) -> None:
             plain = step(plain)
     assert torch.equal(torch.cat((lr, z), 1), plain)
     assert torch.allclose(lr, torch.nn.functional.avg_pool2d(x, scale), atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_cosines_restore_the_means_alone_and_are_haars_at_two(factor: int) -> None:
+    step = MixingStep(factor).double()
+    step.begin_with_cosines()
+    x = torch.rand(1, 3, 4 * factor, 3 * factor, dtype=torch.float64)
+    y = step(x)
+    means = torch.nn.functional.avg_pool2d(x, factor)
+    assert torch.allclose(y[:, :3], means) and torch.allclose(step.inverse(y), x)
+    plain = step.inverse(torch.cat((means, torch.zeros_like(y[:, 3:])), 1))
+    assert torch.allclose(plain, means.repeat_interleave(factor, 2).repeat_interleave(factor, 3))
+    if factor == 2:
+        assert torch.allclose(y, HaarStep()(x))
 
 
 def test_haar_by_hand() -> None:

@@ -342,9 +342,21 @@ def test_a_run_that_cannot_be_is_refused(options, tmp_path):
         RunConfig(tmp_path, **options)
 
 
+def test_a_learnable_step_begins_with_cosines_if_asked_to(pictures, tmp_path):
+    network = replace(RECIPE.network, downsampling="matrix")
+    weights = [
+        trainer(pictures, tmp_path, replace(RECIPE, network=network, cosines=on)).network.down[0].weight
+        for on in (False, True)
+    ]
+    assert torch.equal(weights[0][1:], torch.eye(4)[1:])
+    assert torch.allclose(weights[1].abs(), torch.full((4, 4), 0.25))
+    with pytest.raises(ValueError, match="matrix"):
+        replace(RECIPE, cosines=True)
+
+
 def test_every_shipped_recipe_is_whole_and_names_its_data():
     names = shipped_recipes()
-    assert {"irn-x4", "irn-x2", "paper-x4", "paper-x2"} <= set(names)
+    assert {"irn-x2", "irn-x3", "irn-x4", "irn-x4-any", "irn-x8", "paper-x4", "paper-x2"} <= set(names)
     for name in names:
         recipe = load_recipe(name)
         assert recipe.name == name and recipe.data
