@@ -91,6 +91,7 @@ def _weights(path: Path) -> dict[str, Any]:
 
     from irncli.pretrained.catalogue import FILE_SUFFIXES
     from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header
+    from irncli.pretrained.packing import parameters
 
     if path.suffix not in FILE_SUFFIXES:
         raise InputError("is neither a picture nor a weight file", "irn info reads those.")
@@ -100,10 +101,9 @@ def _weights(path: Path) -> dict[str, Any]:
         arrays = read_arrays(path)
         identity = checked_identity(path, header, arrays)
         texts = {k: v for k, v in header.items() if k not in ("config", "latent", "identity")}
-        parameters = sum(int(array.size) for array in arrays.values())
         return facts | {
             "identity": identity,
-            "parameters": parameters,
+            "parameters": parameters(arrays),
             "config": json.loads(header["config"]),
             **texts,
         }

@@ -242,11 +242,14 @@ def scale_fraction(word: str | None) -> Fraction | None:
 
 
 def fit_from(wish: Wish, model: str | None) -> Fit:
-    """The wish with the model that was named. Raise UsageError for a whole scale that is not the model's."""
-    from irncli.batch.fit import Fit
-    from irncli.pretrained.catalogue import resolve, scale_of
+    """The wish with the model that was named.
 
-    if model is not None and wish.scale is not None and wish.scale.denominator == 1:
+    Raise UsageError for a whole scale that other weights are for; a scale that none are for is any model's.
+    """
+    from irncli.batch.fit import Fit
+    from irncli.pretrained.catalogue import entries, resolve, scale_of
+
+    if model is not None and wish.scale is not None and wish.scale in {e.scale for e in entries()}:
         model_from(int(wish.scale), model)
     fit = Fit(wish, model)
     if fit.alone is not None:

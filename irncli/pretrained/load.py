@@ -29,6 +29,7 @@ from irncli.pretrained.identity import (
     read_arrays,
     read_header,
 )
+from irncli.pretrained.packing import packed, unpacked
 from irncli.pretrained.public import read_public
 from irncli.pretrained.published import git_blob, published_as
 
@@ -125,9 +126,9 @@ def load_weights(name_or_path: str) -> Weights:
         tau, dtype = float(header["tau"]), header["dtype"]
         if dtype not in PRECISIONS or not 0 <= tau <= MAX_TAU:
             raise ValueError("unknown precision or temperature")
+        state = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in unpacked(arrays).items()}
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: {error}", "It needs a newer irn, or was not made by irn.") from error
-    state = {k: torch.from_numpy(np.ascontiguousarray(v)).float() for k, v in arrays.items()}
     entry = find(name_or_path)
     return Weights(
         network=_build(config, state, path),
@@ -193,15 +194,20 @@ def save_weights(
     """Write a weight file whole and return its identity.
 
     ``record`` holds the header's texts; tau 0, precision fp32 and grey false unless it says otherwise.
+    ``dtype`` is what the numbers are stored in; int8 stands for :mod:`irncli.pretrained.packing`.
     Raise OutputError if it cannot be written.
     """
     latent = latent or Latent.standard(network.config.latent_channels)
-    tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in network.state_dict().items()}
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    if dtype == torch.int8:
+        arrays = packed({k: v.float().numpy() for k, v in state.items()})
+    else:
+        arrays = {k: v.to(dtype).numpy() for k, v in state.items()}
     config, statistics = network.config.to_json(), latent.to_json()
-    identity = identity_of(config, statistics, {k: v.numpy() for k, v in tensors.items()})
+    identity = identity_of(config, statistics, arrays)
     header = {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": model_name(path.stem)} | record
     header |= {"format": FORMAT, "config": config, "latent": statistics, "identity": identity}
-    write_whole(path, save(tensors, header))
+    write_whole(path, save({k: torch.from_numpy(v) for k, v in arrays.items()}, header))
     return identity
 
 

@@ -137,6 +137,13 @@ def test_each_picture_of_a_folder_gets_the_network_that_fits_it(irn: Irn, tmp_pa
     assert len(again.lines) + len(list((tmp_path / "s").glob("*.max39.png"))) > 0
 
 
+def test_a_model_takes_every_scale_that_no_other_weights_are_for(irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", 60, 40)
+    assert irn("downscale", "a.png", "--scale", 3, "--model", "irn-x4").lines == ["a.x3.png"]
+    assert irn("upscale", "a.x3.png").lines == ["a.restored.png"]
+    assert "contradicts" in irn("downscale", "a.png", "--scale", 2, "--model", "irn-x4").error()
+
+
 def test_resume_makes_another_size_again(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "a.png", 60, 40)
     words = ("downscale", "a.png", "-o", "s.png", "--on-existing", "resume", "--model", tiny_model)

@@ -20,6 +20,7 @@ from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.pretrained import catalogue
 from irncli.pretrained.identity import checked_identity, identity_of, read_arrays, read_header
 from irncli.pretrained.load import Latent, import_public, load_weights, save_weights
+from irncli.pretrained.packing import parameters
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -42,6 +43,50 @@ def test_half_precision_files_load_as_float32(tmp_path: Path) -> None:
     loaded = irncli.load(str(tmp_path / "w.safetensors"))
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
     assert not loaded.training
+
+
+def test_eight_bits_are_half_the_bytes_and_nearly_the_same_network(tmp_path: Path) -> None:
+    network = randomise(InvertibleRescaler(TINY[4]), 1)
+    with torch.no_grad():
+        network.levels[0][0].F.out.weight[1] = 0
+    half, eight = tmp_path / "half.safetensors", tmp_path / "eight.safetensors"
+    save_weights(half, network, {}, dtype=torch.float16)
+    identity = save_weights(eight, network, {}, dtype=torch.int8)
+    assert sum(a.nbytes for a in read_arrays(eight).values()) < 0.7 * sum(
+        a.nbytes for a in read_arrays(half).values()
+    )
+    loaded = load_weights(str(eight))
+    assert loaded.identity == identity
+    for key, value in network.state_dict().items():
+        there = loaded.network.state_dict()[key]
+        most = value.abs().amax((1, 2, 3), keepdim=True) if value.dim() == 4 else torch.zeros(())
+        assert ((there - value).abs() <= most / 254 * 1.001).all()
+        assert there.dtype == torch.float32
+    assert save_weights(tmp_path / "again.safetensors", loaded.network, {}, dtype=torch.int8) == identity
+    assert parameters(read_arrays(eight)) == sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("change", ["missing", "short", "infinite", "half", "bias", "left over"])
+def test_eight_bits_without_their_scales_are_refused(change: str, tmp_path: Path) -> None:
+    path, key = tmp_path / "w.safetensors", "levels.0.0.F.out.weight"
+    save_weights(path, randomise(InvertibleRescaler(TINY[2]), 1), {}, dtype=torch.int8)
+    header, arrays = read_header(path), read_arrays(path)
+    if change == "missing":
+        del arrays[f"{key}.scale"]
+    elif change == "bias":
+        arrays["levels.0.0.F.out.bias"] = np.zeros(3, np.int8)
+        arrays["levels.0.0.F.out.bias.scale"] = np.ones(3, np.float32)
+    elif change == "left over":
+        arrays["levels.0.0.F.out.bias.scale"] = np.ones(3, np.float32)
+    else:
+        scale = arrays[f"{key}.scale"]
+        arrays[f"{key}.scale"] = {
+            "short": scale[:1], "infinite": scale * np.float32(np.inf), "half": scale.astype(np.float16)
+        }[change]  # fmt: skip
+    header["identity"] = identity_of(header["config"], header["latent"], arrays)
+    save_file({k: torch.from_numpy(v) for k, v in arrays.items()}, path, header)
+    with pytest.raises(ModelError):
+        load_weights(str(path))
 
 
 def test_identity_ignores_texts_and_follows_tensors_and_statistics(tmp_path: Path) -> None:
