@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from irncli.pretrained.catalogue import default_name, scale_of, trained_scales
 from irncli.sizes import Grid, Wish, network_scale
@@ -10,7 +11,7 @@ from irncli.sizes import Grid, Wish, network_scale
 
 @dataclass(frozen=True)
 class Fit:
-    """The wish of a run, and the model if one was named."""
+    """The wish of a run, and the model if one was named. What that comes to is found once a run."""
 
     wish: Wish
     model: str | None = None
@@ -18,22 +19,26 @@ class Fit:
     def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Grid]:
         """The model and the grid for an original of this size as stored. Raise InputError (Wish.grid)."""
         grid = self.wish.grid(width, height, turned=turned)
-        return self.model or default_name(network_scale(grid.steps, trained_scales())), grid
+        return self.model or default_name(network_scale(grid.steps, self._trained)), grid
 
-    @property
+    @cached_property
+    def _trained(self) -> list[int]:
+        return trained_scales()
+
+    @cached_property
     def alone(self) -> str | None:
         """The one model of every picture; None where that depends on the picture's size."""
         if self.model is None and self.wish.scale is not None:
-            return default_name(network_scale((self.wish.scale,), trained_scales()))
+            return default_name(network_scale((self.wish.scale,), self._trained))
         return self.model
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether the network's own grid is what was asked for."""
         scale, model = self.wish.scale, self.alone
         return scale is not None and model is not None and scale == scale_of(model)
 
-    @property
+    @cached_property
     def options(self) -> dict[str, str | int | float]:
         """For the manifest, where the network's scale does not say it."""
         return {} if self.whole else {"fit": self.wish.word}

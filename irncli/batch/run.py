@@ -60,6 +60,7 @@ class Report:
     interrupted: bool = False
     stopped: IrnError | None = None
     """Why no job could go on: the model or the device, not a picture."""
+    seconds: float = 0.0
 
     @property
     def status(self) -> int:
@@ -131,7 +132,7 @@ def run(
     """
     outcomes: list[Outcome] = []
     interrupted, stopped = False, None
-
+    begun = time.perf_counter()
     failed = threading.Event()
 
     def end(outcome: Outcome) -> None:
@@ -164,7 +165,7 @@ def run(
     finally:
         observer.close()
     untried = total - len({outcome.name for outcome in outcomes})
-    return Report(tuple(outcomes), untried, interrupted, stopped)
+    return Report(tuple(outcomes), untried, interrupted, stopped, time.perf_counter() - begun)
 
 
 def in_turn(work: Work, success: Literal["done", "planned"] = "done") -> Way:

@@ -9,6 +9,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column
 from rich.text import Text
 
+from irncli.cli.output import clock
+
 LONGEST_NAME = 34
 """Columns of a file's name: the rest of it gives way to the bar and the times, at 80 columns too."""
 
@@ -81,11 +83,5 @@ class _Left(ProgressColumn):
             return self._batch.render(task)
         expects, elapsed = task.fields["expects"], task.elapsed or 0.0
         if expects is None:
-            return Text(f"{_clock(elapsed)} so far")
-        return Text(f"{_clock(max(0.0, expects - elapsed))} left", style="progress.remaining")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+            return Text(f"{clock(elapsed)} so far")
+        return Text(f"{clock(max(0.0, expects - elapsed))} left", style="progress.remaining")

@@ -105,7 +105,7 @@ def downscale(
     from irncli.batch.survey import Headers
     from irncli.batch.work import Downscale
     from irncli.cli.inputs import given, write_stdout
-    from irncli.cli.planning import show_plan
+    from irncli.cli.planning import Asked, show_plan
     from irncli.cli.telling import Teller, conclude
 
     template = None if name is None else Template(name)
@@ -151,8 +151,8 @@ def downscale(
         headers=headers,
     )
     if dry_run:
-        current = work.current
-        return show_plan(out, plan, missed, look, form=form, tile=tile, current=current, budget=budget)
+        of = Asked(form, most, tile, work.current, budget)
+        return show_plan(out, plan, missed, look, of)
     way = o.way_from(engine, work, jobs, start.target)
     budget.announce(plan.jobs)
     tidy(plan)

@@ -23,13 +23,12 @@ from irncli.batch.run import Result
 from irncli.batch.survey import read_input
 from irncli.batch.work import record_of
 from irncli.cli.sheet import Panel, crop_sheet
-from irncli.evaluation.bicubic import resize
 from irncli.evaluation.codecs import installed
 from irncli.evaluation.comparison import CROP, Beside, Ours, compare
 from irncli.evaluation.detail import most_detailed
-from irncli.evaluation.metrics import psnr
+from irncli.evaluation.metrics import cut_border, psnr, ssim
 from irncli.evaluation.peers.catalogue import load_peers
-from irncli.evaluation.peers.resampling import bicubic, bicubic_resize
+from irncli.evaluation.peers.resampling import bicubic, bicubic_resize, deep_bicubic_resize, in_16_bits
 from irncli.evaluation.protocol import scores_of
 from irncli.evaluation.quality import colour, judge_small, quality
 from irncli.evaluation.scores import Figures as ReportFigures
@@ -49,7 +48,11 @@ class Figures:
     psnr_y: float
     psnr_rgb: float
     ssim_y: float
+    ssim_rgb: float
+    """Mean over the three channels."""
     lanczos_psnr_y: float
+    lanczos_psnr_rgb: float
+    lanczos_ssim_y: float
     gain_y: float
     """The restored picture over Lanczos, PSNR-Y."""
     closeness_rgb: float
@@ -104,9 +107,9 @@ class RoundTrip:
         if self.beside:
             plain = true[..., 0] if loaded.picture.grey else true
             told = Told(job.name, len(data), halfway - started, seconds - (halfway - started))
-            # What a page shows has 8 bits.
-            shown = [in_8_bits(x) for x in (plain, back, little, lanczos)]
-            self.judged.append(for_report(*shown, scale=rescaler.scale, told=told, beside=self.beside))
+            # Weights that know no grey make a small picture of three channels.
+            pictures = (plain, back, little[..., 0] if small.grey else little, lanczos)
+            self.judged.append(for_report(*pictures, scale=rescaler.scale, told=told, beside=self.beside))
         if job.outputs:
             crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
             # The same profile, so that a viewer shows all of them alike.
@@ -162,14 +165,16 @@ def for_report(
     told: Told,
     beside: Beside,
 ) -> PictureScores:
-    """``plain`` is the original, H W if grey; the others H W 3. Every figure of the report."""
+    """Every figure of the report. ``plain`` is the original, ``little`` the small picture; H W if grey.
+
+    Figures count all bits; what a page shows, and what peers and codecs are given, has 8.
+    """
     true = colour(plain)
     height, width = true.shape[:2]
     edges = ((0, -height % scale), (0, -width % scale), (0, 0))[: plain.ndim]
     whole = np.pad(plain, edges, mode="edge")
     enlarged = colour(bicubic(whole, scale))[:height, :width]
-    small = little[..., 0] if plain.ndim == 2 else little
-    scores = judge_small(small, None, whole, scale)
+    scores = judge_small(little, None, whole, scale)
     figures = ReportFigures(
         restored=quality(back, true, scale),
         drawn=None,
@@ -181,8 +186,18 @@ def for_report(
         seconds_down=told.seconds_down,
         seconds_up=told.seconds_up,
     )
-    ours = Ours(np.ascontiguousarray(true), little, back, lanczos, told.small_bytes, scale)
-    return PictureScores(told.name, width, height, figures, *compare(ours, beside))
+    deep = true.dtype != np.uint8
+    ours = Ours(
+        original=np.ascontiguousarray(in_8_bits(true)),
+        small=colour(in_8_bits(little)),
+        restored=in_8_bits(back),
+        lanczos=in_8_bits(lanczos),
+        small_file=told.small_bytes,
+        scale=scale,
+        exact=true if deep else None,
+    )
+    beside_ours = compare(ours, beside)
+    return PictureScores(told.name, width, height, figures, *beside_ours, depth=16 if deep else 8)
 
 
 def seen(picture: Picture) -> Samples:
@@ -211,15 +226,9 @@ def lanczos_both_ways(true: Samples, small: tuple[int, int]) -> Samples:
     planes = []
     for channel in np.moveaxis(true, 2, 0):  # Pillow resamples reals in one plane only.
         image = Image.fromarray(channel.astype(np.float32))
-        little = Image.fromarray(in_16_bits(np.asarray(image.resize(small, method))))
+        little = Image.fromarray(in_16_bits(np.asarray(image.resize(small, method))).astype(np.float32))
         planes.append(in_16_bits(np.asarray(little.resize(image.size, method))))
-    return np.stack(planes, 2).astype(np.float64)
-
-
-def in_16_bits(samples: Samples) -> Samples:
-    """Reals of 0 to 255 on the grid of a file of 16 bits."""
-    grid: Samples = (np.rint(samples.clip(0, 255) * 257) / 257).astype(samples.dtype)
-    return grid
+    return np.stack(planes, 2)
 
 
 def judge(
@@ -233,15 +242,18 @@ def judge(
     edges = [(0, cell - side) for cell, side in zip(cells, true.shape[:2], strict=True)]
     whole = np.pad(true, (*edges, (0, 0)), mode="edge")
     steps = (1 / grid.step_y, 1 / grid.step_x)
-    guide = bicubic_resize(whole, steps) if little.dtype == np.uint8 else in_16_bits(resize(whole, steps))
-    guide = guide[: grid.small_height, : grid.small_width]
+    resized = bicubic_resize if little.dtype == np.uint8 else deep_bicubic_resize
+    guide = resized(whole, steps)[: grid.small_height, : grid.small_width]
     border = ceil(max(grid.steps))
     ours, theirs = quality(back, true, border), quality(lanczos, true, border)
     return Figures(
         psnr_y=ours.psnr_y,
         psnr_rgb=ours.psnr_rgb,
         ssim_y=ours.ssim_y,
+        ssim_rgb=ssim(cut_border(back, border), cut_border(true, border)),
         lanczos_psnr_y=theirs.psnr_y,
+        lanczos_psnr_rgb=theirs.psnr_rgb,
+        lanczos_ssim_y=theirs.ssim_y,
         gain_y=ours.psnr_y - theirs.psnr_y,
         closeness_rgb=psnr(little, guide),
         small_bytes=size,

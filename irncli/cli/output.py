@@ -81,17 +81,7 @@ class Output:
                 )
                 self.line("  ".join((first, *rest)).rstrip())
             return
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        drawn = Table()
-        for i, column in enumerate(columns):
-            drawn.add_column(Text(column), justify="left" if i == 0 else "right")
-        for row in rows:
-            drawn.add_row(*(Text(_cell(cell)) for cell in row))
-        with self._aside():
-            Console(file=sys.stdout).print(drawn)
+        self._draw(sys.stdout, columns, rows)
 
     # stderr ---------------------------------------------------------------------------------------
 
@@ -112,6 +102,14 @@ class Output:
         self._log_line(f"irn: {text}")
         if self.verbose or self.debug:
             self._print(sys.stderr, f"irn: {one_line(text)}")
+
+    def overview(self, text: str, columns: Sequence[str], row: Sequence[Cell]) -> None:
+        """How a run ended: a small table on a terminal, else (and in the log) the same as ``text``."""
+        if self.quiet or not on_terminal(sys.stderr):
+            self.say(text)
+            return
+        self._log_line(f"irn: {text}")
+        self._draw(sys.stderr, columns, [row])
 
     def error(self, error: BaseException, name: str = "") -> None:
         """Exactly one line: what is wrong and what to do. --debug adds where it happened."""
@@ -160,6 +158,20 @@ class Output:
                 log.close()
             raise _no_log(log.name, error) from error
 
+    def _draw(self, stream: TextIO, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        """A table for a terminal, cells as they are: no markup, no control characters."""
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        drawn = Table()
+        for i, column in enumerate(columns):
+            drawn.add_column(Text(column), justify="left" if i == 0 else "right")
+        for row in rows:
+            drawn.add_row(*(Text(_cell(cell)) for cell in row))
+        with self._aside():
+            Console(file=stream).print(drawn)
+
     def _print(self, stream: TextIO, text: str) -> None:
         with self._aside():
             try:
@@ -207,6 +219,13 @@ def error_text(error: BaseException) -> str:
 def one_line(text: str) -> str:
     """Control characters spelled out: a file's name never breaks a line or colours a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def clock(seconds: float) -> str:
+    """``1:05`` or ``2:01:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _cell(value: Cell) -> str:

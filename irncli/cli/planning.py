@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from irncli.batch.budget import Budget
 from irncli.batch.discover import Missed
@@ -13,29 +13,36 @@ from irncli.batch.plan import Job, Plan
 from irncli.batch.run import Outcome, Result, in_turn, run
 from irncli.cli.output import Output
 from irncli.cli.telling import Teller, conclude
+from irncli.images.opening import refuse_large
 from irncli.scratch import bytes_text
 
 
-def show_plan(
-    out: Output,
-    plan: Plan,
-    missed: Sequence[Missed],
-    look: Look,
-    *,
-    form: Format,
-    tile: int | str,
-    current: Callable[[Job], bool],
-    budget: Budget,
-) -> int:
-    """A line for each job. ``current``: whether there is nothing to do for it."""
+@dataclass(frozen=True)
+class Asked:
+    """What the options say of every job."""
+
+    form: Format
+    most: int
+    """Pixels: ``--max-pixels``."""
+    tile: int | str
+    current: Callable[[Job], bool]
+    """Whether there is nothing to do for it."""
+    budget: Budget
+
+
+def show_plan(out: Output, plan: Plan, missed: Sequence[Missed], look: Look, asked: Asked) -> int:
+    """A line for each job."""
 
     def tell(job: Job) -> Result:
         forecast = look(job)
-        if current(job):
+        sizes = (forecast.width, forecast.height), (forecast.output_width, forecast.output_height)
+        for size in sizes:
+            refuse_large(size, asked.most)
+        if asked.current(job):
             return Result(skipped=True)
         larger = (forecast.pixels, forecast.larger_depth)
-        space = forecast.space(form) + budget.scratch(*larger)
-        needs = {"tile": tile, "memory": budget.memory(*larger), "space": space}
+        space = forecast.space(asked.form) + asked.budget.scratch(*larger)
+        needs = {"tile": asked.tile, "memory": asked.budget.memory(*larger), "space": space}
         return Result(asdict(forecast) | needs)
 
     teller = Teller(out, _show, planned=True)

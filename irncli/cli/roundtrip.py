@@ -41,6 +41,7 @@ COLUMNS = {
     "psnr_y": "PSNR-Y",
     "psnr_rgb": "PSNR-RGB",
     "ssim_y": "SSIM-Y",
+    "ssim_rgb": "SSIM-RGB",
     "lanczos_psnr_y": "Lanczos",
     "gain_y": "gain",
     "closeness_rgb": "small/bicubic",
@@ -79,9 +80,9 @@ def roundtrip(
 ) -> int:
     """Make small, bring back, and tell how well that went.
 
-    The table has PSNR (dB, luma and RGB) and SSIM of the restored picture, the PSNR of Lanczos down and
-    up beside it and the gain over it, and how close the small picture is to a bicubic one. --report FILE
-    makes a page to look at, with what --peer names beside it.
+    The table has PSNR (dB) and SSIM of the restored picture, on luma and over RGB, the PSNR-Y of Lanczos
+    down and up beside it and the gain over it, and how close the small picture is to a bicubic one. --report
+    FILE makes a page to look at, with what --peer names beside it.
 
     \b
     Examples:
@@ -160,7 +161,8 @@ def _figures(report: Report) -> list[tuple[str, Mapping[str, Any]]]:
 def _means(report: Report) -> tuple[dict[str, float], dict[str, int]]:
     """Means over the finite figures (equal pictures have none, nor has the SSIM of a tiny one); how many."""
     every = [figures for _, figures in _figures(report)]
-    finite = {key: [f[key] for f in every if math.isfinite(f[key])] for key in COLUMNS if every}
+    keys = every[0] if every else ()
+    finite = {key: [f[key] for f in every if math.isfinite(f[key])] for key in keys}
     means = {key: sum(values) / len(values) if values else math.nan for key, values in finite.items()}
     return means, {key: len(values) for key, values in finite.items()}
 
@@ -173,7 +175,7 @@ def _show_table(out: Output, report: Report) -> None:
         rows.append(_row("mean", means))
     if rows:
         out.table(["picture", *COLUMNS.values()], rows)
-    fewer = [f"{COLUMNS[key]} {count}" for key, count in counts.items() if count < total]
+    fewer = [f"{name} {counts[key]}" for key, name in COLUMNS.items() if total and counts[key] < total]
     if total > 1 and fewer:
         out.say(f"means are over finite values only; of {total} pictures they took: {', '.join(fewer)}")
 
@@ -184,7 +186,7 @@ def _row(name: str, figures: Mapping[str, Any]) -> list[Cell]:
         value = figures[key]
         if math.isnan(value):
             value = None
-        elif key == "ssim_y":
+        elif key in ("ssim_y", "ssim_rgb"):
             value = f"{value:.4f}"
         elif key == "gain_y":
             value = f"{value:+.2f}"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from irncli.batch.plan import Job
 from irncli.batch.run import Outcome, Report
-from irncli.cli.output import Output, error_text, on_terminal, one_line
+from irncli.cli.output import Cell, Output, clock, error_text, on_terminal, one_line
 from irncli.errors import IrnError, OutputError
+from irncli.scratch import bytes_text
 
 if TYPE_CHECKING:
     from irncli.cli.bars import Bars
@@ -79,9 +80,7 @@ def conclude(
 ) -> int:
     """Summary and failures of a run; returns its exit status. One input has no summary in words."""
     if summary and report.inputs > 1:
-        ended = "planned" if report.count("planned") else "done"
-        counts = [f"{report.count(s)} {s}" for s in (ended, "skipped", "failed")]
-        out.say(", ".join(counts) + (f", {report.untried} not tried" if report.untried else ""))
+        _show_summary(out, report)
     for outcome in report.outcomes:
         if outcome.error:
             out.error(outcome.error, outcome.name)
@@ -92,6 +91,21 @@ def conclude(
     if out.json and summary:
         out.record(summary_record(report) | dict(extra or {}))
     return report.status
+
+
+def _show_summary(out: Output, report: Report) -> None:
+    ended = "planned" if report.count("planned") else "done"
+    counts = {status: report.count(status) for status in (ended, "skipped", "failed")}
+    if report.untried:
+        counts["not tried"] = report.untried
+    text = ", ".join(f"{count} {status}" for status, count in counts.items())
+    cells: dict[str, Cell] = {**counts}
+    if ended == "done":
+        sizes = [outcome.result.details.get("bytes") for outcome in report.outcomes]
+        if any(sizes):
+            cells["written"] = bytes_text(sum(size for size in sizes if isinstance(size, int)))
+        cells["time"] = clock(report.seconds)
+    out.overview(text, list(cells), list(cells.values()))
 
 
 def file_record(outcome: Outcome) -> dict[str, object]:

@@ -145,7 +145,7 @@ def upscale(
     from irncli.batch.survey import Headers
     from irncli.batch.work import Assumed, Upscale
     from irncli.cli.inputs import given, write_stdout
-    from irncli.cli.planning import show_plan
+    from irncli.cli.planning import Asked, show_plan
     from irncli.cli.telling import Teller, conclude
     from irncli.pretrained.catalogue import scale_of
 
@@ -190,8 +190,8 @@ def upscale(
         headers=headers,
     )
     if dry_run:
-        current = work.current
-        return show_plan(out, plan, missed, look, form=form, tile=tile, current=current, budget=budget)
+        of = Asked(form, most, tile, work.current, budget)
+        return show_plan(out, plan, missed, look, of)
     way = o.way_from(engine, work, jobs, start.target)
     budget.announce(plan.jobs)
     tidy(plan)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from irncli.evaluation.codecs import Codec, rate_distortion
@@ -40,7 +41,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Ours:
-    """Our own way, all 8 bits: ``original``, ``restored`` and ``lanczos`` H W 3, ``small`` h w 3."""
+    """Our own way as it is shown, all 8 bits: ``small`` h w 3, the others H W 3."""
 
     original: Samples
     small: Samples
@@ -49,6 +50,8 @@ class Ours:
     small_file: int
     """Bytes of the small file as irn writes it."""
     scale: int
+    exact: NDArray[np.float64] | None = None
+    """The original that all are judged by, where it has 16 bits: reals of 0 to 255."""
 
 
 def compare(
@@ -56,9 +59,10 @@ def compare(
 ) -> tuple[tuple[PeerScores, ...], tuple[CodecPoint, ...], Views | None]:
     """Raise ModelError for a peer whose result is no picture."""
     scale = ours.scale
+    true = ours.original if ours.exact is None else ours.exact
 
     def judge(image: Samples) -> Quality:
-        return quality(image, ours.original, scale)
+        return quality(image, true, scale)
 
     height, width = ours.original.shape[:2]
     whole = np.pad(ours.original, ((0, -height % scale), (0, -width % scale), (0, 0)), mode="edge")

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from irncli.evaluation.metrics import cut_border, luma, psnr, ssim
-from irncli.evaluation.peers.resampling import Samples, bicubic_resize
+from irncli.evaluation.peers.resampling import bicubic_resize, deep_bicubic_resize
 from irncli.evaluation.scores import Quality, SmallScores
 from irncli.images.colour import Picture
 from irncli.images.files import encode
 
 
-def colour(image: Samples) -> Samples:
+def colour(image: NDArray[Any]) -> NDArray[Any]:
     """H W or H W 1 or H W 3 -> H W 3: grey becomes three equal channels."""
     plane = image if image.ndim == 3 else image[..., None]
     return np.broadcast_to(plane, (*plane.shape[:2], 3))
 
 
-def quality(restored: Samples, original: Samples, border: int) -> Quality:
+def quality(restored: NDArray[Any], original: NDArray[Any], border: int) -> Quality:
     """Two pictures of one size, grey or colour, ``border`` pixels cut on each side."""
     a, b = (cut_border(colour(image), border) for image in (restored, original))
     psnr_rgb = psnr(a, b)
@@ -28,17 +30,26 @@ def quality(restored: Samples, original: Samples, border: int) -> Quality:
     return Quality(psnr_y=psnr(y, true_y), ssim_y=ssim(y, true_y), psnr_rgb=psnr_rgb)
 
 
-def png_and_webp(image: Samples) -> tuple[int, int]:
-    """Bytes of the bare pixels as PNG and as lossless WebP, encoded as irn's own files are."""
-    picture = Picture(np.ascontiguousarray(image if image.ndim == 3 else image[..., None]))
-    return len(encode(picture, "PNG")[0]), len(encode(picture, "WEBP")[0])
+def png_and_webp(image: NDArray[Any]) -> tuple[int, float]:
+    """Bytes of the bare pixels as PNG and as lossless WebP, encoded as irn's own files are.
+
+    WebP holds no 16 bits (reals of 0 to 255): NaN.
+    """
+    deep = image.dtype != np.uint8
+    samples = np.rint(image * 257).astype(np.uint16) if deep else image
+    picture = Picture(np.ascontiguousarray(samples if samples.ndim == 3 else samples[..., None]))
+    return len(encode(picture, "PNG")[0]), math.nan if deep else len(encode(picture, "WEBP")[0])
 
 
 def judge_small(
-    small: Samples, real: NDArray[np.float32] | None, original: Samples, scale: int
+    small: NDArray[Any], real: NDArray[np.float32] | None, original: NDArray[Any], scale: int
 ) -> SmallScores:
-    """``small`` h w or h w 3 as in the file, ``real`` the same before the grid, ``original`` the HR."""
-    reference = bicubic_resize(original, Fraction(1, scale))
+    """``small`` h w or h w 3 as in the file, ``real`` the same before the grid, ``original`` the HR.
+
+    Of 16 bits a sample: as reals of 0 to 255. The reference has the small picture's bits.
+    """
+    resized = bicubic_resize if small.dtype == np.uint8 else deep_bicubic_resize
+    reference = resized(original, Fraction(1, scale))
     a, b = colour(small), colour(reference)
     png, webp = png_and_webp(small)
     bicubic_png, bicubic_webp = png_and_webp(reference)

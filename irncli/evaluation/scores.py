@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Quality:
-    """A restored picture against the original: 8 bits, ``scale`` pixels cut on each side."""
+    """A restored picture against the original, with its bits, ``scale`` pixels cut on each side."""
 
     psnr_y: float
     ssim_y: float
@@ -120,6 +120,8 @@ class PictureScores:
     peers: tuple[PeerScores, ...] = ()
     codecs: tuple[CodecPoint, ...] = ()
     views: Views | None = None
+    depth: int = 8
+    """Bits a sample of the original, which the figures are of; peers, codecs and views have 8."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 
 from irncli.errors import ModelError
@@ -37,6 +39,7 @@ class CatalogueEntry:
         return weights_folder() / f"{self.name}.safetensors"
 
 
+@cache
 def weights_folder() -> Path:
     """``weights/`` inside the installed package, or at the top of a checkout."""
     package = Path(__file__).resolve().parents[1]
@@ -44,13 +47,19 @@ def weights_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "weights"
 
 
-def entries() -> list[CatalogueEntry]:
+def entries() -> tuple[CatalogueEntry, ...]:
     """Newest version of an alias first. Raise ModelError if the catalogue is damaged."""
     path = weights_folder() / "catalogue.json"
     try:
-        return [CatalogueEntry(**record) for record in json.loads(path.read_text("utf-8"))]
+        status = os.stat(path)
+        return _entries(path, status.st_mtime_ns, status.st_size)
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"{path}: the catalogue of weights cannot be read", _AGAIN) from error
+
+
+@lru_cache(maxsize=1)  # each picture of a batch asks several times
+def _entries(path: Path, changed: int, size: int) -> tuple[CatalogueEntry, ...]:
+    return tuple(CatalogueEntry(**record) for record in json.loads(path.read_text("utf-8")))
 
 
 def _there_are() -> str:

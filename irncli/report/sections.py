@@ -14,6 +14,7 @@ from irncli.report import cells as c
 from irncli.report.plots import Point, Series, dots, scatter
 
 OURS, LANCZOS, BICUBIC = "restored", "Lanczos", "bicubic"
+DEEP = "figures count all of them; peers and codecs got 8, and windows show 8"
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,16 @@ def section(scores: Scores, number: int) -> Section:
 
 
 def _facts(scores: Scores) -> tuple[tuple[str, str], ...]:
-    return (
+    facts = [
         ("weights", f"{scores.model}, identity {scores.identity[:16]}"),
         ("restored at", f"tau {scores.restored_tau:g}"),
         ("made by", f"{scores.tool}, torch {scores.torch}, {scores.date}"),
         ("on", f"{scores.cpu}, {scores.device}, {scores.threads} threads"),
-    )
+    ]
+    deep = [picture.name for each in scores.sets for picture in each.pictures if picture.depth > 8]
+    if deep:
+        facts.append(("16 bits a sample", f"{', '.join(deep)}: {DEEP}"))
+    return tuple(facts)
 
 
 def _name(of: str, picture: PictureScores) -> str:

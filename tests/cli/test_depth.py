@@ -187,3 +187,21 @@ def test_roundtrip_of_16_bits(irn: Irn, tmp_path: Path) -> None:
         depths = {p.name: peek_text(p).depth for p in (tmp_path / str(depth)).iterdir()}
         assert depths == {"a.x2.png": depth, "a.restored.png": 16, "a.lanczos.png": 16, "a.crops.png": 8}
     assert gains[16] > gains[8] + 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_the_page_counts_all_16_bits_and_says_where_there_are_8(
+    depth: int, mode: str, irn: Irn, tmp_path: Path
+) -> None:
+    save16(tmp_path / "a.png", mode)
+    Image.fromarray((smooth() // 257).astype(np.uint8)).save(tmp_path / "b.png")
+    words = ("roundtrip", "a.png", "--model", "irn-x2", "--depth", depth, "--json", "--report")
+    figures = json.loads(irn(*words, "a.html").lines[0])["figures"]
+    page = (tmp_path / "a.html").read_text("utf-8")
+    for key in ("psnr_y", "psnr_rgb", "lanczos_psnr_y", "closeness_rgb"):
+        assert f"{figures[key]:.2f}" in page, key
+    assert figures["psnr_y"] > 55 or depth == 8  # which no picture of 8 bits comes to
+    assert "a.png: figures count all of them; peers and codecs got 8, and windows show 8" in page
+    assert irn("roundtrip", "b.png", "--model", "irn-x2", "--report", "b.html").status == 0
+    assert "figures count all of them" not in (tmp_path / "b.html").read_text("utf-8")

@@ -99,6 +99,15 @@ def test_a_page_of_a_roundtrip(mode: str, irn: Irn, tmp_path: Path, tiny_model: 
     assert again.lines[-1] == "r-2.html" and (tmp_path / "r-2.html").exists()
 
 
+def test_closeness_of_a_grey_picture_by_weights_that_know_no_grey(
+    irn: Irn, tmp_path: Path, tiny_colour_only: Path
+) -> None:
+    save(tmp_path / "a.png", 45, 31, "L")
+    ran = irn("roundtrip", "a.png", "--model", tiny_colour_only, "--report", "r.html", "--json")
+    closeness = json.loads(ran.lines[0])["figures"]["closeness_rgb"]
+    assert f"{closeness:.2f} dB RGB to bicubic" in (tmp_path / "r.html").read_text("utf-8")
+
+
 def test_the_page_shows_the_pictures_that_the_command_writes(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
     from irncli.batch.fit import Fit
     from irncli.batch.models import Models

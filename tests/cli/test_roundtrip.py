@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from running import ROOT, Irn, save, scene
+from skimage.metrics import structural_similarity
 
 from irncli.cli.measure import judge, lanczos_both_ways
 from irncli.cli.sheet import Panel, crop_sheet
@@ -22,6 +23,13 @@ from irncli.sizes import Grid
 def samples(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def similarity(a: np.ndarray, b: np.ndarray) -> float:
+    """By somebody else's code: the valid region of an 11 x 11 Gaussian window."""
+    how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+    _, each = structural_similarity(a, b, full=True, **how)
+    return float(each[5:-5, 5:-5].mean())
 
 
 def test_a_row_for_each_picture_and_their_mean(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
@@ -70,6 +78,12 @@ def test_its_figures_are_those_of_its_pictures(irn: Irn, tmp_path: Path, tiny_x2
     assert figures["psnr_rgb"] == pytest.approx(psnr(true[cut], back[cut]))
     assert figures["psnr_y"] == pytest.approx(psnr(luma(true)[cut], luma(back)[cut]))
     assert figures["lanczos_psnr_y"] == pytest.approx(psnr(luma(true)[cut], luma(lanczos)[cut]))
+    assert figures["lanczos_psnr_rgb"] == pytest.approx(psnr(true[cut], lanczos[cut]))
+    for way, found in (("ssim_y", back), ("lanczos_ssim_y", lanczos)):
+        assert figures[way] == pytest.approx(similarity(luma(found)[cut], luma(true)[cut]), abs=1e-6)
+    planes = (np.moveaxis(image[cut].astype(float), 2, 0) for image in (back, true))
+    channels = [similarity(*pair) for pair in zip(*planes, strict=True)]
+    assert figures["ssim_rgb"] == pytest.approx(np.mean(channels), abs=1e-6)
     assert figures["gain_y"] == pytest.approx(figures["psnr_y"] - figures["lanczos_psnr_y"])
     padded = np.pad(true, ((0, 1), (0, 1), (0, 0)), mode="edge") / 255.0
     small = np.round(np.clip(resize(padded, Fraction(1, 2)), 0, 1) * 255)

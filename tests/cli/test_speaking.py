@@ -127,6 +127,20 @@ def test_bars_on_a_terminal_and_results_in_the_pipe(ready: None, tmp_path: Path,
     assert "\033" not in seen and out == "" and status == 3
 
 
+def test_on_a_terminal_the_summary_is_a_table(ready: None, tmp_path: Path, tiny_model: Path) -> None:
+    words = ["downscale", "gone.png", "a.png", "b.png", "-o", "o/", "--model", tiny_model]
+    status, _, seen = on_terminal([*words, "--log-file", "log"], tmp_path, COLUMNS="80", NO_COLOR="1")
+    table = re.sub(r"\033\[[^a-zA-Z]*[a-zA-Z]", "", seen).partition("┏")[2]
+    head, row, failure = [line for line in table.splitlines() if re.search(r"┃|│|irn:", line)]
+    assert status == 3 and head.replace("┃", " ").split() == ["done", "skipped", "failed", "written", "time"]
+    assert row.replace("│", " ").split()[:3] == ["2", "0", "1"] and re.search(r" 1\.\d kB .* 0:\d\d ", row)
+    assert failure.startswith("irn: gone.png: no such file") and "irn: 2 done" not in seen
+    assert "2 done, 0 skipped, 1 failed" in (tmp_path / "log").read_text()
+    assert all(len(line) <= 80 for line in table.splitlines())
+    status, _, seen = on_terminal(["downscale", "gone.png"], tmp_path)  # one input: one line
+    assert status == 3 and "┃" not in seen and "gone.png: no such file" in seen
+
+
 def test_a_long_name_leaves_room_for_the_count_and_the_time(tmp_path: Path, tiny_model: Path) -> None:
     for i in range(3):
         save(tmp_path / f"in/{i} {'long ' * 30}.png")

@@ -1,11 +1,12 @@
 """The ways to shrink and enlarge that stand beside every figure: bicubic and Lanczos.
 
-Pictures are H W (grey) or H W 3, uint8, sides multiples of the scale.
+Pictures are H W (grey) or H W 3, sides multiples of the scale: uint8, or of 16 bits as reals of 0 to 255.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from irncli.evaluation.metrics import cut_border, luma, psnr, ssim
 from irncli.quantise import to_grid
 
 Samples = NDArray[np.uint8]
+Reals = NDArray[np.float64]
 
 
 def to_samples(image: NDArray[np.floating]) -> Samples:
@@ -25,13 +27,26 @@ def to_samples(image: NDArray[np.floating]) -> Samples:
     return grid
 
 
-def bicubic_resize(image: Samples, factor: Fraction | int | tuple[Fraction, Fraction]) -> Samples:
+def in_16_bits(samples: NDArray[Any]) -> Reals:
+    """Reals of 0 to 255 on the grid of a file of 16 bits."""
+    grid: Reals = np.rint(samples.clip(0, 255) * 257.0) / 257.0
+    return grid
+
+
+def bicubic_resize(image: NDArray[Any], factor: Fraction | int | tuple[Fraction, Fraction]) -> Samples:
     """MATLAB's kernel in floats, rounded once: the reference that the small picture is held to."""
     return to_samples(resize(image / 255.0, factor))
 
 
-def bicubic(image: Samples, scale: int) -> Samples:
-    """Down by ``scale`` and up again, 8 bits in between as in a file."""
+def deep_bicubic_resize(image: NDArray[Any], factor: Fraction | int | tuple[Fraction, Fraction]) -> Reals:
+    """The same on the grid of 16 bits."""
+    return in_16_bits(resize(image.astype(np.float64), factor))
+
+
+def bicubic(image: NDArray[Any], scale: int) -> NDArray[Any]:
+    """Down by ``scale`` and up again, its own bits in between as in a file."""
+    if image.dtype != np.uint8:
+        return deep_bicubic_resize(deep_bicubic_resize(image, Fraction(1, scale)), scale)
     return bicubic_resize(bicubic_resize(image, Fraction(1, scale)), scale)
 
 
