@@ -200,7 +200,9 @@ class _Loop:
         if trainer.valid_pool is not None:
             trainer.ema.set_subnet_dtype(None)
             grey = trainer.recipe.grey_share > 0
-            found = validate(trainer.ema, trainer.valid_pool, device, trainer.recipe.loss.z, grey=grey)
+            other = trainer.recipe.any_scale.share > 0
+            z = trainer.recipe.loss.z
+            found = validate(trainer.ema, trainer.valid_pool, device, z, grey=grey, any_scale=other)
             row |= {f"valid_{name}": value for name, value in found.items()}
         row["mpx_per_second"] = speed / 1e6
         row["peak_share"] = peak_share(speed / self.ranks.world, self.cost, device, self.dtype)

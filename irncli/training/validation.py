@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as fn
 
 from irncli.evaluation.metrics import cut_border, luma, psnr
 from irncli.nn.network import InvertibleRescaler
@@ -13,11 +16,13 @@ from irncli.quantise import quantise, to_grid
 from irncli.training.data import Pool
 from irncli.training.objective import bicubic_guide, guide_margin, to_grey
 from irncli.training.precision import exact
+from irncli.training.resizing import resized, resizing_of
 
 VALIDATION_SIDE = 256
 """Pixels a side of the centre that is judged of each validation picture."""
-GREY_EVERY = 4
-"""One validation picture in so many is judged in grey too: on a CPU this takes time from training."""
+SOME = 4
+"""One validation picture in so many is judged in grey or at another scale, too: on a CPU this takes time from
+training."""
 
 
 def smallest_side(scale: int) -> int:
@@ -27,16 +32,23 @@ def smallest_side(scale: int) -> int:
 
 @torch.no_grad()
 def validate(
-    network: InvertibleRescaler, pool: Pool, device: str, z: str = "zero", *, grey: bool = False
+    network: InvertibleRescaler,
+    pool: Pool,
+    device: str,
+    z: str = "zero",
+    *,
+    grey: bool = False,
+    any_scale: bool = False,
 ) -> dict[str, float]:
     """Means in dB: ``psnr_y`` of the restored pictures, ``lr_db`` (closeness, RGB) of the small ones.
 
     With ``grey`` also ``grey_db``: of every fourth picture, turned grey and restored from a small picture
-    of one channel. Quicker than the protocol of ``irn evaluate`` (centres only, one draw where ``z`` is
-    ``sampled``) and so no figure to publish.
+    of one channel; with ``any_scale`` also ``any_psnr_y`` and ``any_lr_db``: of every fourth one at three
+    quarters of the scale, resampled before the network and after it. Quicker than the protocol of ``irn
+    evaluate`` (centres only, one draw where ``z`` is ``sampled``) and so no figure to publish.
     """
     scale = network.scale
-    restored_db, small_db, grey_db = [], [], []
+    restored_db, small_db, grey_db, any_db, any_small_db = [], [], [], [], []
     margin = guide_margin(scale)
     generator = torch.Generator().manual_seed(0)
 
@@ -61,14 +73,37 @@ def validate(
             small_db.append(psnr(_array(lr), _array(guide)))
             ours, true = cut_border(_array(restored), scale), cut_border(_array(hr), scale)
             restored_db.append(psnr(luma(ours), luma(true)))
-            if grey and index % GREY_EVERY == 0:
+            if any_scale and index % SOME == 0:
+                ours, true, little, wanted = _at_three_quarters(network, hr, back)
+                any_db.append(psnr(luma(ours), luma(true)))
+                any_small_db.append(psnr(little, wanted))
+            if grey and index % SOME == 0:
                 plain = quantise(to_grey(hr))  # a grey file holds whole levels
                 lr, latent = network(plain.contiguous(memory_format=torch.channels_last))
                 restored = back(lr.mean(1, keepdim=True).expand_as(lr), latent).mean(1, keepdim=True)
                 ours, true = (cut_border(_array(p), scale) for p in (restored, plain[:, :1]))
                 grey_db.append(psnr(ours, true))
     found = {"psnr_y": float(np.mean(restored_db)), "lr_db": float(np.mean(small_db))}
-    return found | ({"grey_db": float(np.mean(grey_db))} if grey_db else {})
+    more = {"grey_db": grey_db, "any_psnr_y": any_db, "any_lr_db": any_small_db}
+    return found | {name: float(np.mean(values)) for name, values in more.items() if values}
+
+
+def _at_three_quarters(
+    network: InvertibleRescaler, hr: Tensor, back: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[NDArray[np.uint8], ...]:
+    """The top left of ``hr`` restored from a scale three quarters of the network's, and as it was, both
+    without a border; its small picture, and bicubic's."""
+    side, scale = hr.shape[-1], network.scale
+    original = side * 3 // 4
+    there = fn.pad(hr[..., :original, :original], (0, side - original) * 2)
+    resizing, (rows, columns) = resizing_of(np.array([[original, original]]), side, scale)
+    resizing = resizing.to(hr.device)
+    lr, latent = network(resizing.enlarge(there))
+    restored = resizing.shrink(back(lr, latent))
+    ours, true = (
+        cut_border(_array(picture[..., :original, :original]), scale) for picture in (restored, there)
+    )
+    return ours, true, _array(lr), _array(resized(there, (rows.to(hr.device), columns.to(hr.device))))
 
 
 def _array(x: Tensor) -> NDArray[np.uint8]:

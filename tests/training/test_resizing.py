@@ -14,16 +14,18 @@ from torch import Tensor
 
 from irncli.errors import TrainingError
 from irncli.evaluation.bicubic import resize
+from irncli.evaluation.metrics import cut_border, luma, psnr
 from irncli.quantise import to_grid
 from irncli.rescale import Rescaler
 from irncli.sizes import Grid
 from irncli.training.batches import Batch, draw
 from irncli.training.data import read_pool
-from irncli.training.objective import objective
+from irncli.training.objective import guide_margin, objective
 from irncli.training.options import RunConfig
 from irncli.training.recipe import AnyScaleConfig, LossConfig, Recipe, load_recipe, recipe_from
 from irncli.training.resizing import plan_sizes, resizing_of
 from irncli.training.trainer import Trainer
+from irncli.training.validation import validate
 
 TINY = load_recipe(str(Path(__file__).with_name("tiny.toml")))
 ANY = replace(TINY, any_scale=AnyScaleConfig(share=0.6, asymmetric=0.5), batch=6)
@@ -136,6 +138,22 @@ def test_a_run_learns_from_it_to_the_same_bits_each_time(pictures: Path, tmp_pat
     assert not torch.equal(first[1], plain[1])
     for one, two in zip(first[0].network.parameters(), second[0].network.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_a_line_of_the_log_judges_another_scale_as_the_files_have_it(pictures: Path, tmp_path: Path) -> None:
+    rescaler = Rescaler(str(save_tiny(tmp_path, 2)), device="cpu")
+    pool = read_pool([pictures], 48, print)
+    found = validate(rescaler.weights.network, pool, "cpu", any_scale=True)
+    assert found.keys() == {"psnr_y", "lr_db", "any_psnr_y", "any_lr_db"}
+    side = (96 - 2 * guide_margin(2)) * 3 // 4
+    picture = pool.picture(0).numpy()[4 : 4 + side, 4 : 4 + side]
+    grid = Grid.sized(side, side, 44, 44)
+    small = rescaler.planes.down(picture, False, grid)
+    back = rescaler.planes.up(small, grid, False, 0.0, 0)
+    ours, true = (luma(cut_border(p, 2)) for p in (back, picture))
+    assert found["any_psnr_y"] == pytest.approx(psnr(ours, true), abs=0.02)
+    guide = to_grid(torch.from_numpy(resize(picture / 255, Fraction(44, side)))).numpy()
+    assert found["any_lr_db"] == pytest.approx(psnr(small, guide.astype(np.uint8)), abs=0.02)
 
 
 def test_a_compiled_step_takes_any_batch_without_another_graph(pictures: Path) -> None:
