@@ -43,7 +43,7 @@ def load(folder: Path, pattern: str = "irn-*.json") -> list[Scores]:
     """All results of models, the default scale first; beside them stand those of other scripts."""
     paths = sorted(folder.glob(pattern))
     found = [Scores.from_json(path.read_text("utf-8")) for path in paths]
-    return sorted(found, key=lambda s: (-s.scale, s.model, s.grey))
+    return sorted(found, key=lambda s: (s.scale != 4, s.scale, s.model, s.grey))
 
 
 def table(results: Sequence[Scores]) -> str:
