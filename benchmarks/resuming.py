@@ -3,7 +3,8 @@
     python benchmarks/resuming.py            write it between the markers of docs/lab.md
     python benchmarks/resuming.py --check    fail if docs/lab.md says anything else
 
-The files are ``irn evaluate --json`` of weights from ``irn train irn-x4``, all of one length and data.
+The files are ``irn evaluate --json`` of weights from ``irn train``, all of fifty million of the same
+pixels.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ WAYS = {
     UNBROKEN: "unbroken",
     "checkpoint": "killed, resumed from its full checkpoint",
     "weights": "killed, resumed from its averaged weights alone: a new schedule over the steps left",
+    "short": "another recipe, unbroken: `irn-x4-short --steps 2033`",
 }
 """Stem of the file -> what was done."""
 

@@ -41,7 +41,8 @@ def test_what_resuming_cost(tmp_path: Path) -> None:
     page.parent.mkdir()
     folder.mkdir(parents=True)
     page.write_text(f"{resuming.BEGIN}\n{resuming.END}\n")
-    for name, value in (("unbroken", 33.5), ("checkpoint", 33.52), ("weights", 33.25)):
+    runs = (("unbroken", 33.5), ("checkpoint", 33.52), ("weights", 33.25), ("short", 34.0))
+    for name, value in runs:
         found = replace(scores(value), trained_pixels=50_000_000)
         (folder / f"{name}.json").write_text(found.to_json())
     assert resuming.main(["--check"], tmp_path) == 1
