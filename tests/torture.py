@@ -17,9 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
+import pillow_jxl  # noqa: F401 (teaches Pillow the format)
 import pyvips
 from numpy.typing import NDArray
-from PIL import Image, ImageSequence, PngImagePlugin
+from PIL import Image, ImageOps, ImageSequence, PngImagePlugin
+
+pillow_heif.register_heif_opener()
 
 Samples = NDArray[Any]
 WIDTH, HEIGHT = 26, 19
@@ -28,6 +32,11 @@ FORMATS = {
     "PNG": "png", "TIFF": "tif", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "PPM": "ppm",
     "AVIF": "avif",
 }  # fmt: skip
+PLUGGED = {"HEIF": "heic", "JXL": "jxl"}
+LOSSLESS: dict[str, dict[str, Any]] = {
+    "HEIF": {"quality": -1, "chroma": 444, "matrix_coefficients": 0},
+    "JXL": {"lossless": True},
+}
 ORIENTED = ("PNG", "TIFF", "JPEG", "WEBP", "AVIF")
 SILENT = "passed over"
 
@@ -125,7 +134,7 @@ def saved(image: Image.Image, form: str, **options: Any) -> bytes:
 def torture(top: Path) -> list[Case]:
     """Make them all below ``top``, an empty folder."""
     folder = Folder(top)
-    for part in (by_pillow, by_vips, oriented, pages, broken, hostile, names, links, others):
+    for part in (by_pillow, by_vips, by_plugins, oriented, pages, broken, hostile, names, links, others):
         part(folder)
     return folder.cases
 
@@ -227,6 +236,57 @@ def by_vips(folder: Folder) -> None:
             folder.picture(path, kind, data)
 
 
+def by_plugins(folder: Folder) -> None:
+    """HEIF and JPEG XL: modes, depths, orientations, several pictures, and what is broken or lies."""
+    colour = Image.fromarray(scene())
+    for form, suffix in PLUGGED.items():
+        for mode in ("1", "L", "LA", "La", "P", "RGB", "RGBA", "RGBa"):
+            try:
+                data = saved(of_mode(mode), form, **LOSSLESS[form])
+            except (OSError, KeyError, ValueError, NotImplementedError):
+                continue  # the plugin does not write it
+            name = mode + ("~" if mode[-1] == "a" else "")
+            folder.picture(f"plugged/{name}.{suffix}", f"{form} {mode}", data)
+        folder.picture(f"plugged/lossy.{suffix}", f"{form} RGB", saved(colour, form, quality=95))
+        for orientation in range(1, 9):
+            exif = Image.Exif()
+            exif[274] = orientation
+            data = saved(colour, form, exif=exif.tobytes(), **LOSSLESS[form])
+            # A HEIF's container turns the pixels, the tag of a JPEG XL turns nothing: upright either way.
+            turned = Image.fromarray(scene())
+            turned.info["exif"] = exif.tobytes()
+            seen = np.asarray(ImageOps.exif_transpose(turned)) if form == "HEIF" else scene()
+            folder.put(f"plugged/turned{orientation}.{suffix}", f"{form} with tag {orientation}", data, seen)
+    for bits in (10, 12):
+        levels = np.rint(scene().astype(np.uint16) * ((1 << bits) - 1) / 255).astype(np.uint16)
+        whole = (levels << (16 - bits)).astype("<u2").tobytes()
+        pillow_heif.options.SAVE_HDR_TO_12_BIT = bits == 12
+        deep = pillow_heif.from_bytes("RGB;16", (WIDTH, HEIGHT), whole)
+        deep.save(held := io.BytesIO(), **LOSSLESS["HEIF"])
+        pillow_heif.options.SAVE_HDR_TO_12_BIT = False
+        truth16 = np.rint(levels * 65535.0 / ((1 << bits) - 1)).astype(np.uint16)
+        folder.deep(f"plugged/bits{bits}.heic", f"HEIF of {bits} bits", held.getvalue(), truth16)
+    two = pillow_heif.from_pillow(colour)
+    two.add_from_pillow(ImageOps.mirror(colour))
+    two.save(held := io.BytesIO(), quality=95)
+    folder.put("plugged/two.heic", "HEIF of 2", held.getvalue())
+    grey = Image.fromarray(grey16()[..., 0])
+    folder.deep("plugged/I_16.jxl", "JXL I;16", saved(grey, "JXL", lossless=True), grey16())
+    real = saved(Image.fromarray(np.zeros((8, 8), np.float32)), "JXL", lossless=True)
+    folder.put("plugged/real.jxl", "JXL F", real)
+    with Image.open(io.BytesIO(saved(colour, "JPEG", quality=95))) as jpeg:
+        folder.picture("plugged/jpeg.jxl", "JXL of a JPEG", saved(jpeg, "JXL", lossless_jpeg=True))
+    lies = bytearray(saved(colour, "HEIF", **LOSSLESS["HEIF"]))
+    size = lies.index(b"ispe") + 8
+    lies[size : size + 8] = b"\0\1\0\0" * 2
+    folder.put("plugged/lies.heic", "a HEIF that lies of its size", bytes(lies))
+    fields = ((0, 1), (2, 2), (99_999, 18), (0, 3), (2, 2), (99_999, 18), (1, 1))  # 100000 x 100000, as usual
+    number = place = 0
+    for value, count in fields:
+        number, place = number | value << place, place + count
+    folder.put("plugged/bomb.jxl", "a bomb", b"\xff\x0a" + number.to_bytes(16, "little"))
+
+
 def oriented(folder: Folder) -> None:
     """Every orientation in every format that has one; the pixels lie the same way in all of them."""
     for form in ORIENTED:
@@ -288,7 +348,7 @@ def rows() -> bytes:
 def broken(folder: Folder) -> None:
     """Cut, flipped, empty and other than its name says."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8))
-    for form, suffix in FORMATS.items():
+    for form, suffix in (FORMATS | PLUGGED).items():
         whole = saved(noise, form, **({"lossless": True} if form == "WEBP" else {}))
         folder.put(f"broken/half.{suffix}", "half of a file", whole[: len(whole) // 2])
         folder.put(f"broken/head.{suffix}", "six bytes of a file", whole[:6])

@@ -25,6 +25,8 @@ from irncli.errors import IrnError, OutputError, UsageError
 
 BUG = "This is a bug in irn: please report it with the output of --debug"
 Cell = str | float | int | None
+LEAST_NAME = 10
+"""Columns of a terminal that a table leaves to the names of its rows."""
 
 
 class Pausable(Protocol):
@@ -159,18 +161,26 @@ class Output:
             raise _no_log(log.name, error) from error
 
     def _draw(self, stream: TextIO, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-        """A table for a terminal, cells as they are: no markup, no control characters."""
+        """A table for a terminal, as wide as that: numbers stay whole, long names lose their beginning."""
+        from rich import box
+        from rich.cells import cell_len
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        drawn = Table()
-        for i, column in enumerate(columns):
-            drawn.add_column(Text(column), justify="left" if i == 0 else "right")
-        for row in rows:
-            drawn.add_row(*(Text(_cell(cell)) for cell in row))
+        console = Console(file=stream)
+        cells = [[_cell(cell) for cell in row] for row in rows]
+        widest = [max(map(cell_len, column), default=0) for column in zip(*cells, strict=True)]
+        heads = [_folded(head, width) for head, width in zip(columns, widest, strict=True)]
+        wide = [max(width, *map(len, head)) for width, head in zip(widest, heads, strict=True)]
+        room = max(LEAST_NAME, console.width - sum(1 + each for each in wide[1:]))
+        drawn = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)  # a column of space between two
+        for i, head in enumerate(heads):
+            drawn.add_column(Text("\n".join(head)), justify="left" if i == 0 else "right", no_wrap=True)
+        for name, *rest in cells:
+            drawn.add_row(Text(_ending(name, room)), *map(Text, rest))
         with self._aside():
-            Console(file=stream).print(drawn)
+            console.print(drawn)
 
     def _print(self, stream: TextIO, text: str) -> None:
         with self._aside():
@@ -226,6 +236,23 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _folded(head: str, width: int) -> list[str]:
+    """A heading in two lines where its cells are narrower than it."""
+    place = max(head.rfind(mark) for mark in "-/ ") + 1
+    return [head[:place].rstrip(), head[place:]] if place and len(head) > width else [head]
+
+
+def _ending(name: str, room: int) -> str:
+    """The end of a name, where files of one folder differ."""
+    from rich.cells import cell_len
+
+    if cell_len(name) <= room:
+        return name
+    while cell_len(name) > room - 1:
+        name = name[1:]
+    return f"…{name}"
 
 
 def _cell(value: Cell) -> str:

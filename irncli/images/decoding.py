@@ -13,6 +13,7 @@ from PIL import Image, TiffImagePlugin, _imaging
 
 from irncli.errors import InputError, IrnError
 
+AGAIN = "Get the file again from where it came from."
 _lock = threading.Lock()
 _users = 0
 _undo = ExitStack()
@@ -40,9 +41,9 @@ def decoding() -> Iterator[None]:
             raise InputError("does not fit into memory", "Free memory, or cut the picture.") from error
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise InputError(
-                f"is damaged or cut short ({reason})", "Get the file again from where it came from."
-            ) from error
+            if "build `libjxl` from source" in reason:  # all that its plugin says of any broken file
+                raise InputError("is damaged or cut short", AGAIN) from error
+            raise InputError(f"is damaged or cut short ({reason})", AGAIN) from error
 
 
 @contextmanager

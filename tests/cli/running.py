@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 AS_NOBODY = """
 import contextlib, encodings.unicode_escape, io, json, os, sys
 import irncli.batch.pipeline, irncli.batch.work, irncli.cli.measure, irncli.rescale
-import pyvips, torch._dynamo, torch.utils._device
+import pillow_heif, pillow_jxl, pyvips, torch._dynamo, torch.utils._device
 from PIL import Image
 from irncli.cli.app import main
 

@@ -34,7 +34,10 @@ def killed(words: list[str], cwd: Path, delay: float) -> bool:
     return alive
 
 
-@pytest.mark.parametrize("kills", [pytest.param(2, id="suite"), pytest.param(25, marks=pytest.mark.nightly)])
+NIGHTLY = (pytest.mark.nightly, pytest.mark.timeout(7200))
+
+
+@pytest.mark.parametrize("kills", [pytest.param(2, id="suite"), pytest.param(25, marks=NIGHTLY)])
 @pytest.mark.parametrize("way", ["downscale", "upscale"])
 def test_kill_and_resume(way: str, kills: int, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     extra = kills + 1 if way == "upscale" and kills < 9 else kills  # five in the suite

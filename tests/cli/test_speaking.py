@@ -10,12 +10,15 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from PIL import Image
+from rich.cells import cell_len
 from running import Irn, environment, save
 
 from irncli.cli.output import Output, error_text, one_line
+from irncli.cli.roundtrip import COLUMNS
 from irncli.errors import InputError
 
 
@@ -130,15 +133,31 @@ def test_bars_on_a_terminal_and_results_in_the_pipe(ready: None, tmp_path: Path,
 def test_on_a_terminal_the_summary_is_a_table(ready: None, tmp_path: Path, tiny_model: Path) -> None:
     words = ["downscale", "gone.png", "a.png", "b.png", "-o", "o/", "--model", tiny_model]
     status, _, seen = on_terminal([*words, "--log-file", "log"], tmp_path, COLUMNS="80", NO_COLOR="1")
-    table = re.sub(r"\033\[[^a-zA-Z]*[a-zA-Z]", "", seen).partition("┏")[2]
-    head, row, failure = [line for line in table.splitlines() if re.search(r"┃|│|irn:", line)]
-    assert status == 3 and head.replace("┃", " ").split() == ["done", "skipped", "failed", "written", "time"]
-    assert row.replace("│", " ").split()[:3] == ["2", "0", "1"] and re.search(r" 1\.\d kB .* 0:\d\d ", row)
+    lines = re.sub(r"\033\[[^a-zA-Z]*[a-zA-Z]", "", seen).splitlines()
+    head = ["done", "skipped", "failed", "written", "time"]
+    [at] = [i for i, line in enumerate(lines) if line.split() == head]
+    row, failure = lines[at + 2], lines[at + 3]
+    assert status == 3 and re.fullmatch(r"2 +0 +1 +1\.\d kB +0:\d\d *", row)
     assert failure.startswith("irn: gone.png: no such file") and "irn: 2 done" not in seen
     assert "2 done, 0 skipped, 1 failed" in (tmp_path / "log").read_text()
-    assert all(len(line) <= 80 for line in table.splitlines())
     status, _, seen = on_terminal(["downscale", "gone.png"], tmp_path)  # one input: one line
-    assert status == 3 and "┃" not in seen and "gone.png: no such file" in seen
+    assert status == 3 and "skipped" not in seen and "gone.png: no such file" in seen
+
+
+def test_a_table_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ["picture", *COLUMNS.values()]
+    figures = (33.071, 30.862, "0.8712", "0.8312", 30.071, "+3.00", 38.083, "1380123", 120.82)
+    names = [f"photos/a holiday 夏 at the sea/{'long ' * 20}number {i}.png" for i in range(3)]
+    with patch("irncli.cli.output.on_terminal", return_value=True), patch.dict("os.environ", COLUMNS="80"):
+        Output().table(columns, [(name, *figures) for name in names])
+        Output().table(("name", "scale"), [("夏" * 60, 4), ("short", 2)])
+    lines = capsys.readouterr().out.splitlines()
+    assert all(cell_len(line) <= 80 for line in lines) and "".join(lines).count("…") == 4
+    for i, line in enumerate(lines[3:6]):
+        name, told = line.split(".png ")
+        assert name.startswith("…") and name.endswith(f"number {i}")
+        assert " ".join(told.split()) == "33.07 30.86 0.8712 0.8312 30.07 +3.00 38.08 1380123 120.82"
+    assert lines[-1].split() == ["short", "2"] and len([line for line in lines if "夏夏" in line]) == 1
 
 
 def test_a_long_name_leaves_room_for_the_count_and_the_time(tmp_path: Path, tiny_model: Path) -> None:

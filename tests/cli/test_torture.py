@@ -27,6 +27,16 @@ OUTCOMES = {
     "MPO of 2": "RGB",
     "* of 3": "has 3 frames",
     "* oriented ?": "RGB",
+    # By plugins.
+    "HEIF of 2": "has 2 pages",
+    "HEIF of 1? bits": "RGB16",
+    "HEIF *A": "RGBA",  # grey with alpha too
+    "HEIF *a": "RGBA",
+    "* with tag ?": "RGB",
+    "JXL I;16": "L16",
+    "JXL F": "floating-point samples",
+    "JXL of a JPEG": "RGB",
+    "a HEIF that lies of its size": "damaged",
     # Modes, depths and ways to write them.
     "PNG I;16*": "L16",
     "TIFF I;16*": "L16",
