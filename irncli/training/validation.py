@@ -61,7 +61,7 @@ def validate(
 
     for index in range(len(pool.sizes)):
         h, w = pool.sizes[index].tolist()
-        side = min(VALIDATION_SIDE, (min(h, w) - 2 * margin) // scale * scale)
+        side = min(VALIDATION_SIDE, min(h, w) - 2 * margin) // scale * scale
         y, x = (h - side) // 2, (w - side) // 2
         crop = pool.picture(index)[y - margin : y + side + margin, x - margin : x + side + margin]
         padded = crop.permute(2, 0, 1)[None].to(device).float().div(255)

@@ -13,9 +13,10 @@ from safetensors import safe_open
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from irncli.errors import TrainingError
+from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.training import compiling, loop
 from irncli.training.compiling import compile_blocks, compile_training, undo_compile
-from irncli.training.data import read_pool
+from irncli.training.data import Pool, read_pool
 from irncli.training.log import COLUMNS, Log
 from irncli.training.loop import train
 from irncli.training.objective import Objective, guide_margin
@@ -229,6 +230,16 @@ def test_validation_judges_grey_beside_colour(pictures, tmp_path):
     colour, grey = seen[:2]
     assert torch.equal(grey[:, 0], grey[:, 1]) and torch.equal(grey[:, 1], grey[:, 2])  # one plane
     assert not torch.equal(colour[:, 0], colour[:, 1])
+
+
+@pytest.mark.parametrize("scale", [3, 5, 7])
+def test_validation_takes_pictures_that_no_cell_divides(scale):
+    side = 256 + 2 * guide_margin(scale) + 11
+    samples = torch.randint(0, 256, (side * side * 3,), dtype=torch.uint8)
+    pool = Pool(samples, torch.tensor([0]), torch.tensor([[side, side]]), "")
+    network = InvertibleRescaler(NetworkConfig(scale, (1,), (2,), subnet="residual", downsampling="matrix"))
+    found = validate(network, pool, "cpu", any_scale=True)
+    assert all(math.isfinite(value) for value in found.values())
 
 
 def test_the_record_says_code_versions_and_licences(pictures, tmp_path):
