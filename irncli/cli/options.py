@@ -177,7 +177,7 @@ Tau = Annotated[
         "--tau",
         metavar="T",
         help="Scale of the latent. 0 is the best restoration; 1 draws another plausible picture, "
-        "2 to 3 dB further from the original. [default: the model's own]",
+        "2 to 3 dB further from the original (less with the shipped weights). [default: the model's own]",
     ),
 ]
 Seed = Annotated[

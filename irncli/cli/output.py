@@ -161,7 +161,7 @@ class Output:
             raise _no_log(log.name, error) from error
 
     def _draw(self, stream: TextIO, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-        """A table for a terminal, as wide as that: numbers stay whole, long names lose their beginning."""
+        """For a terminal: long names lose their beginning, numbers stay whole, in long lines if need be."""
         from rich import box
         from rich.cells import cell_len
         from rich.console import Console
@@ -173,7 +173,10 @@ class Output:
         widest = [max(map(cell_len, column), default=0) for column in zip(*cells, strict=True)]
         heads = [_folded(head, width) for head, width in zip(columns, widest, strict=True)]
         wide = [max(width, *map(len, head)) for width, head in zip(widest, heads, strict=True)]
-        room = max(LEAST_NAME, console.width - sum(1 + each for each in wide[1:]))
+        rest_wide = sum(1 + each for each in wide[1:])
+        room = max(min(LEAST_NAME, wide[0]), console.width - rest_wide)
+        if room + rest_wide > console.width:
+            console = Console(file=stream, width=room + rest_wide)
         drawn = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)  # a column of space between two
         for i, head in enumerate(heads):
             drawn.add_column(Text("\n".join(head)), justify="left" if i == 0 else "right", no_wrap=True)

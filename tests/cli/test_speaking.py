@@ -158,6 +158,10 @@ def test_a_table_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str
         assert name.startswith("…") and name.endswith(f"number {i}")
         assert " ".join(told.split()) == "33.07 30.86 0.8712 0.8312 30.07 +3.00 38.08 1380123 120.82"
     assert lines[-1].split() == ["short", "2"] and len([line for line in lines if "夏夏" in line]) == 1
+    with patch("irncli.cli.output.on_terminal", return_value=True), patch.dict("os.environ", COLUMNS="80"):
+        Output().table([*columns, *columns[1:]], [(names[0], *figures, *figures)])
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "…ber 0.png" in line]
+    assert line.count(" 33.07 ") == line.count(" 1380123 ") == 2 and line.endswith(" 120.82")  # none is cut
 
 
 def test_a_long_name_leaves_room_for_the_count_and_the_time(tmp_path: Path, tiny_model: Path) -> None:

@@ -220,6 +220,13 @@ def test_files_cut_anywhere_are_refused_or_whole(format: str) -> None:
             continue
 
 
+def test_a_broken_jpeg_xl_is_told_without_its_plugins_advice() -> None:
+    data = encode(Picture(BLOCKS), "JXL")[0]
+    with pytest.raises(InputError) as caught:
+        read(data[: len(data) // 2])
+    assert str(caught.value) == "x: is damaged or cut short. Get the file again from where it came from."
+
+
 @pytest.mark.parametrize(
     ("format", "module", "package"),
     [("JXL", "pillow_jxl", "pillow-jxl-plugin"), ("HEIF", "pillow_heif", "pillow-heif")],
