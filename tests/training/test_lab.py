@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from scripting import script
 
 from irncli.training.cost import multiply_adds
 
 TOP = Path(__file__).parents[2]
 TINY = Path(__file__).with_name("tiny.toml")
-
-
-def script(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(Path(path).stem, TOP / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 lab, lab_table = script("scripts/lab.py"), script("benchmarks/lab_table.py")
 PLAN = f"""
 set = "tiny"

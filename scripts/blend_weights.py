@@ -1,0 +1,55 @@
+"""Weights between two networks of one shape, such as a run's end and its beginning.
+
+    python scripts/blend_weights.py runs/irn-x4.safetensors irn-x4-2 0.2 runs/blend.safetensors --valid FOLDER
+
+Every number is (1 - SHARE) of the first and SHARE of the second; the latent's statistics are measured anew.
+Of a run that began at the second, the blend stands between them in restoration and in closeness to bicubic
+(after Wortsman et al. 2022, robust fine-tuning); `irn evaluate` says where. Header and counts: the first's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from irncli.pretrained.load import Weights, load_weights, save_weights
+from irncli.training.data import Pool, read_pool
+from irncli.training.latent import measure_latent
+
+OWN = ("format", "config", "latent", "identity")
+"""Of a header, what the file's writer says itself."""
+
+
+def blend(first: Weights, second: Weights, share: float) -> None:
+    """Move ``first``'s network by ``share``, 0..1, towards ``second``'s. ValueError: other shapes."""
+    if first.network.config != second.network.config:
+        raise ValueError(f"{first.name} and {second.name} are not networks of one shape")
+    other = second.network.state_dict()
+    first.network.load_state_dict({k: v.lerp(other[k], share) for k, v in first.network.state_dict().items()})
+
+
+def write(first: Weights, second: Weights, share: float, path: Path, pool: Pool) -> str:
+    """Blend, measure the latent on ``pool``, write; return the identity."""
+    blend(first, second, share)
+    latent = measure_latent(first.network, pool)
+    header = {key: text for key, text in first.header.items() if key not in OWN}
+    header["blend"] = f"{1 - share:.3g} of {first.identity}, {share:.3g} of {second.name} ({second.identity})"
+    return save_weights(path, first.network, header, latent)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("first")
+    parser.add_argument("second")
+    parser.add_argument("share", type=float, help="of the second, 0..1")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--valid", type=Path, required=True, help="folder of validation pictures")
+    given = parser.parse_args()
+    if not 0 <= given.share <= 1:
+        parser.error("share must lie in 0..1")
+    pool = read_pool([given.valid], 64, print)
+    write(load_weights(given.first), load_weights(given.second), given.share, given.output, pool)
+
+
+if __name__ == "__main__":
+    main()
