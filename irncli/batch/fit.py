@@ -19,7 +19,7 @@ class Fit:
     def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Grid]:
         """The model and the grid for an original of this size as stored. Raise InputError (Wish.grid)."""
         grid = self.wish.grid(width, height, turned=turned)
-        return self.model or default_name(network_scale(grid.steps, self._trained)), grid
+        return self.alone or default_name(network_scale(grid.steps, self._trained)), grid
 
     @cached_property
     def _trained(self) -> list[int]:
