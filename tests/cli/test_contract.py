@@ -238,6 +238,19 @@ def test_a_line_of_json_comes_as_its_file_ends(tmp_path: Path, tiny_model: Path)
     assert [record["type"] for record in rest] == ["file"] * 11 + ["summary"]
 
 
+# 9. Whole or not at all
+
+
+def test_every_command_removes_what_a_killed_run_left(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    irn("downscale", "a.png", "--model", tiny_model)
+    for way, source in (("downscale", "a.png"), ("upscale", "a.x4.png"), ("roundtrip", "a.png")):
+        (tmp_path / way).mkdir()
+        (tmp_path / way / ".irn-0123456789abcdef.tmp").write_bytes(b"half")
+        assert irn(way, source, "-o", f"{way}/", "--model", tiny_model).status == 0
+        assert not [path for path in (tmp_path / way).iterdir() if path.name.startswith(".")], way
+
+
 # 15. Safety
 
 
