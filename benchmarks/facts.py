@@ -60,15 +60,15 @@ def batch_facts(results: Path) -> dict[str, str]:
     together = json.loads((results / "small-batches.json").read_text("utf-8"))["rows"]
     gains = [row["times_faster"] for row in together if row["together"] == MOST_TOGETHER]
     batch = json.loads((results / "batch.json").read_text("utf-8"))
-    one_by_one = next(row for row in batch["rows"] if not row["overlap"])
-    outside, flush = (one_by_one[key] for key in ("outside_them_and_the_flush", "milliseconds_a_file"))
-    first, last = one_by_one["megabytes_first_and_last"]
+    whole, _, one_by_one = batch["rows"]
     return {
         "together-gain": f"{min(gains):.1f} to {max(gains):.1f} times",
+        "batch-count": f"{batch['count']:,}",
         "batch-size": batch["size"].replace("x", " x "),
-        "batch-outside": f"{outside:.1%}",
-        "batch-flush": f"{flush['flush']:.0f} ms",
-        "batch-growth": f"{max(0.0, last - first):.1f} MB",
+        "batch-outside": f"{whole['outside_network_and_codecs']:.0%}",
+        "batch-outside-alone": f"{one_by_one['outside_network_and_codecs']:.0%}",
+        "batch-flush": f"{whole['milliseconds_a_file']['clock']['flush']:.0f} ms",
+        "batch-growth": f"{max(0.0, whole['megabytes'][-1] - whole['megabytes'][0]):.0f} MB",
     }
 
 
