@@ -8,78 +8,12 @@ class and one line in ``SUBNETS``.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as fn
 
-SLOPE = 0.2
-"""LeakyReLU slope of all subnets."""
-
-MOST_INPUTS = 192
-"""Channels that oneDNN is given at a time: beyond 224 its float32 kernels cut the sum over the channels by
-the size of the window, and a tile differs from the whole picture by a bit (measured with AVX-512)."""
-
-
-@functools.cache
-def _onednn(dtype: torch.dtype) -> bool:
-    """Whether oneDNN can convolve in this precision here."""
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    if dtype == torch.bfloat16:
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return dtype == torch.float32
-
-
-class Conv(nn.Conv2d):
-    """``side`` x ``side``, zero padding, bias; computes in its input's dtype, whatever the weights' dtype.
-
-    On the CPU inference calls oneDNN by name: left to itself torch takes another kernel for small inputs,
-    and a tile would differ from the whole picture by a bit (measured; architecture of exact tiles).
-    """
-
-    def __init__(self, inputs: int, outputs: int, side: int = 3, groups: int = 1) -> None:
-        """``side``: odd."""
-        super().__init__(inputs, outputs, side, padding=side // 2, groups=groups)
-
-    def forward(self, x: Tensor, activate: bool = False) -> Tensor:
-        """``activate``: LeakyReLU on the result, which oneDNN does in the same pass."""
-        bias = self.bias
-        assert bias is not None
-        weight, bias = self.weight.to(x.dtype), bias.to(x.dtype)
-        if x.device.type == "cpu" and not torch.is_grad_enabled() and _onednn(x.dtype):
-            return self._by_onednn(x, weight, bias, activate)
-        y = fn.conv2d(x, weight, bias, padding=self.kernel_size[0] // 2, groups=self.groups)
-        if activate:
-            y = _learnt(y) if torch.is_grad_enabled() else fn.leaky_relu(y, SLOPE)
-        return y
-
-    def _by_onednn(self, x: Tensor, weight: Tensor, bias: Tensor, activate: bool) -> Tensor:
-        parts = -(-x.shape[1] // MOST_INPUTS) if x.dtype == torch.float32 and self.groups == 1 else 1
-        if parts == 1:
-            return self._convolved(x, weight, bias, activate)
-        pairs = zip(x.chunk(parts, 1), weight.chunk(parts, 1), strict=True)
-        y = self._convolved(*next(pairs), bias)
-        for part, taps in pairs:
-            y += self._convolved(part, taps, None)
-        return fn.leaky_relu_(y, SLOPE) if activate else y
-
-    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None, activate: bool = False) -> Tensor:
-        one, pad = [1, 1], [self.kernel_size[0] // 2] * 2
-        post: tuple[str, list[float]] = ("leaky_relu", [SLOPE]) if activate else ("none", [])
-        x = x.contiguous(memory_format=torch.channels_last)
-        weight = weight.contiguous(memory_format=torch.channels_last)
-        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, bias, pad, one, one, self.groups, *post, ""
-        )
-        return y
-
-
-def _learnt(x: Tensor) -> Tensor:
-    """LeakyReLU without a mask: a compiled CPU step stores masks one by one, and took 1.3 times as long."""
-    return (1 + SLOPE) / 2 * x + (1 - SLOPE) / 2 * x.abs()
+from irncli.nn.convolution import Conv, added
 
 
 def _zero(conv: nn.Conv2d) -> None:
@@ -111,11 +45,20 @@ class DenseSubnet(nn.Module):
         _zero(self.conv5)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.conv1.adds_up(x):
+            return self._in_parts(x)
         seen = x
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             seen = torch.cat((seen, conv(seen, activate=True)), 1)
         out: Tensor = self.conv5(seen)
         return out
+
+    def _in_parts(self, x: Tensor) -> Tensor:
+        # One concatenation, of the thinnest: few channels alone do not fill oneDNN's vectors.
+        seen = [torch.cat((x, self.conv1(x, activate=True)), 1)]
+        for conv in (self.conv2, self.conv3, self.conv4):
+            seen.append(conv.over(seen, activate=True))
+        return self.conv5.over(seen)
 
 
 class ResidualSubnet(nn.Module):
@@ -137,7 +80,7 @@ class ResidualSubnet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         seen = self.inp(x, activate=True)
         for conv in self.body:
-            seen = seen + conv(seen, activate=True)
+            seen = added(seen, conv(seen, activate=True))
         out: Tensor = self.out(seen)
         return out
 
@@ -166,9 +109,8 @@ class ShortSubnet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         seen = [self.inp(x, activate=True)]
         for first, second in zip(self.first, self.second, strict=True):
-            seen.append(seen[-1] + second(first(seen[-1], activate=True)))
-        out: Tensor = self.fuse(torch.cat((*seen, x), 1))
-        return out
+            seen.append(added(seen[-1], second(first(seen[-1], activate=True))))
+        return self.fuse.over((*seen, x))
 
 
 class WideSubnet(nn.Module):
@@ -192,7 +134,7 @@ class WideSubnet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         seen = self.inp(x, activate=True)
         for far, mix in zip(self.far, self.mix, strict=True):
-            seen = seen + mix(far(seen), activate=True)
+            seen = added(seen, mix(far(seen), activate=True))
         out: Tensor = self.out(seen)
         return out
 

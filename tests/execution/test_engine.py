@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,10 @@ from irncli.execution import device
 from irncli.execution.engine import Engine
 from irncli.execution.sweep import LEAST_WIDTH
 from irncli.execution.tiles import Region, grid, spans
+from irncli.nn.convolution import Conv
 from irncli.nn.couplings import COUPLINGS
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
-from irncli.nn.subnets import SUBNETS, Conv
+from irncli.nn.subnets import SUBNETS
 
 CONFIGS = [
     NetworkConfig(
@@ -108,13 +111,13 @@ def test_no_convolution_is_given_a_single_channel(
 ) -> None:
     """Its layout is ambiguous: oneDNN takes other kernels for narrow windows (T-IRN's luma is one)."""
     seen: list[int] = []
-    plain = Conv.forward
+    plain = Conv.over
 
-    def counted(self: Conv, x: torch.Tensor, activate: bool = False) -> torch.Tensor:
-        seen.append(x.shape[1])
-        return plain(self, x, activate)
+    def counted(self: Conv, sources: Sequence[torch.Tensor], activate: bool = False) -> torch.Tensor:
+        seen.extend(x.shape[1] for x in sources)
+        return plain(self, sources, activate)
 
-    monkeypatch.setattr(Conv, "forward", counted)
+    monkeypatch.setattr(Conv, "over", counted)
     config = NetworkConfig(scale=2, blocks=(1,), width=(4,), subnet=subnet, coupling=coupling)
     encode(Engine(network(config), tile="off"), torch.rand(1, 3, 8, 8))
     assert seen and min(seen) > 1
@@ -139,6 +142,32 @@ def test_a_convolution_is_the_same_in_any_window(inputs: int, outputs: int, dtyp
             plain = torch.nn.functional.conv2d(x.float(), conv.weight.to(dtype).float(), conv.bias, padding=1)
         plain = torch.nn.functional.leaky_relu(plain, 0.2) if activate else plain
         assert (whole.float() - plain).abs().max() < (1e-4 if dtype == torch.float32 else 0.05)
+
+
+@pytest.mark.parametrize("outputs", [3, 9, 32])
+@pytest.mark.parametrize("side", [1, 3])
+@pytest.mark.parametrize("pieces", [(35, 32, 32, 32), (3, 20), (221, 48)])
+def test_a_convolution_of_pieces_is_that_of_the_whole(
+    pieces: tuple[int, ...], side: int, outputs: int
+) -> None:
+    torch.manual_seed(0)
+    conv = Conv(sum(pieces), outputs, side).requires_grad_(False)
+    x = torch.randn(1, sum(pieces), 62, 66).contiguous(memory_format=torch.channels_last)
+    parts = [part.contiguous(memory_format=torch.channels_last) for part in x.split(pieces, 1)]
+    for activate in (False, True):
+        with torch.inference_mode():
+            whole = conv.over(parts, activate)
+            for y, x0, height, width in ((5, 4, 7, 9), (5, 4, 18, 48), (11, 7, 45, 51)):
+                window = [
+                    part[:, :, y : y + height, x0 : x0 + width].contiguous(memory_format=torch.channels_last)
+                    for part in parts
+                ]
+                inner = whole[:, :, y + 1 : y + height - 1, x0 + 1 : x0 + width - 1]
+                assert torch.equal(conv.over(window, activate)[:, :, 1:-1, 1:-1], inner), (height, width)
+        learnt = conv(x.detach().clone(), activate)  # as in training: no piece, no oneDNN by name
+        assert (whole - learnt).abs().max() < 1e-5
+        for part, before in zip(parts, x.split(pieces, 1), strict=True):
+            assert torch.equal(part, before)
 
 
 @given(st.integers(0, 99), st.integers(0, 300), st.integers(1, 400), st.integers(1, 64))

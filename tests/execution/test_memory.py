@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,8 @@ from irncli.errors import DeviceError
 from irncli.execution import sweep
 from irncli.execution.engine import Engine
 from irncli.execution.wavefront import capacity, lags, stages
+from irncli.nn.convolution import Conv
 from irncli.nn.network import InvertibleRescaler, NetworkConfig, paper_config
-from irncli.nn.subnets import Conv
 
 CONFIG = NetworkConfig(scale=4, blocks=(2, 1), width=(8, 8), subnet="residual", coupling="affine-shared")
 
@@ -39,15 +41,15 @@ def test_the_rows_under_way_do_not_grow_with_the_picture() -> None:
 def test_activations_shrink_with_the_tile(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest tensor that a convolution sees or makes, in bytes."""
     peak = 0
-    plain = Conv.forward
+    plain = Conv.over
 
-    def counted(self: Conv, x: Tensor, activate: bool = False) -> Tensor:
+    def counted(self: Conv, sources: Sequence[Tensor], activate: bool = False) -> Tensor:
         nonlocal peak
-        y = plain(self, x, activate)
-        peak = max(peak, x.nbytes, y.nbytes)
+        y = plain(self, sources, activate)
+        peak = max(peak, *(x.nbytes for x in sources), y.nbytes)
         return y
 
-    monkeypatch.setattr(Conv, "forward", counted)
+    monkeypatch.setattr(Conv, "over", counted)
     seen = {}
     for tile in ("off", 128, 64, 32):
         peak = 0
