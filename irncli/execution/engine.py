@@ -20,7 +20,7 @@ from irncli.execution.sweep import Sweeper
 from irncli.execution.tiles import check_tile
 from irncli.execution.wavefront import run
 from irncli.nn.coupling import LOW
-from irncli.nn.network import PRECISIONS, InvertibleRescaler
+from irncli.nn.network import PRECISIONS, InvertibleRescaler, half_step_dtypes
 from irncli.scratch import Scratch, Spill, bytes_text
 
 AUTO_BAND = 256
@@ -45,12 +45,15 @@ class Engine:
     ) -> None:
         """``tile``: ``auto``, ``off`` or pixels of the large picture; ``threads``: CPU only, None for all.
 
+        ``dtype``: as :func:`half_step_dtypes` reads it.
         ``auto`` is the usual tile, or a smaller one where little memory is free when a picture begins.
         ``on_shortage`` is called when a tile is first halved for want of memory. Raise UsageError or
         DeviceError.
         """
-        if dtype not in PRECISIONS:
-            raise UsageError(f"unknown precision {dtype!r}", f"Use auto, {', '.join(PRECISIONS)}.")
+        try:
+            half_step_dtypes(dtype, len(network.half_steps()))
+        except ValueError as error:
+            raise UsageError(str(error), f"Use auto, {', '.join(PRECISIONS)}.") from None
         if threads is not None and threads < 1:
             raise UsageError(f"--threads {threads} is too few", "The least is 1.")
         self.device = pick(device)
@@ -68,10 +71,10 @@ class Engine:
     def _settle(self, dtype: str) -> None:
         """Put the network onto the device, its subnets in their precision and layout."""
         self.network.to(self.device).eval().requires_grad_(False)
-        self.network.set_subnet_dtype(None if dtype == "fp32" else PRECISIONS[dtype])
+        self.network.set_precision(dtype)
         for half in self.network.half_steps():
             for subnet in half.subnets:
-                subnet.to(PRECISIONS[dtype])
+                subnet.to(half.dtype or torch.float32)
                 for weight in subnet.parameters():
                     if weight.dim() == 4:
                         weight.data = weight.data.contiguous(memory_format=torch.channels_last)

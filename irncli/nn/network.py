@@ -17,10 +17,29 @@ from irncli.nn.subnets import SUBNETS
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """What subnets can run in; the coefficients are always float32."""
 
+APART = "+fp32:"
+"""Stands in a precision between that of most half-steps and the numbers of those in float32."""
+
 MAX_BLOCKS = 64
 MAX_WIDTH = 1024
 MAX_UNITS = 8
 DOWNSAMPLINGS = ("haar", "matrix")
+
+
+def half_step_dtypes(precision: str, count: int) -> list[torch.dtype]:
+    """Of each half-step in the forward order. ``bf16``: all; ``bf16+fp32:0,5``: the first and the sixth not.
+
+    Raise ValueError on anything else, and on numbers that no half-step of ``count`` has.
+    """
+    kind, apart, numbers = precision.partition(APART)
+    if kind not in PRECISIONS or (apart and kind == "fp32"):
+        raise ValueError(f"unknown precision {precision!r}")
+    found = [PRECISIONS[kind]] * count
+    for number in numbers.split(",") if apart else []:
+        if not (number.isascii() and number.isdigit() and len(number) < 6 and int(number) < count):
+            raise ValueError(f"unknown precision {precision!r}")
+        found[int(number)] = torch.float32
+    return found
 
 
 @dataclass(frozen=True)
@@ -184,6 +203,12 @@ class InvertibleRescaler(nn.Module):
         """Precision of all subnets; the coefficients keep theirs. None: the coefficients' own."""
         for half in self.half_steps():
             half.dtype = dtype
+
+    def set_precision(self, precision: str) -> None:
+        """The subnets', as :func:`half_step_dtypes` reads it. Raise ValueError."""
+        halves = self.half_steps()
+        for half, dtype in zip(halves, half_step_dtypes(precision, len(halves)), strict=True):
+            half.dtype = None if dtype == torch.float32 else dtype
 
     def encode(self, hr: Tensor) -> Tensor:
         """N 3 H W -> N 3s^2 H/s W/s, the small picture in the first three channels."""

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from irncli.errors import ModelError
 from irncli.images.whole import write_whole
 from irncli.manifest import MAX_TAU
-from irncli.nn.network import PRECISIONS, InvertibleRescaler, NetworkConfig
+from irncli.nn.network import InvertibleRescaler, NetworkConfig, half_step_dtypes
 from irncli.pretrained.catalogue import find, resolve
 from irncli.pretrained.identity import (
     FORMAT,
@@ -80,7 +80,7 @@ class Weights:
     tau: float
     """Default temperature of the latent."""
     dtype: str
-    """Default precision of the subnets: fp32, bf16 or fp16."""
+    """Default precision of the subnets, as :func:`half_step_dtypes` reads it."""
     grey: bool
     """Whether one plane can carry the details of a grey picture."""
     header: dict[str, str]
@@ -124,14 +124,19 @@ def load_weights(name_or_path: str) -> Weights:
         config = NetworkConfig.from_json(header["config"])
         latent = Latent.from_json(header["latent"], config.latent_channels)
         tau, dtype = float(header["tau"]), header["dtype"]
-        if dtype not in PRECISIONS or not 0 <= tau <= MAX_TAU:
-            raise ValueError("unknown precision or temperature")
+        if not 0 <= tau <= MAX_TAU:
+            raise ValueError("unknown temperature")
         state = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in unpacked(arrays).items()}
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: {error}", "It needs a newer irn, or was not made by irn.") from error
     entry = find(name_or_path)
+    network = _build(config, state, path)
+    try:
+        half_step_dtypes(dtype, len(network.half_steps()))
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}", "It needs a newer irn, or was not made by irn.") from error
     return Weights(
-        network=_build(config, state, path),
+        network=network,
         name=entry.name if entry else model_name(header.get("name", path.stem)),
         identity=identity,
         latent=latent,

@@ -22,7 +22,7 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     """K R C float32 -> nearly orthogonal K R C, computed in bfloat16 where that is fast."""
     a, b, c = NEWTON_SCHULZ
-    x: Tensor = matrices.bfloat16() if matrices.device.type != "cpu" or native_bf16() else matrices
+    x: Tensor = matrices.bfloat16() if native_bf16(matrices.device.type) else matrices
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT

@@ -83,8 +83,8 @@ class Trainer:
 
     @property
     def subnet_dtype(self) -> torch.dtype | None:
-        emulated = self.run_config.device == "cpu" and not native_bf16()
-        return None if emulated or self.share >= self.recipe.fp32_from else torch.bfloat16
+        native = native_bf16(torch.device(self.run_config.device).type)
+        return torch.bfloat16 if native and self.share < self.recipe.fp32_from else None
 
     def record(self) -> dict[str, Any]:
         """What a reader needs to know about the run, JSON-ready."""

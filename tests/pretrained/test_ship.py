@@ -1,0 +1,41 @@
+"""Releasing weights: the default precision is measured on the file itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from networks import save_tiny
+
+from irncli.pretrained.load import load_weights
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "ship_weights.py"
+spec = importlib.util.spec_from_file_location("ship_weights", SCRIPT)
+assert spec is not None and spec.loader is not None
+ship_weights = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ship_weights)
+
+
+@pytest.mark.parametrize(("allowed", "expected"), [(99.0, "bf16"), (-99.0, "fp32")])
+def test_the_default_is_the_fastest_that_loses_little(
+    allowed: float, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ship_weights, "ALLOWED_LOSS", allowed)
+    source = save_tiny(tmp_path, 4)
+    pictures = [np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)]
+    half_steps = len(load_weights(str(source)).network.half_steps())
+    found = ship_weights.measured(source, pictures, half_steps)
+    assert found["dtype"] == expected
+    pairs = json.loads(found["precisions"])
+    assert pairs.keys() == {"fp32 > fp32", "fp32 > bf16", "bf16 > fp32", "bf16 > bf16"}
+
+
+def test_a_mixed_default_is_written_and_read_back(tmp_path: Path) -> None:
+    weights = load_weights(str(save_tiny(tmp_path, 4)))
+    path = tmp_path / "mixed.safetensors"
+    ship_weights.write(weights, path, {"dtype": "bf16+fp32:1"}, torch.float32)
+    assert load_weights(str(path)).dtype == "bf16+fp32:1"
