@@ -89,6 +89,10 @@ def main() -> None:
     parser.add_argument(
         "--grey", action="store_true", help="one plane restores a grey picture as well as three do (measured)"
     )
+    parser.add_argument(
+        "--no-mixed", action="store_true",
+        help="bf16 or fp32, no search for half-steps to keep in fp32: hours where bf16 is emulated",
+    )  # fmt: skip
     parser.add_argument("--started-from", default="", help="weights that the training began with, in words")
     parser.add_argument(
         "--continues", default="", help="weights that it began with: their pixels and steps count, too"
@@ -112,7 +116,8 @@ def main() -> None:
             header[key] = str(int(weights.header[key]) + int(before[key]) + more)
         header.setdefault("started_from", options.continues)
     write(weights, path, header, stored)
-    header |= measured(path, centres(options.valid), len(weights.network.half_steps()))
+    half_steps = 0 if options.no_mixed else len(weights.network.half_steps())
+    header |= measured(path, centres(options.valid), half_steps)
     print(json.dumps(header, indent=1))  # noqa: T201
     identity = write(weights, path, header, stored)
 
