@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from irncli.pretrained.catalogue import resolve
+
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "weights"
 REPO = "owner/irn"
@@ -108,11 +110,8 @@ def test_without_a_word_nothing_is_uploaded(hub: Hub, tmp_path: Path) -> None:
     done = publish(hub, tmp_path)
     assert done.returncode == 0 and "nothing was uploaded" in done.stderr
     listed = dict(line.split("\t") for line in done.stdout.splitlines())
-    assert (
-        listed["model.safetensors"]
-        == listed["irn-x4-2.safetensors"]
-        == str((WEIGHTS / "irn-x4-2.safetensors").stat().st_size)
-    )
+    newest = resolve("irn-x4").name
+    assert listed["model.safetensors"] == listed[newest] == str((WEIGHTS / newest).stat().st_size)
     assert {"README.md", "LICENSE", "catalogue.json"} <= listed.keys()
     assert hub.token == "" and publish(hub, tmp_path, "--default", "nonsense").returncode != 0
 
@@ -123,7 +122,7 @@ def test_what_arrives_is_what_is_here(hub: Hub, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].endswith("a" * 40) and hub.token == "Bearer hf_secret"
     shipped = {path.name: path.read_bytes() for path in WEIGHTS.glob("*.safetensors")}
     assert {name: data for name, data in hub.files.items() if name in shipped} == shipped
-    assert hub.files["model.safetensors"] == shipped["irn-x2-2.safetensors"]
+    assert hub.files["model.safetensors"] == shipped[resolve("irn-x2").name]
     assert hub.files["catalogue.json"] == (WEIGHTS / "catalogue.json").read_bytes()
     card = hub.files["README.md"].decode()
     assert card.startswith("---\nlicense: apache-2.0\n")
