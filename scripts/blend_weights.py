@@ -16,9 +16,6 @@ from irncli.pretrained.load import Weights, load_weights, save_weights
 from irncli.training.data import Pool, read_pool
 from irncli.training.latent import measure_latent
 
-OWN = ("format", "config", "latent", "identity")
-"""Of a header, what the file's writer says itself."""
-
 
 def blend(first: Weights, second: Weights, share: float) -> None:
     """Move ``first``'s network by ``share``, 0..1, towards ``second``'s. ValueError: other shapes."""
@@ -32,9 +29,8 @@ def write(first: Weights, second: Weights, share: float, path: Path, pool: Pool)
     """Blend, measure the latent on ``pool``, write; return the identity."""
     blend(first, second, share)
     latent = measure_latent(first.network, pool)
-    header = {key: text for key, text in first.header.items() if key not in OWN}
-    header["blend"] = f"{1 - share:.3g} of {first.identity}, {share:.3g} of {second.name} ({second.identity})"
-    return save_weights(path, first.network, header, latent)
+    mixed = f"{1 - share:.3g} of {first.identity}, {share:.3g} of {second.name} ({second.identity})"
+    return save_weights(path, first.network, first.header | {"blend": mixed}, latent)
 
 
 def main() -> None:

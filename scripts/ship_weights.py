@@ -72,10 +72,7 @@ def measured(path: Path, pictures: list[NDArray[np.uint8]], half_steps: int) -> 
 
 
 def write(weights: Weights, path: Path, header: dict[str, str], stored: torch.dtype) -> str:
-    texts = dict(weights.header) | header
-    for key in ("format", "config", "latent", "identity"):
-        texts.pop(key)
-    return save_weights(path, weights.network, texts, weights.latent, stored)
+    return save_weights(path, weights.network, weights.header | header, weights.latent, stored)
 
 
 def main() -> None:

@@ -45,11 +45,11 @@ def grow(network: InvertibleRescaler, trained: InvertibleRescaler) -> None:
     more = network.config.levels - trained.config.levels
     here = torch.arange(LOW)
     """Where the channels of the trained network's level are among those of this one's."""
-    before, after = LOW, LOW * 4**more
+    after = LOW * 4**more
     for mine, theirs in zip(network.levels[more:], trained.levels, strict=True):
         # A Haar step puts the means of all channels first, then all H, V, D.
         here = torch.cat([here + band * after for band in range(4)])
-        before, after = 4 * before, 4 * after
+        after *= 4
         for one, other in zip(mine, theirs, strict=True):  # type: ignore[call-overload]
             _widen(one, other, here)
 

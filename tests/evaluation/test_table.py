@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scripting import script
 
 from irncli.evaluation.scores import Figures, PictureScores, Quality, Scores, SetScores, SmallScores
 
@@ -22,9 +22,7 @@ PUBLISHED_BICUBIC = {
 PROTOCOL_BICUBIC = {(2, "Set5"): 33.68, (4, "Set5"): 28.43}
 """Measured with the reference's resizer and protocol (network.md, 9)."""
 
-spec = importlib.util.spec_from_file_location("table", TOP / "benchmarks" / "table.py")
-table = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(table)
+table = script("benchmarks/table.py")
 
 
 def test_the_readme_agrees_with_the_results():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,14 +9,11 @@ import numpy as np
 import pytest
 import torch
 from networks import save_tiny
+from scripting import script
 
 from irncli.pretrained.load import load_weights
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "ship_weights.py"
-spec = importlib.util.spec_from_file_location("ship_weights", SCRIPT)
-assert spec is not None and spec.loader is not None
-ship_weights = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(ship_weights)
+ship_weights = script("scripts/ship_weights.py")
 
 
 @pytest.mark.parametrize(("allowed", "expected"), [(99.0, "bf16"), (-99.0, "fp32")])
