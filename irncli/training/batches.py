@@ -15,6 +15,7 @@ from irncli.training.precision import exact
 from irncli.training.ranks import ALONE, Ranks
 from irncli.training.recipe import Recipe
 from irncli.training.resizing import Resizing, plan_sizes, resized, resizing_of
+from irncli.training.stripes import NUMBERS, paste_stripes, plan_stripes
 
 __all__ = ["Batch", "draw"]
 
@@ -35,13 +36,17 @@ def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, r
     rng = np.random.Generator(np.random.Philox(key=[seed + (1 << 32), step]))
     turned_grey = rng.random(phase.batch) < recipe.grey_share
     flats = plan_flats(phase.batch, size, recipe.flat_share, rng)
-    # One small transfer a step: the crops, which of them are grey, and their rectangles.
-    drawn = np.column_stack((plan, turned_grey, flats.reshape(phase.batch, -1)))
+    stripes = plan_stripes(phase.batch, size, recipe.stripe_share, rng)
+    # One small transfer a step: the crops, which of them are grey, their gratings and their rectangles.
+    drawn = np.column_stack((plan, turned_grey, stripes, flats.reshape(phase.batch, -1)))
     numbers = to_device(drawn.astype(np.int64)[mine], device)
     grey = numbers[:, 3].bool()
     padded = cut_crops(pool.samples, numbers[:, :3], size)
+    after = 4 + NUMBERS
+    if recipe.stripe_share:
+        padded = paste_stripes(padded, numbers[:, 4:after])
     if recipe.flat_share:
-        padded = paste_flats(padded, numbers[:, 4:].view(len(numbers), -1, 7))
+        padded = paste_flats(padded, numbers[:, after:].view(len(numbers), -1, 7))
     padded = torch.where(grey.view(-1, 1, 1, 1), to_grey(padded), padded)
     with exact():
         guide = bicubic_guide(padded, scale)

@@ -183,6 +183,10 @@ def objective(
         total = total + loss.cycle_weight * distance(again - first[:count], "l2", loss.sums)
     if loss.luma_weight:
         total = total + loss.luma_weight * distance(luma_of(restored - hr), loss.hr, loss.sums, weight)
+    if loss.colour_weight:
+        missed = restored - hr
+        colour = missed - luma_of(missed)
+        total = total + loss.colour_weight * distance(colour, "l2", loss.sums, weight)
     hr_term = distance(restored - hr, loss.hr, loss.sums, weight)
     return total + loss.hr_weight * hr_term, hr_term.detach(), error.detach().square().mean()
 

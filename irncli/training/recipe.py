@@ -29,6 +29,9 @@ class LossConfig:
     luma_weight: float = 0.0
     """Weight on the same distance in BT.601 luma alone, beside the three colours: the eye sees detail there,
     and the published figures are of luma."""
+    colour_weight: float = 0.0
+    """Weight on the squared error of the restored colours, their luma taken out: a faint error everywhere
+    costs little, one blotch of false colour much."""
     guide: str = "l2"
     """Form of the term that holds the small picture to bicubic: ``l2``, ``l1`` or ``charbonnier``."""
     guide_weight: float = 1.0
@@ -148,6 +151,8 @@ class Recipe:
     """Patches turned grey, their small picture averaged to one channel: so grey files stay grey."""
     flat_share: float = 0.0
     """Patches that get rectangles of plain colour."""
+    stripe_share: float = 0.0
+    """Patches that get a grating, often finer than the small picture can show."""
     fp32_from: float = 1.0
     """Share of the run after which the subnets leave bfloat16."""
     cosines: bool = False

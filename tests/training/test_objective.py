@@ -86,6 +86,7 @@ def test_a_grey_patch_has_one_small_plane():
         {"clip_guide": False},
         {"cycle_weight": 1.0},
         {"luma_weight": 1.0},
+        {"colour_weight": 1.0},
         {"guide": "l1"},
         {"guide": "charbonnier"},
         {"hr": "l2"},
@@ -121,6 +122,18 @@ def test_luma_counts_beside_the_colours():
         plain, weighed = (parts(replace(PLAIN, hr=form, luma_weight=w), SEEN) for w in (0.0, 3.0))
         torch.testing.assert_close(weighed[0] - plain[0], 3 * expected, rtol=1e-3, atol=1e-6)
         assert weighed[1] == plain[1]
+
+
+def test_a_colour_without_luma_counts_by_its_square():
+    network = a_network()
+    hr = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        error = network.inverse(quantise(network(hr)[0]), torch.zeros(2, 9, 8, 8)) - hr
+    luma = (error * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    plain, weighed = (parts(replace(PLAIN, colour_weight=w), SEEN) for w in (0.0, 3.0))
+    expected = 3 * (error - luma).square().mean()
+    torch.testing.assert_close(weighed[0] - plain[0], expected, rtol=1e-3, atol=1e-6)
+    assert weighed[1] == plain[1]
 
 
 def test_a_cycle_is_learnt():
