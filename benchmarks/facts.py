@@ -3,7 +3,7 @@
     python benchmarks/facts.py            write them in README, model card and docs
     python benchmarks/facts.py --check    fail if a page says anything else, or has a figure typed by hand
 
-They come from the shipped weights' configurations and from benchmarks/results.
+They come from the shipped weights' configurations and from benchmarks/results, runs' logs among them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from costs import costs
+from logs import logged, scored, x8_table
 from table import load
 
 from examples import load as load_examples
@@ -24,8 +25,9 @@ from irncli.pretrained.load import load_weights
 from irncli.training.cost import multiply_adds, parameters
 
 TOP = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "weights/MODEL_CARD.md", "docs/tutorial.md", "docs/howto.md", "docs/explanation.md")
-FACT = re.compile(r"(<!-- fact:([\w-]+) -->)(.*?)(<!-- /fact -->)", re.DOTALL)
+PAGES = ("README.md", "weights/MODEL_CARD.md", "docs/tutorial.md", "docs/howto.md", "docs/explanation.md",
+         "docs/lab.md")  # fmt: skip
+FACT = re.compile(r"(<!-- fact:([\w:./-]+) -->)(.*?)(<!-- /fact -->)", re.DOTALL)
 MADE = re.compile(r"<!-- (\w+):begin -->.*?<!-- \1:end -->|```.*?```|`[^`\n]*`", re.DOTALL)
 """What other scripts fill, and code."""
 FIGURE = re.compile(r"\d[\d.,]*\s*(?:dB|%|MB/|s/MP|k\b|M\b(?!P)|million|multiply-adds)")
@@ -52,7 +54,9 @@ def facts(top: Path = TOP) -> dict[str, str]:
     every = [f["psnr_y"] for path in files for name, f in load_examples(path).items() if name != "mean"]
     found |= batch_facts(top / "benchmarks" / "results")
     found["examples-range"] = f"{min(every):.0f} to {max(every):.0f} dB"
-    return found | costs(top / "benchmarks" / "results")
+    folder = top / "benchmarks" / "results"
+    found["x8-table"] = x8_table(folder)
+    return found | costs(folder) | logged(folder) | scored(folder)
 
 
 def batch_facts(results: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ TOP = Path(__file__).parents[2]
 sys.path.insert(0, str(TOP / "benchmarks"))
 
 import facts  # noqa: E402
+import logs  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,19 @@ def test_facts_are_of_the_shipped_weights(known: dict[str, str]) -> None:
         "examples-range",
         "x4-share-of-work",
     }
+
+
+def test_the_notebook_reads_the_cells_of_the_logs(tmp_path: Path) -> None:
+    (tmp_path / "training").mkdir()
+    heads = "step,megapixels,seconds,loss,valid_psnr_y,valid_lr_db"
+    rows = (heads, "3,0.6,61,176.4,30.126,37", "9,2,180,0.0262,31,38.5")
+    (tmp_path / "training" / "a.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    found = logs.logged(tmp_path)
+    assert {k.removeprefix("log:a:"): v for k, v in found.items() if ":3:" in k} == {
+        "3:step": "3", "3:hr": "30.13", "3:lr": "37.00", "3:mpx": "1", "3:minutes": "1", "3:loss": "176",
+    }  # fmt: skip
+    assert (found["log:a:first:loss"], found["log:a:last:loss"]) == ("176", "0.0262")
+    assert found["log:a:last:hr"] == "31.00" and found["log:a:first:step"] == "3"
 
 
 def test_a_stale_figure_is_filled_anew(known: dict[str, str]) -> None:
