@@ -45,7 +45,7 @@ def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Fou
         try:
             mode = os.stat(word).st_mode
         except (OSError, ValueError) as error:
-            missed.append(Missed(word, _not_there(word, error)))
+            missed.append(Missed(word, not_there(word, error)))
             continue
         if stat.S_ISDIR(mode):
             pictures, trouble, folders = _walk(Path(word), recursive)
@@ -63,7 +63,8 @@ def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Fou
     return found, missed
 
 
-def _not_there(word: str, error: OSError | ValueError) -> InputError:
+def not_there(word: str, error: OSError | ValueError) -> InputError:
+    """Why a word gave nothing, by what asking the disk for it raised."""
     if not word:
         return InputError("the name of an input is empty", "Give a file or a folder.")
     if os.path.islink(word):

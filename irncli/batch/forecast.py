@@ -164,6 +164,6 @@ def _size(path: Path) -> int:
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there already."""
     for path in (folder, *folder.absolute().parents):
-        if path.is_dir():
+        if os.path.isdir(path):
             return path
     return Path("/")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from irncli.batch.run import RunError
 from irncli.errors import IrnError
 from irncli.pretrained.catalogue import find, resolve
-from irncli.pretrained.identity import read_header
+from irncli.pretrained.identity import model_name, read_header
 
 if TYPE_CHECKING:
     from irncli.rescale import Rescaler
@@ -74,14 +75,17 @@ class Stated:
 def stated(name: str) -> Stated:
     """From the header alone, without torch; a file in the authors' layout must be loaded for it.
 
+    So must one whose header makes no sense, which loading refuses.
+
     Raise ModelError.
     """
     path = resolve(name)
     entry = find(name)
     header = read_header(path) if path.suffix == ".safetensors" else {}
     if {"identity", "tau"} <= header.keys():
-        own = entry.name if entry else header.get("name", path.stem)
-        return Stated(own, header["identity"], float(header["tau"]), header.get("grey") == "true")
+        own = entry.name if entry else model_name(header.get("name", path.stem))
+        with suppress(ValueError):
+            return Stated(own, header["identity"], float(header["tau"]), header.get("grey") == "true")
     from irncli.pretrained.load import load_weights
 
     weights = load_weights(name)

@@ -82,7 +82,7 @@ def tidy(plan: Plan) -> None:
 def sweep(jobs: Iterable[Job]) -> None:
     """The same for the folders of these jobs."""
     for folder in sorted({output.parent for job in jobs for output in job.outputs}):
-        if folder.is_dir():
+        if os.path.isdir(folder):
             sweep_leftovers(folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import signal
 import sys
@@ -85,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out.catch_warnings()
     asked_to_stop = _stop_on_signals()
     if hasattr(sys.stdout, "reconfigure"):
-        # A name that is no UTF-8 comes out as the bytes that it is.
-        sys.stdout.reconfigure(errors="surrogateescape")
+        codecs.register_error("irn", _as_bytes_or_spelled)
+        sys.stdout.reconfigure(errors="irn")
     try:
         status = app(
             args=words,
@@ -104,6 +105,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             named = out.defaults.blame(named, words)
         out.error(named)
         return named.status if isinstance(named, IrnError) else 1
+
+
+def _as_bytes_or_spelled(error: UnicodeError) -> tuple[bytes, int]:
+    """For stdout: a name that is no UTF-8 comes out as the bytes that it is.
+
+    A sign that its encoding does not know (cp1252 behind a pipe on Windows) is spelled out.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    told = (bytes([ord(c) & 0xFF]) if "\udc80" <= c <= "\udcff" else ascii(c)[1:-1].encode() for c in signs)
+    return b"".join(told), error.end
 
 
 def _open_closed_streams() -> None:

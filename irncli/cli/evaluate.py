@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -119,7 +120,7 @@ def evaluate(
     side = o.tile_from(tile)
     if not 0 <= draws <= 1000:
         raise UsageError(f"--draws {draws} is out of range", "Use 0 to 1000.")
-    if json and json != "-" and not Path(json).parent.is_dir():
+    if json and json != "-" and not os.path.isdir(os.path.dirname(json) or "."):
         raise OutputError(f"--json {json}: its folder does not exist", "Make the folder first.")
     if stress and (peer or codecs or crops):
         raise UsageError("--stress judges no peers", "Drop --stress, or --peer, --codecs and --crops.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import stat
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,11 +52,14 @@ def info(out: Output, files: Files = None) -> int:
 
 def describe(path: Path) -> dict[str, Any]:
     """What a file is, JSON-ready, without torch for a picture. Raise InputError or ModelError."""
+    from irncli.batch.discover import not_there
     from irncli.images.files import looks_like_picture
 
-    if not path.exists():
-        raise InputError("no such file", "Check the spelling.")
-    if path.is_dir():
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:
+        raise not_there(str(path), error) from error
+    if stat.S_ISDIR(mode):
         raise InputError("is a folder", "Give the files in it.")
     if looks_like_picture(path):
         return _picture(path)
@@ -119,8 +124,6 @@ def _weights(path: Path) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """Versions, devices and weights of this machine."""
-    import os
-
     import torch
 
     from irncli.execution.device import available

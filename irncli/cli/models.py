@@ -79,12 +79,12 @@ def import_(
     target = Path(output)
     if target.suffix != ".safetensors":
         raise UsageError(f"-o {output} is no weight file by its name", "End it in .safetensors.")
-    if target.exists() and on_existing == "error":
+    if os.path.exists(target) and on_existing == "error":
         raise OutputError(f"{output} exists already", "Add --on-existing overwrite, or give another -o.")
-    if target.exists() and on_existing == "skip":
+    if os.path.exists(target) and on_existing == "skip":
         out.note(f"skipped, {output} exists already")
         return 0
-    if not Path(file).is_file():
+    if not os.path.isfile(file):
         raise ModelError(f"{file}: no such weight file", "Check the spelling.")
 
     from irncli.pretrained.load import import_public  # torch, only when all else is right

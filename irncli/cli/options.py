@@ -186,11 +186,14 @@ Seed = Annotated[
 ]
 
 MOST_JOBS = 256
+MOST_THREADS = 4096
 MOST_REFINE = 1000
 MOST_SEED = 2**63 - 1
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
-_PIXELS = re.compile(r"(\d+(?:\.\d+)?)\s*(mp|m|k|g)?", re.IGNORECASE)
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])?(i)?b?", re.IGNORECASE)
+WHOLE = re.compile(r"\d{1,19}")
+"""A whole number; of thousands of digits Python makes none."""
+_PIXELS = re.compile(r"(\d{1,19}(?:\.\d{1,19})?)\s*(mp|m|k|g)?", re.IGNORECASE)
+_BYTES = re.compile(r"(\d{1,19}(?:\.\d{1,19})?)\s*([kmgt])?(i)?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "mp": 10**6, "g": 10**9}
 
 
@@ -277,17 +280,17 @@ def tile_from(word: str) -> int | str:
     """``--tile``: ``auto``, ``off`` or pixels. Raise UsageError."""
     if word in ("auto", "off"):
         return word
-    if not word.isdecimal():
+    if not WHOLE.fullmatch(word):
         raise UsageError(f"--tile {word} is not a size", "Use auto, off or a number of pixels.")
     return check_tile(int(word))
 
 
 def check_device(word: str, threads: int | None) -> None:
-    """Raise UsageError for a word that names no device, or for too few threads."""
+    """Raise UsageError for a word that names no device, or for threads that no machine has."""
     if not _DEVICE.fullmatch(word):
         raise UsageError(f"--device {word} is no device", "Use auto, cpu, cuda, cuda:N or mps.")
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads {threads} is too few", "The least is 1.")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UsageError(f"--threads {threads} is out of range", f"Use 1 to {MOST_THREADS}.")
 
 
 def jobs_from(number: int | None) -> int:
@@ -335,7 +338,7 @@ def seed_from(word: str) -> int:
     """``--seed``: a number, or ``random`` for a drawn one. Raise UsageError."""
     if word == "random":
         return secrets.randbelow(2**32)
-    if not word.isdecimal() or int(word) > MOST_SEED:
+    if not WHOLE.fullmatch(word) or int(word) > MOST_SEED:
         raise UsageError(f"--seed {word} is no seed", "Use random, or a whole number from 0 on.")
     return int(word)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from irncli.cli.options import WHOLE
 from irncli.errors import UsageError
 
 Depth = Annotated[
@@ -32,7 +33,7 @@ def page_from(word: str | None) -> tuple[int | None, bool]:
     """``--page``: the number, and whether it is all of them. Raise UsageError for a page that no file has."""
     if word is None or word == "all":
         return None, word == "all"
-    if not word.isdecimal() or not 1 <= int(word) < 10**9:
+    if not WHOLE.fullmatch(word) or not 1 <= int(word) < 10**9:
         raise UsageError(f"--page {word} is no page", "Give a number, the first is 1, or all.")
     return int(word), False
 

@@ -55,7 +55,7 @@ def page_target(out: Output, word: str, on_existing: str) -> Path | None:
     target = Path(word)
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{word}: the page is HTML", "Give it a name that ends in .html.")
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise OutputError(f"{word}: its folder does not exist", "Make the folder first.")
     if os.path.lexists(target):
         if on_existing == "error":

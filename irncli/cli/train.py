@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -196,13 +197,13 @@ def _is_checkpoint(path: Path) -> bool:
     from irncli.errors import TrainingError
     from irncli.training.checkpoint import kind_of
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise TrainingError(f"{path}: no such file", "Give a checkpoint or weights with --resume.")
     return path.suffix == ".safetensors" and kind_of(path) == "checkpoint"
 
 
 def _refuse_to_overwrite(checkpoint: Path, resume: str | None) -> None:
-    if resume is None and checkpoint.exists():
+    if resume is None and os.path.exists(checkpoint):
         raise OutputError(
             f"{checkpoint} exists already", f"Add --resume {checkpoint} to go on, or give another -o."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,14 @@ class HighResolution:
 
 def find_pictures(folder: Path) -> list[Path]:
     """The pictures directly in a folder, by name. Raise InputError when there is none."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder", "Give folders of pictures with --data.")
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.is_file() and looks_like_picture(path)
-    )
+    try:
+        names = sorted(os.listdir(folder))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        what = f"{folder}: not a folder that can be read ({reason})"
+        raise InputError(what, "Give folders of pictures with --data.") from error
+    paths = [folder / name for name in names if not name.startswith(".")]
+    found = [path for path in paths if looks_like_picture(path)]
     if not found:
         raise InputError(f"{folder}: no picture in this folder", "Give folders of pictures with --data.")
     return found

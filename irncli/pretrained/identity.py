@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,6 +63,11 @@ def _reason(error: Exception) -> str:
 
 def is_ours(header: Mapping[str, str]) -> bool:
     return header.get("format") == FORMAT
+
+
+def model_name(text: str) -> str:
+    """A name that a manifest can hold, whatever the file is called: letters, digits, ``.``, ``_``, ``-``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "unnamed"
 
 
 def checked_identity(path: Path, header: Mapping[str, str], tensors: Arrays) -> str:

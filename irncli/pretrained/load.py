@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from irncli.pretrained.identity import (
     checked_identity,
     identity_of,
     is_ours,
+    model_name,
     read_arrays,
     read_header,
 )
@@ -154,11 +154,6 @@ def _load_public(path: Path) -> Weights:
     header = public_header(config, path.stem)
     identity = header_identity(network, latent)
     return Weights(network, model_name(path.stem), identity, latent, 1.0, "fp32", False, header)
-
-
-def model_name(text: str) -> str:
-    """A name that a manifest can hold, whatever the file is called: letters, digits, ``.``, ``_``, ``-``."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "unnamed"
 
 
 def public_header(config: NetworkConfig, name: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -59,12 +60,12 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
     """Pictures in the folders and below, by name. Raise TrainingError for what is no folder."""
     found: list[Path] = []
     for folder in folders:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise TrainingError(f"{folder}: not a folder", "Give folders of pictures with --data.")
         found += sorted(
             p
             for p in folder.rglob("*")
-            if p.suffix.lower() in READABLE_SUFFIXES and not p.name.startswith(".") and p.is_file()
+            if p.suffix.lower() in READABLE_SUFFIXES and not p.name.startswith(".") and os.path.isfile(p)
         )
     return found
 
@@ -107,7 +108,7 @@ def _key(paths: Sequence[Path], minimum: int) -> str:
             content = hashlib.sha256(path.read_bytes()).digest()
         except OSError:
             content = b"unreadable"
-        digest.update(path.name.encode() + b"\0" + content)
+        digest.update(os.fsencode(path.name) + b"\0" + content)
     return digest.hexdigest()
 
 
@@ -133,7 +134,7 @@ def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Pool:
         if min(array.shape[:2]) < minimum:
             small += 1
             continue
-        digest.update(path.name.encode() + b"\0" + bytes.fromhex(loaded.sha256))
+        digest.update(os.fsencode(path.name) + b"\0" + bytes.fromhex(loaded.sha256))
         parts.append(torch.from_numpy(array).reshape(-1))
         sizes.append((array.shape[0], array.shape[1]))
         if path.parent not in tables:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 from running import Irn, Nobody, save
+from safetensors.numpy import save_file
 
 from irncli.batch.models import stated
+from irncli.pretrained.identity import read_arrays, read_header
 
 
 @pytest.fixture
@@ -225,6 +227,18 @@ def test_weights_with_one_flipped_byte(irn: Irn, tmp_path: Path, tiny_model: Pat
     assert not list(tmp_path.glob("*.x4.png"))
 
 
+def test_a_header_that_was_forged(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    """It is read before the file is loaded: for names, and for what is to be resumed."""
+    save(tmp_path / "a.png")
+    header = read_header(tiny_model)
+    for name, forged in (("tau", {"tau": "warm"}), ("named", {"name": "../a/b"})):
+        save_file(dict(read_arrays(tiny_model)), tmp_path / f"{name}.safetensors", header | forged)
+    ran = irn("downscale", "a.png", "--model", "tau.safetensors", "--name", "{stem}.{model}")
+    assert ran.status == 5 and "tau.safetensors" in ran.error()
+    ran = irn("downscale", "a.png", "--model", "named.safetensors", "--name", "{stem}.{model}")
+    assert ran.lines == ["a.a-b.png"], ran
+
+
 @pytest.mark.parametrize("model", ["nonsense", "gone.safetensors", "a.png"])
 def test_no_such_model(model: str, irn: Irn, tmp_path: Path) -> None:
     save(tmp_path / "a.png")
@@ -252,6 +266,29 @@ def test_an_output_that_is_a_folder_or_lies_below_a_file(irn: Irn, tmp_path: Pat
     ran.error()
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("info LONG", 3),
+        ("downscale a.png -o LONG/", 4),
+        ("roundtrip a.png --report LONG/a.html", 4),
+        ("models import LONG -o b.safetensors", 5),
+        ("evaluate --model MODEL --data LONG", 3),
+        ("evaluate --model MODEL --data . --json LONG/a.json", 4),
+        ("train irn-x4 --data LONG -o new/", 3),
+        ("train irn-x4 --data . -o new/ --resume LONG", 3),
+    ],
+)
+def test_names_that_no_disk_takes(
+    words: str, status: int, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png")
+    ran = irn(*words.replace("LONG", "n" * 300).replace("MODEL", str(tiny_model)).split())
+    assert ran.status == status, ran
+    ran.error()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
 def test_permissions(nobody: Nobody, tmp_path: Path, tiny_model: Path) -> None:
     weights = tmp_path / "tiny.safetensors"
     shutil.copy(tiny_model, weights)
@@ -265,12 +302,20 @@ def test_permissions(nobody: Nobody, tmp_path: Path, tiny_model: Path) -> None:
     cases: list[tuple[tuple[object, ...], int]] = [
         (("downscale", "a.png", "-o", "closed/"), 4),
         (("downscale", "a.png", "-o", "closed/new/"), 4),
+        (("downscale", "a.png", "-o", "dark/new/"), 4),
+        (("evaluate", "--data", "dark"), 3),
         (("downscale", "secret.png", "-o", "open/"), 3),
         (("downscale", "dark", "-o", "open/"), 3),
         (("downscale", "a.png", "-o", "open/b.png", "--log-file", "closed/log"), 4),
     ]
     good = ("downscale", "a.png", "-o", "open/", *model)
-    first, *rest = nobody([good, *((*words, *model) for words, _ in cases)])
+    unnamed: list[tuple[tuple[object, ...], int]] = [
+        (("info", "dark/a.png"), 3),
+        (("models", "import", "dark/a.pth", "-o", "open/a.safetensors"), 5),
+        (("roundtrip", "a.png", "--report", "dark/new/a.html"), 4),
+    ]
+    first, *rest = nobody([good, *((*words, *model) for words, _ in cases), *(words for words, _ in unnamed)])
+    cases += unnamed
     assert first.status == 0, first
     for ran, (_, status) in zip(rest, cases, strict=True):
         assert (ran.status, ran.out) == (status, ""), ran

@@ -268,3 +268,11 @@ def test_samples_of_one_input_are_one_input(ready: None, irn: Irn, tiny_model: P
     ran = irn("upscale", "a.x4.png", "b.x4.png", "-o", "p/", *words)
     assert len(ran.lines) == 6 and "2 done, 0 skipped, 0 failed" in ran.err
     assert "[1/2] a.x4.png done" in ran.err and "[2/2] b.x4.png done" in ran.err
+
+
+def test_what_stdout_cannot_say_is_spelled_out(command: Irn, tmp_path: Path) -> None:
+    """As behind a pipe on Windows, whose encoding knows few signs; bytes that are no UTF-8 stay bytes."""
+    name = os.fsdecode("中".encode() + b"\xff.png")
+    save(tmp_path / name)
+    ran = command("info", name, PYTHONIOENCODING="cp1252")
+    assert (ran.status, ran.lines[0]) == (0, "\\u4e2d\udcff.png"), ran
