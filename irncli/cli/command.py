@@ -29,15 +29,17 @@ SPEAKING = {"quiet": Quiet, "verbose": Verbose, "debug": Debug, "log_file": LogF
 def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., int]:
     """Give a command its Output as the first argument, and the options that configure it.
 
-    Typer reads options from a signature, so the one that it sees is put together here.
+    A ``json`` of the command's own names a file, and ``-`` is what the flag of the others says. Typer reads
+    options from a signature, so the one that it sees is put together here.
     """
     hints = get_type_hints(function, include_extras=True)
     first, *own = inspect.signature(function).parameters.values()
+    added = SPEAKING if any(p.name == "json" for p in own) else {**SPEAKING, "json": Json}
 
     def called(ctx: typer.Context, **values: Any) -> int:
         out: Output = ctx.obj
-        speaking = {name: values.pop(name) for name in (*SPEAKING, "json")}
-        out.configure(**speaking)
+        speaking = {name: values.pop(name) for name in added}
+        out.configure(**{"json": values.get("json") == "-"} | speaking)
         hub.say, hub.detail = out.say, out.detail
         try:
             if out.trouble:
@@ -53,7 +55,7 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter("ctx", keyword, annotation=typer.Context)]
     parameters += [p.replace(annotation=hints[p.name], kind=keyword) for p in own]
-    for name, hint in {**SPEAKING, "json": Json}.items():
+    for name, hint in added.items():
         default = None if name == "log_file" else False
         parameters.append(inspect.Parameter(name, keyword, annotation=hint, default=default))
     called.__name__, called.__doc__ = function.__name__, function.__doc__

@@ -24,8 +24,13 @@ FILE = "irn.toml"
 NEVER = frozenset({"output", "on-existing"})
 """What decides about the user's files is said for each run."""
 NOT_IN_FILES = NEVER | {"log-file"}
-SPECIAL = {"upscale": frozenset({"scale", "model"})}
-"""Options that mean something else there (a lost manifest): only set under the command's own name."""
+SPECIAL = {
+    "upscale": frozenset({"scale", "size", "model"}),
+    "evaluate": frozenset({"scale", "json"}),
+    "bench": frozenset({"dtype"}),
+}
+"""Options that mean something else there (a lost manifest's, a file, what is compared): only set under the
+command's own name."""
 
 Tree = Mapping[str, Any]
 

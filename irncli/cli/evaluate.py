@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from irncli.cli import options as o
-from irncli.cli.command import Debug, LogFile, Quiet, Verbose
+from irncli.cli.command import command
 from irncli.cli.output import Cell, Output
 from irncli.errors import OutputError, UsageError
 
@@ -83,8 +83,9 @@ STRESS_LEGEND = (
 )
 
 
+@command
 def evaluate(
-    ctx: typer.Context,
+    out: Output,
     data: Data,
     model: Weights = None,
     scale: Scales = None,
@@ -100,10 +101,6 @@ def evaluate(
     dtype: o.Dtype = "auto",
     tile: o.Tile = "auto",
     threads: o.Threads = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    debug: Debug = False,
-    log_file: LogFile = None,
 ) -> int:
     """Judge weights on test pictures by the protocol of the published tables.
 
@@ -114,8 +111,6 @@ def evaluate(
     Examples: irn evaluate --model irn-x4 --data Set5 Set14 --json results.json · irn evaluate --data Set5
     --scale 1.5,2.5,3.5
     """
-    out: Output = ctx.obj
-    out.configure(quiet=quiet, verbose=verbose, debug=debug, log_file=log_file, json=json == "-")
     o.check_device(device, threads)
     side = o.tile_from(tile)
     if not 0 <= draws <= 1000:

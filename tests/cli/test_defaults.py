@@ -128,6 +128,36 @@ def test_scale_and_model_do_not_change_what_upscale_assumes(
     assert irn("upscale", "a.x4.png").status == 0
 
 
+@pytest.mark.parametrize("way", ["file", "variables"])
+def test_what_means_something_else_to_a_command_is_not_set_for_it(
+    way: str, irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag that is a file's name to evaluate, the scale that it judges instead, what bench compares."""
+    options = {"json": "true", "scale": "4", "size": "8x8", "dtype": "auto"}
+    if way == "file":
+        (tmp_path / "irn.toml").write_text('json = true\nscale = 4\nsize = "8x8"\ndtype = "auto"\n')
+    for name, value in options.items() if way == "variables" else ():
+        monkeypatch.setenv(f"IRN_{name.upper()}", value)
+    (tmp_path / "set").mkdir()
+    save(tmp_path / "set/a.png")
+    before = set(tmp_path.iterdir())
+    judged = irn("evaluate", "--model", tiny_model, "--data", "set", "--draws", 0)
+    assert judged.status == 0 and "tau1-Y" in judged.lines[0], judged
+    assert set(tmp_path.iterdir()) == before
+    assert irn("upscale", "gone.x4.png").status == 3
+    assert "--megapixels" in irn("bench", "--model", tiny_model, "--megapixels", 0).error()
+
+
+def test_a_file_that_cannot_be_used_is_found_by_evaluate_too(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    words = ("evaluate", "--model", tiny_model, "--data", ".", "--draws", 0, "-v")
+    (tmp_path / "irn.toml").write_text("nonsense = 1")
+    assert irn(*words).status == 2
+    (tmp_path / "irn.toml").write_text("tile = 64")
+    assert f"--tile 64 ({tmp_path}/irn.toml)" in irn(*words).err
+
+
 def test_flags_come_from_variables(irn: Irn, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IRN_KEEP_NAME", "1")
     irn("downscale", "a.png", "--model", tiny_model)
