@@ -38,8 +38,8 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
 
     def called(ctx: typer.Context, **values: Any) -> int:
         out: Output = ctx.obj
-        speaking = {name: values.pop(name) for name in added}
-        out.configure(**{"json": values.get("json") == "-"} | speaking)
+        speaking: dict[str, Any] = {"json": values.get("json") == "-"}
+        out.configure(**speaking | {name: values.pop(name) for name in added})
         hub.say, hub.detail = out.say, out.detail
         try:
             if out.trouble:

@@ -48,7 +48,7 @@ def read_rows(
                 opened = vips.Image.new_from_buffer(source.getvalue(), "", **how)
         except vips.Error as error:
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{name}: cannot be read by libvips ({reason})", REMEDY) from error
+            raise InputError(f"cannot be read by libvips ({reason})", REMEDY) from error
         if (opened.width, opened.height) != image.size or opened.bands != bands:
             raise _by_rows(name, "libvips sees other pixels in it than Pillow")
         if opened.format != ("uchar" if bits == 8 else "ushort"):

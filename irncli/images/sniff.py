@@ -18,26 +18,35 @@ RAW_SUFFIXES = frozenset(
     {".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".orf", ".rw2", ".pef", ".srw", ".3fr", ".erf", ".kdc"}
 )
 """Camera raw files look like TIFF, and Pillow would take the thumbnail for the picture."""
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""The latter two of BigTIFF."""
 
 
 def looks_like_picture(path: Path) -> bool:
-    """Whether a regular file has a picture's suffix or begins like one. Never raises."""
+    """Whether a regular file has a picture's suffix or begins like one. Never raises.
+
+    What cannot be asked, as in a folder that may be listed and not entered, counts by its suffix: its turn
+    will tell why.
+    """
+    suffix = path.suffix.lower()
+    named = suffix in READABLE_SUFFIXES
     try:
         if not path.is_file():
             return False
-        suffix = path.suffix.lower()
-        if suffix in READABLE_SUFFIXES or suffix in RAW_SUFFIXES:
-            return suffix in READABLE_SUFFIXES
+        if named or suffix in RAW_SUFFIXES:
+            return named
         with path.open("rb") as stream:
             return begins_like_picture(stream.read(16))
-    except (OSError, ValueError):
+    except OSError:
+        return named
+    except ValueError:
         return False
 
 
 def begins_like_picture(head: bytes) -> bool:
     """Whether at least 16 first bytes are those of a format that irn reads."""
     return (
-        head.startswith((SIGNATURE, b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a"))
+        head.startswith((SIGNATURE, b"\xff\xd8\xff", *_TIFF, b"GIF87a", b"GIF89a"))
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
         or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"))
         or plugin_format(head) is not None

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections import namedtuple
@@ -209,6 +210,15 @@ def test_a_picture_cut_short_is_refused_by_rows_too(irn: Irn, tmp_path: Path, ti
         (tmp_path / name).write_bytes(data[: len(data) // 2])
         ran = irn("downscale", name, "-o", "s.png", "--model", tiny_model, *TINY, "-q")
         assert ran.status == 3 and ran.error() and not (tmp_path / "s.png").exists()
+
+
+def test_what_libvips_does_not_open_is_named_once(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    data = save(tmp_path / "a.tif", 60, 50).read_bytes()
+    rows = struct.pack("<HHII", 278, 3, 1, 50)
+    assert data.count(rows) == 1
+    (tmp_path / "a.tif").write_bytes(data.replace(rows, rows[:8] + bytes(4)))  # no rows in a strip
+    ran = irn("downscale", "a.tif", "-o", "s.png", "--model", tiny_model, *TINY, "-q")
+    assert ran.status == 3 and ran.error().startswith("irn: a.tif: cannot be read by libvips")
 
 
 @pytest.mark.parametrize("form", ["png", "tif"])

@@ -337,6 +337,8 @@ def test_pictures_are_told_by_suffix_and_by_their_first_bytes(tmp_path: Path) ->
         ("broken.PNG", b"text", True),
         ("camera.NEF", SAMPLES["tif"], False),
         ("P1 report", b"P1 is late", False),
+        ("BigTIFF", b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0", True),
+        ("BigTIFF of Motorola's order", b"MM\0+\0\x08\0\0\0\0\0\0\0\0\0\x10", True),
     ):
         path = tmp_path / name
         path.write_bytes(data)
@@ -346,6 +348,16 @@ def test_pictures_are_told_by_suffix_and_by_their_first_bytes(tmp_path: Path) ->
     for name in ("folder.png", "pipe.png", "missing.png", "nul\0.png"):
         assert not looks_like_picture(tmp_path / name)
     assert set(WRITABLE) <= READABLE_SUFFIXES
+
+
+def test_a_picture_that_cannot_be_asked_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that may be listed and not entered; as root no permission shows that."""
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert looks_like_picture(Path("a.png")) and not looks_like_picture(Path("a.txt"))
 
 
 def test_peeking_decodes_nothing_and_loads_no_torch(tmp_path: Path) -> None:
