@@ -122,14 +122,14 @@ class Wish:
 
     @property
     def word(self) -> str:
-        """What stands in an output's name and its manifest: x2.5, 1200x800, w1200, h800, max1200."""
+        """What stands in an output's name and its manifest: x2.5, x7_3, 1200x800, w1200, h800, max1200."""
         if self.max_side:
             return f"max{self.max_side}"
         if self.width and self.height:
             return f"{self.width}x{self.height}"
         if self.width or self.height:
             return f"w{self.width}" if self.width else f"h{self.height}"
-        return f"x{scale_text(self.scale or Fraction(4))}"
+        return f"x{scale_text(self.scale or Fraction(4))}".replace("/", "_")
 
     def grid(self, width: int, height: int, *, turned: bool = False) -> Grid:
         """For an original of this size as stored; ``turned``: a viewer shows it with its sides exchanged.

@@ -14,7 +14,7 @@ from irncli.images.files import READABLE_SUFFIXES, WRITABLE
 FIELDS = ("stem", "scale", "model", "ext", "parent")
 
 # A name may hold a line's end, too.
-_SMALL = re.compile(r"(?P<stem>.+)\.(?:x\d+(?:\.\d+)?|\d+x\d+|(?:w|h|max)\d+)", re.DOTALL)
+_SMALL = re.compile(r"(?P<stem>.+)\.(?:x\d+(?:[._]\d+)?|\d+x\d+|(?:w|h|max)\d+)", re.DOTALL)
 
 
 def stem_of(name: str) -> str:

@@ -166,7 +166,17 @@ def test_sizes_that_cannot_be_are_one_line(words: str, irn: Irn, tmp_path: Path)
     assert ran.status == 2 and ". " in ran.error() and [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_a_scale_without_an_end_makes_no_folder(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png", 60, 40)
+    words = ("downscale", "a.png", "--scale", "7/3", "--model", tiny_model)
+    assert irn(*words).lines == ["a.x7_3.png"]
+    assert irn(*words, "--name", "{stem}-{scale}").lines == ["a-7_3.png"]
+    assert irn("upscale", "a.x7_3.png", "--model", tiny_model).lines == ["a.restored.png"]
+    with Image.open(tmp_path / "a.restored.png") as image:
+        assert image.size == (60, 40)
+
+
 def test_the_stem_of_every_name() -> None:
-    for word in ("x4", "x2.5", "1200x800", "w1200", "h800", "max1200"):
+    for word in ("x4", "x2.5", "x7_3", "1200x800", "w1200", "h800", "max1200"):
         assert original_stem(f"photo.{word}.png") == "photo"
     assert original_stem("photo.wide.png") == "photo.wide"
