@@ -12,6 +12,7 @@ from irncli.batch.budget import folder_of
 from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
 from irncli.batch.plan import Job, Plan
+from irncli.batch.spelling import existing
 from irncli.batch.survey import Headers
 from irncli.errors import IrnError, OutputError, UsageError
 from irncli.images.encode import LONGEST_SIDE
@@ -143,12 +144,12 @@ def check_room(needed: dict[Path, int]) -> None:
     """Raise OutputError when a file system has less room than its folders will need."""
     disks: dict[int, tuple[Path, int]] = {}
     for folder, size in needed.items():
-        there = _existing(folder)
+        there = existing(folder)
         device = os.stat(there).st_dev
         first, before = disks.get(device, (folder, 0))
         disks[device] = (first, before + size)
     for folder, size in disks.values():
-        free = shutil.disk_usage(_existing(folder)).free
+        free = shutil.disk_usage(existing(folder)).free
         if size > free:
             what = f"{folder}: about {bytes_text(size)} will be needed, and {bytes_text(free)} are free"
             raise OutputError(what, "Free some space, or choose another folder with -o.")
@@ -159,11 +160,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there already."""
-    for path in (folder, *folder.absolute().parents):
-        if os.path.isdir(path):
-            return path
-    return Path("/")

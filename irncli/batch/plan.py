@@ -10,11 +10,13 @@ import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from irncli.batch.discover import Found
+from irncli.batch.spelling import folded, ignores_case
 from irncli.batch.words import Words
 from irncli.errors import OutputError, UsageError
 
@@ -122,7 +124,7 @@ def make_plan(
     jobs = _without_repeats(jobs)
     writers = _writers(jobs)
     jobs = [job for job in jobs if not (job.below and _key(job.source) in writers)]
-    sources = {os.path.realpath(job.source): job for job in jobs if job.data is None}
+    sources = {place: job for job in jobs if job.data is None for place in _places(job.source)}
     taken = writers.keys() | {_key(job.source) for job in jobs if job.data is None}
     skipped, todo, existing = [], [], []
     for job in jobs:
@@ -130,7 +132,7 @@ def make_plan(
             continue
         there = [output for output in job.outputs if os.path.lexists(output)]
         for output in there:
-            victim = sources.get(os.path.realpath(output))
+            victim = next(filter(None, map(sources.get, _places(output))), None)
             if victim and (victim is job or on_existing in ("overwrite", "resume")):
                 raise UsageError(f"{output} is an input; it cannot be an output too", "Give another -o.")
         if there and on_existing == "skip" and len(there) == len(job.outputs):
@@ -158,9 +160,14 @@ def in_shard(path: str, shard: tuple[int, int]) -> bool:
 def _writers(jobs: Iterable[Job]) -> dict[str, Job]:
     """Who writes each output. Raise UsageError for an output with two writers."""
     writers: dict[str, Job] = {}
+    spelt: dict[str, str] = {}
     for job in jobs:
         for output in job.outputs:
-            other = writers.setdefault(_key(output), job)
+            key = _key(output)
+            first = spelt.setdefault(folded(key), key)
+            if first != key and ignores_case(output.parent):
+                key = first
+            other = writers.setdefault(key, job)
             if other is not job:
                 what = f"{other.name} and {job.name} would both write {output}"
                 remedy = "Tell them apart: --name '{stem}.{ext}.x{scale}', or '{parent}/{stem}'."
@@ -189,6 +196,15 @@ def _without_repeats(jobs: Sequence[Job]) -> list[Job]:
             seen.add(key)
             kept.append(job)
     return kept
+
+
+def _places(path: Path) -> list[str | tuple[int, int]]:
+    """Where a file is, links followed: by its name, and by its number, however a disk lets it be spelt."""
+    places: list[str | tuple[int, int]] = [os.path.realpath(path)]
+    with suppress(OSError):
+        status = os.stat(path)
+        places += [(status.st_dev, status.st_ino)] if status.st_ino else []  # some disks number nothing
+    return places
 
 
 def _key(path: Path) -> str:

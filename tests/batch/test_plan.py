@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from irncli.batch.discover import Found
 from irncli.batch.formats import restored_format, small_format
 from irncli.batch.names import restored_name, small_name
 from irncli.batch.plan import Job, Target, beside, in_shard, make_plan, place, target_of
+from irncli.batch.spelling import ignores_case
 from irncli.batch.words import Words
 from irncli.errors import OutputError, UsageError
 
@@ -95,6 +97,32 @@ def test_two_inputs_with_one_output_are_both_named(tmp_path: Path) -> None:
         make_plan([jobs[0], job(tmp_path / "a.jpg", tmp_path / "x" / ".." / "a.x4.png")], "skip")
 
 
+def test_a_disk_that_ignores_case_has_one_output_for_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of macOS and memory cards do; an accent in two codings is one name to them as well."""
+    out = tmp_path / "new"
+    twins = (("IMG.png", "img.png"), ("caf\u00e9.png", "cafe\u0301.png"))
+    plans = [
+        [job(tmp_path / "a" / one, out / one), job(tmp_path / "b" / other, out / other)]
+        for one, other in twins
+    ]
+    for jobs in plans:
+        assert len(make_plan(jobs, "overwrite").jobs) == 2
+    assert not list(tmp_path.iterdir())
+
+    def exists(path: str) -> bool:
+        return os.path.basename(path).casefold() in (name.casefold() for name in os.listdir(tmp_path))
+
+    ignores_case.cache_clear()
+    monkeypatch.setattr(os.path, "exists", exists)
+    for jobs in plans:
+        with pytest.raises(UsageError, match=r"a/.* and .*b/"):
+            make_plan(jobs, "overwrite")
+    ignores_case.cache_clear()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_picture_named_twice_is_done_once(tmp_path: Path) -> None:
     one, other = tmp_path / "a.png", tmp_path / "." / "a.png"
     assert len(make_plan([job(one, tmp_path / "o"), job(other, tmp_path / "o")], "error").jobs) == 1
@@ -130,6 +158,9 @@ def test_an_input_is_never_an_output(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(source)
     with pytest.raises(UsageError, match="is an input"):
         make_plan([job(source, tmp_path / "link.png")], "overwrite")
+    (tmp_path / "A.PNG").hardlink_to(source)  # what another spelling is on a disk that ignores case
+    with pytest.raises(UsageError, match="is an input"):
+        make_plan([job(source, tmp_path / "A.PNG")], "overwrite")
 
 
 def test_what_a_run_writes_beside_its_inputs_is_no_input_of_the_next_run(tmp_path: Path) -> None:
