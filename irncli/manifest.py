@@ -96,8 +96,8 @@ class Manifest:
         _words("source_sha256", self.source_sha256, _HEX)
         _words("pixels_sha256", self.pixels_sha256, _HEX)
         _words("tool", self.tool, _TOOL)
-        if self.name is not None:
-            _file_name(self.name)
+        if self.name is not None and not holds_name(self.name):
+            _refuse("name")
         _check_options(self.options)
         if self.small is not None:
             _grid_text(self.width, self.height, self.small)
@@ -186,6 +186,16 @@ def check_size(manifest: Manifest, width: int, height: int) -> None:
         told = "{}x{}".format(*manifest.small_size)
         what = f"{width}x{height} pixels where its manifest says {told}: it was resized"
         raise ManifestError(what, "Use the file as it was made.")
+
+
+def holds_name(name: object) -> bool:
+    """Whether it is a file's name that a manifest can hold, one that stays in its folder.
+
+    No separators, no dots alone, nothing that is not printable.
+    """
+    if not isinstance(name, str) or not 0 < len(name) <= 255 or name in (".", ".."):
+        return False
+    return "/" not in name and "\\" not in name and not _DRIVE.match(name) and name.isprintable()
 
 
 def lost_manifest() -> ManifestError:
@@ -345,11 +355,3 @@ def _one_of(key: str, value: object, choices: tuple[str, ...]) -> None:
 def _words(key: str, value: object, pattern: re.Pattern[str]) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         _refuse(key)
-
-
-def _file_name(name: object) -> None:
-    """A name that stays in its folder: no separators, no dots alone, nothing that is not printable."""
-    if not isinstance(name, str) or not 0 < len(name) <= 255 or name in (".", ".."):
-        _refuse("name")
-    if "/" in name or "\\" in name or _DRIVE.match(name) or not name.isprintable():
-        _refuse("name")

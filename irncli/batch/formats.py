@@ -56,13 +56,13 @@ def restored_format(
     return form
 
 
-def check_compress(form: Format, level: int | None) -> None:
-    """``--compress``. Raise UsageError."""
+def check_compress(form: Format, level: int | None, *, small: bool = False) -> None:
+    """``--compress``; ``small``: of pictures that lose nothing, in any format. Raise UsageError."""
     if level is None:
         return
     if not 0 <= level <= 9:
         raise UsageError(f"--compress {level} is out of range", "Use 0, fast, to 9, small.")
-    if form.pillow in LOSSY:
+    if form.pillow in LOSSY and not small:
         raise UsageError(f"--compress has no effect on {form.suffix[1:]}", "Use --quality.")
 
 

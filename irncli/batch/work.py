@@ -24,7 +24,7 @@ from irncli.images.encode import LOSSY, check_deep_output, encode
 from irncli.images.files import Loaded
 from irncli.images.rows import Room, StoredRows, in_memory
 from irncli.images.rowwrite import check_rows, encode_rows
-from irncli.manifest import Manifest, RestoredRecord
+from irncli.manifest import Manifest, RestoredRecord, holds_name
 from irncli.pretrained.catalogue import name_of_identity
 
 if TYPE_CHECKING:
@@ -67,7 +67,13 @@ class Downscale:
         return self.models.options | self.fit.options | more | page | refine
 
     def _name(self, job: Job) -> str | None:
-        return job.source.name if self.keep_name and job.data is None else None
+        """What the manifest keeps of the name. Raise InputError for one that it cannot hold."""
+        if not self.keep_name or job.data is not None:
+            return None
+        if not holds_name(job.source.name):
+            what = "its name is not one that a manifest holds: plain signs, no backslash"
+            raise InputError(what, "Rename it, or leave --keep-name out.")
+        return job.source.name
 
     def current(self, job: Job) -> bool:
         if self.outputs.on_existing != "resume":

@@ -111,7 +111,7 @@ def downscale(
     template = None if name is None else Template(name)
     start = given(inputs, output, nul=nul, json=out.json)
     form = small_format(start.target, format, template, depth)
-    check_compress(form, compress)
+    check_compress(form, compress, small=True)
     fit = o.fit_from(wish, model)
     versioned = ""
     if template and template.uses("model"):

@@ -101,7 +101,9 @@ Shard = Annotated[
 Compress = Annotated[
     int | None,
     typer.Option(
-        "--compress", metavar="0-9", help="Of png, webp and tiff: 0 is quick, 9 small; the same pixels."
+        "--compress",
+        metavar="0-9",
+        help="Of png, webp, tiff and small pictures in jxl: 0 is quick, 9 small; the same pixels.",
     ),
 ]
 Strip = Annotated[

@@ -73,7 +73,8 @@ def put(out: Output, target: Path, text: str, on_existing: str) -> None:
     """Write the page. Raise OutputError."""
     from irncli.images.whole import write_whole
 
-    write_whole(target, text.encode(), replace=on_existing == "overwrite")
+    # A picture's name need not be UTF-8, a page is.
+    write_whole(target, text.encode(errors="backslashreplace"), replace=on_existing == "overwrite")
     if out.json:
         out.record({"type": "report", "outputs": [str(target)]})
     else:

@@ -103,6 +103,13 @@ def test_the_manifest_tells_the_truth(
     assert irn("upscale", "a.x4.png", "--model", tiny_model).status == 0
 
 
+def test_a_name_that_a_manifest_cannot_hold_is_told(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a\\b.png")
+    ran = irn("downscale", "a\\b.png", "--keep-name", "--model", tiny_model)
+    assert ran.status == 3 and ran.error().endswith("leave --keep-name out.\n")
+    assert irn("downscale", "a\\b.png", "--model", tiny_model).status == 0
+
+
 def test_size_counts_as_it_is_shown(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "a.jpg", 80, 60, exif=exif())
     words = ("downscale", "a.jpg", "--model", tiny_model)

@@ -39,6 +39,7 @@ def test_a_restored_jpeg_xl_has_its_record_and_quality(irn: Irn, tmp_path: Path,
     save(tmp_path / "a.png", 90, 70)
     irn("downscale", "a.png", "--model", tiny_model)
     words = ("upscale", "a.x4.png", "--model", tiny_model, "--format", "jxl", "--on-existing", "resume")
+    assert "Use --quality" in irn(*words, "--compress", 9).error()
     assert irn(*words).lines == ["a.restored.jxl"]
     assert irn(*words).lines == []
     assert irn(*words, "--quality", 20).lines == ["a.restored.jxl"]
@@ -78,3 +79,14 @@ def test_without_the_plugins_the_install_command_is_told(
         ran = irn(*words, "--model", tiny_model)
         assert ran.status == 4 and "pip install 'irncli[formats]'" in ran.error()
     assert irn("downscale", "a.png", "b.heic", "-o", "o/", "--model", tiny_model).lines == ["o/a.x4.png"]
+
+
+def test_compress_is_for_a_small_jpeg_xl_too(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png", 300, 200)
+    words = ("downscale", "a.png", "--model", tiny_model, "--format", "jxl", "--compress")
+    for level in (0, 9):
+        assert irn(*words, level, "-o", f"{level}/").status == 0
+    quick, little = (tmp_path / f"{level}/a.x4.jxl" for level in (0, 9))
+    assert quick.stat().st_size > little.stat().st_size
+    one, other = (read_picture(path).picture.colour for path in (quick, little))
+    assert (one == other).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -80,6 +81,15 @@ def test_what_cannot_be_written_is_found_first(irn: Irn, tmp_path: Path, tiny_mo
     (tmp_path / "r.html").write_text("mine")
     assert irn("roundtrip", "a.png", *model, "--report", "r.html").status == 4
     assert (tmp_path / "r.html").read_text() == "mine"
+
+
+def test_a_name_that_is_no_utf_8(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
+    name = os.fsdecode(b"a\xff.png")
+    save(tmp_path / "set" / name, 20, 20)
+    words = ("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json", "r.json", "-q")
+    assert irn(*words).status == irn("report", "r.json").status == 0
+    assert irn("roundtrip", f"set/{name}", "--model", tiny_x2, "--report", "r.html").status == 0
+    assert all("a\\udcff" in (tmp_path / page).read_text("utf-8") for page in ("report.html", "r.html"))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])

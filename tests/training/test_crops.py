@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,3 +113,10 @@ def test_a_picture_of_16_bits_is_passed_over_with_a_word(tmp_path):
     told = []
     assert len(read_pool([tmp_path], 64, told.append).sizes) == 1
     assert any("deep.png has 16 bits per sample" in note for note in told)
+
+
+def test_names_that_are_no_utf_8_are_learnt_from(tmp_path):
+    Image.new("RGB", (70, 70), (9, 8, 7)).save(tmp_path / os.fsdecode(b"a\xff.png"))
+    for _ in range(2):  # decoded, then out of the cache
+        pool = read_pool([tmp_path], 64, print, cache=tmp_path / "pictures.cache")
+        assert pool.pixels == 70 * 70
