@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from irncli.errors import ManifestError
-from irncli.sizes import Grid
+from irncli.sizes import Grid, scale_word
 
 VERSION = 1
 MOST_BYTES = 4096
@@ -114,6 +114,12 @@ class Manifest:
         """Width and height of the small picture: the original's over the scale, rounded up, or ``small``."""
         grid = self.grid
         return grid.small_width, grid.small_height
+
+    @property
+    def scale_word(self) -> str:
+        """How many times smaller, as in a file's name: ``4``, ``2.5``; ``600x400`` where the sides differ."""
+        down, across = self.grid.steps
+        return scale_word(down) if down == across else "{}x{}".format(*self.small_size)
 
     def to_json(self) -> str:
         """ASCII JSON, sorted keys, at most 4096 bytes; the twin of :meth:`from_json`."""

@@ -129,7 +129,7 @@ class Wish:
             return f"{self.width}x{self.height}"
         if self.width or self.height:
             return f"w{self.width}" if self.width else f"h{self.height}"
-        return f"x{scale_text(self.scale or Fraction(4))}".replace("/", "_")
+        return f"x{scale_word(self.scale or Fraction(4))}"
 
     def grid(self, width: int, height: int, *, turned: bool = False) -> Grid:
         """For an original of this size as stored; ``turned``: a viewer shows it with its sides exchanged.
@@ -175,3 +175,8 @@ def scale_text(scale: Fraction) -> str:
         if Fraction(text) == scale:
             return text
     return f"{scale.numerator}/{scale.denominator}"
+
+
+def scale_word(scale: Fraction) -> str:
+    """The same for a file's name: 7_3."""
+    return scale_text(scale).replace("/", "_")

@@ -236,7 +236,7 @@ class Naming:
         if self.template.uses("scale", "model"):
             header = self.headers.known(item)
             if header and header.manifest:
-                scale, model = str(header.manifest.scale), header.manifest.model
+                scale, model = header.manifest.scale_word, header.manifest.model
             elif self.assumed:
                 from irncli.batch.models import stated
                 from irncli.pretrained.catalogue import scale_of
@@ -283,8 +283,8 @@ def _check_against_manifests(
         if assumed and assumed.size:
             what = f"{job.name}: --size is for pictures without a manifest"
             raise UsageError(what, "Leave it out.")
-        if scale is not None and scale != manifest.scale:
-            what = f"{job.name}: --scale {scale} contradicts its manifest, which says {manifest.scale}"
+        if scale is not None and manifest.grid.steps != (scale, scale):
+            what = f"{job.name}: --scale {scale} contradicts its manifest, which says {manifest.scale_word}"
             raise UsageError(what, "Leave --scale out.")
         if identity is not None and identity != manifest.identity:
             what = f"{job.name}: --model {model} is not the {manifest.model} that made it"

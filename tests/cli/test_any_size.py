@@ -176,6 +176,18 @@ def test_a_scale_without_an_end_makes_no_folder(irn: Irn, tmp_path: Path, tiny_m
         assert image.size == (60, 40)
 
 
+def test_upscale_knows_the_scale_that_was_asked_for(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    """Not that of the network that it went through."""
+    save(tmp_path / "a.png", 61, 40)
+    model = ("--model", tiny_model)
+    for asked, told in ((("--scale", 2.5), "2.5"), (("--size", "30x20"), "30x20"), (("--scale", 4), "4")):
+        assert irn("downscale", "a.png", *asked, *model, "-o", f"{told}/").status == 0
+        assert irn("upscale", told, *model, "-o", "o/", "--name", "{scale}").lines == [f"o/{told}.png"]
+        ran = irn("upscale", told, *model, "-o", "p/", "--scale", 4)
+        assert (ran.status == 0) == (told == "4")
+        assert ran.status == 0 or (ran.status == 2 and f"which says {told}." in ran.error())
+
+
 def test_the_stem_of_every_name() -> None:
     for word in ("x4", "x2.5", "x7_3", "1200x800", "w1200", "h800", "max1200"):
         assert original_stem(f"photo.{word}.png") == "photo"
