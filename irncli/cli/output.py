@@ -60,6 +60,10 @@ class Output:
         if log_file is not None:
             self._open_log(log_file)
 
+    def hush(self) -> None:
+        """Errors alone, whatever was asked for: of several processes only one speaks."""
+        self.quiet, self.verbose, self.debug = True, False, False
+
     # stdout ---------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:

@@ -117,9 +117,10 @@ def train(
     _refuse_to_overwrite(Path(output) / f"{chosen.name}.checkpoint.safetensors", resume)
     if resume:
         _is_checkpoint(Path(resume))  # before anything is decoded
-    together, place = ranks.join(str(pick(device)))
+    place = str(pick(ranks.own_device(device)))
+    together = ranks.join(place)
     if not together.first:
-        out.configure(quiet=True, verbose=False, debug=False, log_file=None, json=False)
+        out.hush()
     run = RunConfig(
         out=Path(output),
         steps=steps,

@@ -283,7 +283,7 @@ def _check_against_manifests(
         if assumed and assumed.size:
             what = f"{job.name}: --size is for pictures without a manifest"
             raise UsageError(what, "Leave it out.")
-        if scale is not None and manifest.grid.steps != (scale, scale):
+        if scale is not None and not manifest.grid.is_whole(scale):
             what = f"{job.name}: --scale {scale} contradicts its manifest, which says {manifest.scale_word}"
             raise UsageError(what, "Leave --scale out.")
         if identity is not None and identity != manifest.identity:

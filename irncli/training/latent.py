@@ -30,9 +30,9 @@ def measure_latent(network: InvertibleRescaler, pool: Pool, device: str = "cpu")
         crop = pool.picture(index)[top : top + h, left : left + w]
         hr = crop.permute(2, 0, 1)[None].to(device).float().div(255)
         with exact():
-            z = network(hr.contiguous(memory_format=torch.channels_last))[1].double()
-        total += z.sum((0, 2, 3)).cpu().numpy()
-        squares += z.square().sum((0, 2, 3)).cpu().numpy()
+            z = network(hr.contiguous(memory_format=torch.channels_last))[1].cpu().double()  # MPS has none
+        total += z.sum((0, 2, 3)).numpy()
+        squares += z.square().sum((0, 2, 3)).numpy()
         count += z.shape[2] * z.shape[3]
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0))

@@ -85,15 +85,22 @@ def launched_by_torchrun() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def join(device: str) -> tuple[Ranks, str]:
-    """Meet the other processes that torchrun started; this one's rank and its own device."""
+def own_device(word: str) -> str:
+    """``auto`` and ``cuda`` of one process of several: its own GPU, by name. Any other word as it is."""
+    if launched_by_torchrun() and word in ("auto", "cuda") and torch.cuda.is_available():
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    return word
+
+
+def join(device: str) -> Ranks:
+    """Meet the other processes that torchrun started, each on a device of its own; this one's rank."""
     if not launched_by_torchrun():
-        return ALONE, device
-    if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        return ALONE
+    cuda = device.startswith("cuda")
+    if cuda:
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
-    return Ranks(dist.get_rank(), dist.get_world_size()), device
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE)
+    return Ranks(dist.get_rank(), dist.get_world_size())
 
 
 def leave() -> None:

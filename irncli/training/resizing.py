@@ -62,9 +62,10 @@ class Resizing:
 
 
 def resized(x: Tensor, axes: Axes) -> Tensor:
-    """N C in in -> N C out out. In float64, which no GPU rounds to TF32."""
-    rows, columns = (axis.to(torch.float64)[:, None] for axis in axes)
-    return (rows @ x.to(torch.float64) @ columns.mT).to(x.dtype)
+    """N C in in -> N C out out. In float64, which no GPU rounds to TF32; MPS knows neither."""
+    real = torch.float32 if x.device.type == "mps" else torch.float64
+    rows, columns = (axis.to(real)[:, None] for axis in axes)
+    return (rows @ x.to(real) @ columns.mT).to(x.dtype)
 
 
 def plan_sizes(

@@ -9,6 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from irncli.cli.app import main
+from irncli.errors import TrainingError
+from irncli.training import ranks
 
 WORKER = """
 import json, sys
@@ -22,7 +27,7 @@ from irncli.training.options import RunConfig
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import Trainer
 torch.set_num_threads(1)
-together, device = ranks.join("cpu")
+together, device = ranks.join("cpu"), "cpu"
 recipe, out = load_recipe(sys.argv[1]), Path(sys.argv[3])
 recipe = replace(recipe, steps=4, batch=4, fp32_from=0.0, grey_share=0.5)
 pool = read_pool([Path(sys.argv[2])], 40, print)
@@ -86,3 +91,28 @@ def test_two_processes_learn_what_one_does(pictures, tmp_path):
     )
     log = (tmp_path / "two" / "tiny.csv").read_text().splitlines()
     assert len(log) == 2
+
+
+def test_each_process_takes_the_gpu_of_its_own(monkeypatch, tmp_path):
+    """All of them asked for cuda, or for nothing: the first GPU would be everybody's."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    met = []
+
+    def join(device):
+        met.append(device)
+        return ranks.Ranks(1, 2)
+
+    def pictures(out, *rest):
+        assert out.quiet and not out.verbose  # of two the first one speaks, also of what -v asks for
+        raise TrainingError("met", "Go home.")
+
+    monkeypatch.setattr(ranks, "join", join)
+    monkeypatch.setattr("irncli.cli.train._pictures", pictures)
+    for world in ("1", "2"):
+        monkeypatch.setenv("WORLD_SIZE", world)
+        for word in ("auto", "cuda", "cuda:0", "cpu"):
+            words = ["train", "irn-x4", "--data", str(tmp_path), "-o", str(tmp_path), "--device", word, "-v"]
+            assert main(words) == 3
+    assert met == ["cuda:0", "cuda:0", "cuda:0", "cpu", "cuda:1", "cuda:1", "cuda:0", "cpu"]
