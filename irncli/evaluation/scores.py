@@ -183,7 +183,13 @@ class Scores:
         record = json.loads(text)
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise ValueError("not the scores of an irn evaluation, or of another version")
-        return _build(cls, record)
+        found = _build(cls, record)
+        known = {origin.name for origin in found.origins}
+        for each in found.sets:
+            for part in (each, *each.pictures):
+                if strange := {way.name for way in (*part.peers, *part.codecs)} - known:
+                    raise ValueError(f"{min(strange)} comes from nowhere")
+        return found
 
 
 def mean_of(items: Sequence[T]) -> T:

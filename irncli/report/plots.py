@@ -102,10 +102,11 @@ def scatter(
     legend: bool = False,
 ) -> Markup:
     """Marks over two axes; ``lines`` joins those of a series in their order."""
-    good = [
-        Series(each.name, [p for p in each.points if math.isfinite(p.x) and math.isfinite(p.y)])
-        for each in series
-    ]
+
+    def has_place(p: Point) -> bool:
+        return math.isfinite(p.x) and math.isfinite(p.y) and (p.x > 0 or not log_x)
+
+    good = [Series(each.name, list(filter(has_place, each.points))) for each in series]
     points = [p for each in good for p in each.points]
     across = axis([p.x for p in points], LEFT_OF_NUMBERS, WIDTH - RIGHT, log_x)
     up = axis([p.y for p in points], HEIGHT - BOTTOM, TOP)

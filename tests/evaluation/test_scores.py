@@ -63,6 +63,16 @@ def test_infinite_and_undefined_figures_are_strict_json():
     assert math.isnan(Scores.from_json(text).sets[0].mean.restored.psnr_y)
 
 
+def test_ways_without_an_origin_are_refused():
+    record = json.loads(scores(30.0).to_json())
+    point = {"name": "gif", "share": 1, "budget": 9, "setting": None, "bytes": None, "quality": None}
+    record["sets"][0]["pictures"][0]["codecs"] = [point]
+    with pytest.raises(ValueError, match="gif"):
+        Scores.from_json(json.dumps(record))
+    origin = {"name": "gif", "label": "GIF", "kind": "codec", "source": "", "note": ""}
+    Scores.from_json(json.dumps(record | {"origins": [origin]}))
+
+
 @pytest.mark.parametrize("change", [{"format": 2}, {"sets": None}, {"model": None}])
 def test_other_json_is_refused(change):
     record = json.loads(scores(30.0).to_json())

@@ -102,6 +102,8 @@ def test_plots_place_finite_points_only() -> None:
     drawn = dots(series, ["p", "q"], "dB", legend=True)
     assert drawn.count('class="mark') == 2 + 2 and "<b>" not in drawn and "inf" not in drawn
     assert scatter(series, "x", "y", lines=True).count("<polyline") == 0
+    none = [Series("a", [Point(0, 1, "p"), Point(-5, 1, "q"), Point(7, 1, "r")])]  # of no bytes, no logarithm
+    assert scatter(none, "x", "y", log_x=True).count('class="mark') == 1
 
 
 def test_the_vendored_slider_has_its_licence() -> None:
