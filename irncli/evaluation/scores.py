@@ -186,8 +186,10 @@ class Scores:
         found = _build(cls, record)
         known = {origin.name for origin in found.origins}
         for each in found.sets:
-            for part in (each, *each.pictures):
-                if strange := {way.name for way in (*part.peers, *part.codecs)} - known:
+            parts: tuple[SetScores | PictureScores, ...] = (each, *each.pictures)
+            for part in parts:
+                names = {peer.name for peer in part.peers} | {codec.name for codec in part.codecs}
+                if strange := names - known:
                     raise ValueError(f"{min(strange)} comes from nowhere")
         return found
 
