@@ -207,7 +207,7 @@ def holds_name(name: object) -> bool:
 def lost_manifest() -> ManifestError:
     """What to say of a picture without any manifest."""
     what = "not made by irn, or its manifest was lost"
-    return ManifestError(what, "Add --scale 4 to restore it all the same.")
+    return ManifestError(what, "Add --scale 4 if irn made it; in any other picture no detail is hidden.")
 
 
 def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview) -> str:

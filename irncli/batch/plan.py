@@ -83,10 +83,10 @@ def target_of(output: str | None, words: Words, *, only_folder: bool = False) ->
         raise UsageError(f"-o {output} is not a folder", f"For a new folder, end it in /: -o {output}/")
     count = len(words.paths) + len(words.missed) + words.piped
     if count > 1 or any(os.path.isdir(path) for path in words.paths):
-        several = f"{count} inputs" if count > 1 else "a folder of pictures"
+        several = f"there are {count} inputs" if count > 1 else "the input is a folder"
         folder = "small/" if output == "-" else f"{output}/"
         remedy = f"For a new folder, end it in /: -o {folder}"
-        raise UsageError(f"-o {output} is one file, but there are {several}", remedy)
+        raise UsageError(f"-o {output} is one file, but {several}", remedy)
     return Target(stdout=True) if output == "-" else Target(file=Path(output))
 
 
@@ -112,14 +112,18 @@ def outputs_of(found: Found, target: Target, name: str) -> tuple[Path, ...]:
 
 
 def make_plan(
-    jobs: Sequence[Job], on_existing: OnExisting, shard: tuple[int, int] | None = None
+    jobs: Sequence[Job],
+    on_existing: OnExisting,
+    shard: tuple[int, int] | None = None,
+    *,
+    resumable: bool = True,
 ) -> Plan:
     """Check the jobs against each other and against the disk.
 
     A picture named twice is one job, and what this very run writes is no input of it. ``shard`` (K, N)
     keeps the K-th part of N, but collisions are found among all. Raise UsageError for two inputs with one
     output or an output that is an input, OutputError for an output that exists (unless ``on_existing``
-    says what to do then).
+    says what to do then; ``resumable``: resume is one of the things to say).
     """
     jobs = _without_repeats(jobs)
     writers = _writers(jobs)
@@ -145,7 +149,8 @@ def make_plan(
             existing += there if on_existing == "error" else []
     if existing:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
-        remedy = "Add --on-existing skip, overwrite, rename or resume, or give another -o."
+        choices = "skip, overwrite, rename or resume" if resumable else "skip, overwrite or rename"
+        remedy = f"Add --on-existing {choices}, or give another -o."
         raise OutputError(f"{existing[0]} exists already{more}", remedy)
     return Plan(tuple(todo), tuple(skipped))
 

@@ -100,7 +100,6 @@ class Observer(Protocol):
     def begin(self, total: int) -> None:
         """``total``: inputs."""
 
-
     def start(self, job: Job) -> None: ...
 
     def end(self, outcome: Outcome) -> None: ...

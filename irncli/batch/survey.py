@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class Header:
     manifest: Manifest | None
     trouble: ManifestError | None = None
     """Why there is no manifest."""
+    ours: bool = False
+    """Whether irn made the file: it has a manifest or a record, be it a damaged one."""
 
 
 class Headers:
@@ -74,6 +77,12 @@ class Headers:
         except InputError:
             return False
 
+    def own_work(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those of a folder's pictures that irn made itself, if there are others among them."""
+        from_folders = [job for job in jobs if job.below]
+        ours = [job for job in from_folders if (header := self.known(job)) and header.ours]
+        return ours if len(ours) < len(from_folders) else []
+
     def manifest_of(self, item: Found | Job) -> Manifest:
         """Raise InputError or ManifestError when there is none."""
         header = self.of(item)
@@ -108,5 +117,5 @@ def _look(path: Path, data: bytes | None, page: int | None) -> Header | InputErr
         manifest = Manifest.from_json(head.text)
         check_size(manifest, *head.size)  # or a forged one would fill the disk in the forecast
     except ManifestError as error:
-        return Header(*head.size, head.depth, None, error)
-    return Header(*head.size, head.depth, manifest)
+        return Header(*head.size, head.depth, None, error, ours=True)
+    return Header(*head.size, head.depth, manifest, ours=True)

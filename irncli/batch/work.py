@@ -232,8 +232,8 @@ class Upscale:
     def read(self, job: Job) -> Loaded:
         loaded = read_input(job, self.max_pixels)
         if loaded.format == "JPEG" and not self.lossy_lr:
-            remedy = "Use the file as irn made it, or add --lossy-lr --scale 4."
-            raise InputError(f"is a JPEG: {JPEG_LOSS}", remedy)
+            remedy = "Give the file as irn made it; for a JPEG of one, add --lossy-lr --scale 4."
+            raise InputError(f"is a JPEG, which irn downscale never writes: {JPEG_LOSS}", remedy)
         return loaded
 
     def alike(self, job: Job, loaded: Loaded) -> Hashable | None:
@@ -315,6 +315,7 @@ class Upscale:
             what = f"no manifest: taken for the work of {rescaler.name} on {manifest.width}x{manifest.height}"
             if size is None:
                 what += "; for another size add --size WxH"
+            what += "; if irn did not make it, no hidden detail comes back"
             return rescaler, manifest, manifest.pixels_sha256, (what,)
         from irncli.rescale import Rescaler, picture_digest
 

@@ -14,7 +14,7 @@ import typer
 
 from irncli import __version__
 from irncli.cli import bench, downscale, evaluate, info, models, report, roundtrip, train, upscale
-from irncli.cli.command import Debug, LogFile, Quiet, Verbose
+from irncli.cli.command import Debug, LogFile, Quiet, Verbose, Worded
 from irncli.cli.defaults import current_folder, read_defaults
 from irncli.cli.output import Output
 from irncli.errors import IrnError, UsageError
@@ -22,23 +22,31 @@ from irncli.errors import IrnError, UsageError
 INTERRUPTED = 130
 HELP = {"help_option_names": ["-h", "--help"]}
 
+FIRST_STEPS = """\b
+First steps:
+  irn downscale photo.jpg    makes photo.x4.png, four times smaller
+  irn upscale photo.x4.png   makes photo.restored.png, of the original size
+  irn roundtrip photo.jpg    tells how close that comes
+"""
+
 app = typer.Typer(
     name="irn",
     help="Make pictures smaller by an invertible network, and bring them back.",
+    epilog=FIRST_STEPS,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings=HELP,
 )
-app.command("downscale")(downscale.downscale)
-app.command("upscale")(upscale.upscale)
-app.command("roundtrip")(roundtrip.roundtrip)
-app.command("info")(info.info)
+app.command("downscale", cls=Worded)(downscale.downscale)
+app.command("upscale", cls=Worded)(upscale.upscale)
+app.command("roundtrip", cls=Worded)(roundtrip.roundtrip)
+app.command("info", cls=Worded)(info.info)
 app.add_typer(models.app, name="models")
-app.command("evaluate")(evaluate.evaluate)
-app.command("report")(report.report)
-app.command("train")(train.train)
-app.command("bench")(bench.bench)
+app.command("evaluate", cls=Worded, short_help="Judge weights on test pictures.")(evaluate.evaluate)
+app.command("report", cls=Worded, short_help="Make one HTML page of an evaluation to look at.")(report.report)
+app.command("train", cls=Worded, short_help="Train a network and write its weights.")(train.train)
+app.command("bench", cls=Worded)(bench.bench)
 
 
 def _version(asked: bool) -> None:
@@ -100,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A library that catches the interruption and fails in its own words was interrupted all the same.
         if asked_to_stop or isinstance(error, KeyboardInterrupt):
             return INTERRUPTED
-        named = _usage(error) if isinstance(error, typer.TyperException) else error
+        named = _usage(error, words) if isinstance(error, typer.TyperException) else error
         if isinstance(named, IrnError):
             named = out.defaults.blame(named, words)
         out.error(named)
@@ -129,12 +137,27 @@ def _open_closed_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def _usage(error: typer.TyperException) -> UsageError:
+def _usage(error: typer.TyperException, words: Sequence[str]) -> UsageError:
     """Typer's own complaint in our words: one line, with the next thing to type."""
-    what = " ".join(error.format_message().split()).rstrip(".?")
+    what, guess, right = " ".join(error.format_message().split()).partition(". Did you mean ")
     context: Any = getattr(error, "ctx", None)
     where = context.command_path if context else "irn"
-    return UsageError(what[:1].lower() + what[1:], f"See {where} --help.")
+    remedy = f"See {where} --help."
+    if guess:
+        remedy = f"Did you mean {right.rstrip('.?')}? {remedy}"
+    below = getattr(context and context.command, "commands", None)
+    if below and what.startswith("Missing command"):
+        remedy = f"Give one of {', '.join(below)}; see {where} --help."
+    option = getattr(error, "option_name", "")
+    if file := next((word for word in words if option and word.startswith(option) and _is_file(word)), ""):
+        remedy = f"Write ./{file} for the file of that name."
+    return UsageError(what[:1].lower() + what[1:].rstrip(".?"), remedy)
+
+
+def _is_file(word: str) -> bool:
+    with suppress(ValueError):
+        return os.path.lexists(word)
+    return False
 
 
 def _stop_on_signals() -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from irncli.cli.defaults import option_of
 from irncli.cli.output import Output
@@ -24,6 +25,16 @@ LogFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON, one object a line.")]
 
 SPEAKING = {"quiet": Quiet, "verbose": Verbose, "debug": Debug, "log_file": LogFile}
+
+
+class Worded(TyperCommand):
+    """A command whose help tells an argument's name and meaning, not its Python type."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for parameter in self.params:
+            if parameter.param_type_name == "argument":
+                vars(parameter)["display_type_rich"] = lambda ctx: None
 
 
 def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., int]:

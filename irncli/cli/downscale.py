@@ -136,6 +136,10 @@ def downscale(
     look = small_forecast(headers, fit, depth)
     budget = Budget(memory, out.note)
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
+    if ours := headers.own_work(plan.jobs):
+        more = f" and {len(ours) - 1} more" if len(ours) > 1 else ""
+        what = f"{ours[0].name}{more}: made by irn, and made smaller once more"
+        out.note(f"{what}; a folder of their own keeps small pictures apart: -o small/")
     work = Downscale(
         Models(device, dtype, side, threads, out.note),
         fit,

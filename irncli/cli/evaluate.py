@@ -34,11 +34,11 @@ Scales = Annotated[
     ),
 ]
 Data = Annotated[
-    list[str],
-    typer.Option("--data", metavar="FOLDER", help="Test pictures; a folder is a set. May be repeated."),
+    list[str] | None,
+    typer.Option("--data", metavar="FOLDER", help="The same; may be repeated."),
 ]
 MoreData = Annotated[
-    list[str] | None, typer.Argument(metavar="[FOLDER...]", help="More folders, after --data FOLDER.")
+    list[str] | None, typer.Argument(metavar="FOLDER", help="Test pictures; each folder is a set.")
 ]
 Draws = Annotated[
     int, typer.Option("--draws", metavar="N", help="Restorations at tau 1 whose scores are averaged.")
@@ -86,7 +86,7 @@ STRESS_LEGEND = (
 @command
 def evaluate(
     out: Output,
-    data: Data,
+    data: Data = None,
     model: Weights = None,
     scale: Scales = None,
     more: MoreData = None,
@@ -108,8 +108,10 @@ def evaluate(
     seconds; bicubic and Lanczos beside it. --json FILE keeps every figure. --stress looks for the worst place
     of each picture instead, which no mean shows.
 
-    Examples: irn evaluate --model irn-x4 --data Set5 Set14 --json results.json · irn evaluate --data Set5
-    --scale 1.5,2.5,3.5
+    \b
+    Examples:
+      irn evaluate --model irn-x4 --data Set5 Set14 --json results.json
+      irn evaluate --scale 1.5,2.5,3.5 --data Set5
     """
     o.check_device(device, threads)
     side = o.tile_from(tile)
@@ -121,7 +123,9 @@ def evaluate(
         raise UsageError("--stress judges no peers", "Drop --stress, or --peer, --codecs and --crops.")
     if crops and not json:
         raise UsageError("--crops are kept in the JSON", "Add --json FILE.")
-    folders = [Path(word) for word in (*data, *(more or ()))]
+    folders = [Path(word) for word in (*(data or ()), *(more or ()))]
+    if not folders:
+        raise UsageError("no pictures to judge by", "Give a folder of them, as in --data Set5.")
     if scale is None and model is None:
         raise UsageError("nothing to judge", "Give --model irn-x4, or --scale 1.5,2,3.")
     if scale and (stress or peer or codecs or crops or grey):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[FILE...]", help="Pictures or weight files. [default: this machine]"),
+    typer.Argument(metavar="FILE", help="Pictures or weight files. [default: this machine]"),
 ]
 PACKAGES = ("torch", "numpy", "Pillow", "safetensors", "typer", "rich")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from irncli.cli import options as o
-from irncli.cli.command import command
+from irncli.cli.command import Worded, command
 from irncli.cli.output import Output
 from irncli.errors import ModelError, OutputError, UsageError
 
@@ -17,15 +17,13 @@ app = typer.Typer(help="List, check, fetch and import weights.", rich_markup_mod
 
 STRANGER = "not a file that the authors published, by its git blob id: judge it by irn evaluate"
 
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME...]", help="Names or aliases. [default: all]")
-]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names or aliases. [default: all]")]
 
 
 @command
 def list_(out: Output) -> int:
-    """List the weights that came with irn."""
-    from irncli.pretrained.catalogue import entries
+    """List the weights that came with irn; an alias is another name of the newest."""
+    from irncli.pretrained.catalogue import entries, find
 
     there = entries()
     if out.json:
@@ -35,7 +33,8 @@ def list_(out: Output) -> int:
     rows = []
     for e in there:
         here = "yes" if e.path.is_file() else "no"
-        rows.append((e.name, e.alias, f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
+        alias = e.alias if find(e.alias) == e else ""  # it means the newest
+        rows.append((e.name, alias, f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
     out.table(("name", "alias", "scale", "bytes", "licence", "identity", "here"), rows)
     return 0
 
@@ -105,7 +104,7 @@ def import_(
 def download(
     out: Output,
     references: Annotated[
-        list[str], typer.Argument(metavar="hf:OWNER/NAME[@REVISION][/FILE]...", help="What to fetch.")
+        list[str], typer.Argument(metavar="hf:OWNER/NAME[@REVISION][/FILE]", help="What to fetch.")
     ],
     offline: Annotated[bool, typer.Option("--offline", help="Look only into the cache.")] = False,
 ) -> int:
@@ -140,8 +139,8 @@ def path(out: Output, names: Names = None) -> int:
     return 0
 
 
-app.command("list")(list_)
-app.command("verify")(verify)
-app.command("import")(import_)
-app.command("download")(download)
-app.command("path")(path)
+app.command("list", cls=Worded)(list_)
+app.command("verify", cls=Worded)(verify)
+app.command("import", cls=Worded)(import_)
+app.command("download", cls=Worded)(download)
+app.command("path", cls=Worded)(path)

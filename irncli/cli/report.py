@@ -45,13 +45,11 @@ def report(
     return 0
 
 
-def page_target(out: Output, word: str, on_existing: str) -> Path | None:
-    """Where the page goes; None if one is there and may stay. Found before any work.
+def page_target(out: Output, word: str, on_existing: str, option: str = "-o") -> Path | None:
+    """Where the page goes, as ``option`` says; None if one is there and may stay. Found before any work.
 
     Raise UsageError for a name that is no page's, OutputError for a place that cannot be.
     """
-    from irncli.images.whole import exists
-
     target = Path(word)
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{word}: the page is HTML", "Give it a name that ends in .html.")
@@ -59,7 +57,8 @@ def page_target(out: Output, word: str, on_existing: str) -> Path | None:
         raise OutputError(f"{word}: its folder does not exist", "Make the folder first.")
     if os.path.lexists(target):
         if on_existing == "error":
-            raise exists(target)
+            remedy = f"Add --on-existing skip or overwrite, or give another {option}."
+            raise OutputError(f"{target} exists already", remedy)
         if on_existing == "skip":
             out.note(f"skipped, {target} exists already")
             return None

@@ -113,7 +113,7 @@ def roundtrip(
     from irncli.cli.telling import Teller, conclude
     from irncli.pretrained.catalogue import scale_of
 
-    shown = None if page_file is None else page_target(out, page_file, on_existing)
+    shown = None if page_file is None else page_target(out, page_file, on_existing, "--report")
     start = given(inputs, output, nul=nul, only_folder=True)
     fit = o.fit_from(wish, model)
     if shown and not fit.whole:
@@ -128,7 +128,7 @@ def roundtrip(
         paths = tuple(place(item, start.target, f"{stem}.{kind}.png") for kind in kinds)
         chosen, of_all = item.page or one_page, item.page is not None
         jobs.append(Job(item.path, paths, number, item.below, item.data, chosen, of_all))
-    plan = make_plan(jobs, on_existing)
+    plan = make_plan(jobs, on_existing, resumable=False)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
     tidy(plan)

@@ -26,11 +26,11 @@ RecipeName = Annotated[
     typer.Argument(metavar="RECIPE", help="A shipped recipe (irn-x4, irn-x2, paper-x4 ...) or a TOML file."),
 ]
 MoreData = Annotated[
-    list[str] | None, typer.Argument(metavar="[FOLDER...]", help="More folders, after --data FOLDER.")
+    list[str] | None, typer.Argument(metavar="FOLDER", help="Pictures to learn from, folders below too.")
 ]
 Data = Annotated[
-    list[str],
-    typer.Option("--data", metavar="FOLDER", help="Pictures to learn from, folders below too. Repeatable."),
+    list[str] | None,
+    typer.Option("--data", metavar="FOLDER", help="The same; may be repeated."),
 ]
 Valid = Annotated[
     list[str] | None,
@@ -71,8 +71,8 @@ NoCompile = Annotated[bool, typer.Option("--no-compile", help="Do without torch.
 def train(
     out: Output,
     recipe: RecipeName,
-    data: Data,
     output: OutFolder,
+    data: Data = None,
     more: MoreData = None,
     valid: Valid = None,
     steps: Steps = None,
@@ -90,9 +90,15 @@ def train(
     SIGTERM and Ctrl-C end it cleanly, with everything saved; --resume FOLDER/NAME.checkpoint.safetensors
     goes on as if nothing had happened. Several GPUs: torchrun --nproc-per-node N -m irncli train ...
 
-    Examples: irn train irn-x4 --data photos/ --valid other/ -o x4/ · irn train my.toml --data a/ b/ -o my/
+    \b
+    Examples:
+      irn train irn-x4 --data photos/ --valid other/ -o x4/
+      irn train my.toml --data a/ b/ -o my/
     """
     o.check_device(device, threads)
+    folders = [Path(word) for word in (*(data or ()), *(more or ()))]
+    if not folders:
+        raise UsageError("no pictures to learn from", "Give a folder of them, as in --data photos/.")
     for option, value in (("--steps", steps), ("--minutes", minutes)):
         if value is not None and not value > 0:
             raise UsageError(f"{option} {value:g} is too few", "Give a number above 0, or leave it out.")
@@ -130,7 +136,6 @@ def train(
         seed=seed,
         compile=not no_compile,
     )
-    folders = [Path(word) for word in (*data, *(more or ()))]
     kept = Path(cache) if cache else run.out / "pictures.cache"
     try:
         pictures, judged = _pictures(

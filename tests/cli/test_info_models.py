@@ -108,8 +108,15 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> 
     return folder
 
 
+def test_an_alias_stands_beside_the_weights_that_it_means(irn: Irn) -> None:
+    rows = [line.split() for line in irn("models", "list").lines[1:]]
+    named = [(row[0], row[1]) for row in rows if row[1] in ("irn-x2", "irn-x4")]
+    assert named == [(catalogue.find(alias).name, alias) for alias in ("irn-x2", "irn-x4")]  # type: ignore[union-attr]
+    assert len(rows) > len(named)  # the earlier ones, without
+
+
 def test_the_catalogue(shelf: Path, irn: Irn) -> None:
-    assert "irn-x4-1" in irn("models", "list").out
+    assert "irn-x4-1  irn-x4" in irn("models", "list").out
     assert json.loads(irn("models", "list", "--json").out)["present"] is True
     assert irn("models", "verify").lines == ["irn-x4-1: whole"]
     assert irn("models", "verify", "irn-x4").status == 0

@@ -116,6 +116,21 @@ def test_the_tree_is_kept_and_two_names_in_two_folders_do_not_collide(
     assert not (tmp_path / "q").exists()
 
 
+def test_irns_own_pictures_among_a_folders_others_are_made_small_with_a_word(
+    small: Path, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    irn("upscale", small.name, "--model", tiny_model)
+    ran = irn("downscale", ".", "-o", "o/", "--model", tiny_model)
+    assert (ran.status, len(ran.lines)) == (0, 3)
+    assert "a.restored.png and 1 more: made by irn, and made smaller once more" in ran.err
+    ran = irn("downscale", ".", "--model", tiny_model, "--on-existing", "resume")
+    assert "a.x4.png" not in ran.err.splitlines()[0]  # what this very run writes is no input of it
+    (tmp_path / "restored").mkdir()
+    (tmp_path / "a.restored.png").rename(tmp_path / "restored/a.png")
+    assert "made by irn" not in irn("downscale", "restored", "--model", tiny_model).err
+    assert "made by irn" not in irn("downscale", small.name, "--model", tiny_model).err  # named, and so meant
+
+
 def test_existing_outputs(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "b.png")
     words = ("downscale", "a.png", "b.png", "--model", tiny_model)

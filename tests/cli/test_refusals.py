@@ -96,6 +96,7 @@ def test_a_lost_manifest(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path
     words = ("upscale", "bare.png", "--scale", 4, "--model", tiny_model)
     ran = irn(*words, "-o", "whole.png")
     assert ran.status == 0 and "48x32" in ran.error() and "--size WxH" in ran.err
+    assert "if irn did not make it, no hidden detail comes back" in ran.err
     newest = irn("upscale", "bare.png", "--scale", 4, "-o", "newest.png")
     assert newest.status == 0 and stated("irn-x4").name in newest.error()
     assert irn(*words, "--size", "45x31", "-o", "exact.png").status == 0
@@ -136,6 +137,7 @@ def test_a_jpeg_is_no_small_picture(small: Path, irn: Irn, tmp_path: Path, tiny_
         image.convert("RGB").save(tmp_path / "small.jpg")
     ran = irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4)
     assert ran.status == 3 and "--lossy-lr" in ran.error() and "costs 4 dB at x4" in ran.err
+    assert "irn downscale never writes" in ran.err
     assert irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4, "--lossy-lr").status == 0
 
 

@@ -56,7 +56,8 @@ def test_its_pictures_are_those_of_the_two_commands(
     irn("upscale", "a.x4.png", *model)
     for name in names[2:]:
         assert (tmp_path / "o" / name).read_bytes() == (tmp_path / name).read_bytes()
-    assert irn("roundtrip", "a.png", "-o", "o/", *model).status == 4
+    refused = irn("roundtrip", "a.png", "-o", "o/", *model)
+    assert refused.status == 4 and "skip, overwrite or rename, or" in refused.error()  # there is no resume
     assert irn("roundtrip", "a.png", "-o", "o/", *model, "--on-existing", "skip").out == ""
     assert irn("roundtrip", "a.png", "-o", "o/", *model, "--on-existing", "overwrite").status == 0
 

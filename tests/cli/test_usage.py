@@ -96,6 +96,8 @@ WRONG = [
     "models import a.pth",
     "models import a.pth -o b.pth",
     "models list --nonsense",
+    "evaluate --model MODEL",
+    "train irn-x4 -o t/",
 ]
 
 
@@ -114,6 +116,25 @@ def test_usage_errors_of_a_real_command(command: Irn) -> None:
     ran = command("downscale", "--nonsense", "a.png", GITHUB_ACTIONS="1")
     assert (ran.status, ran.out) == (2, "")
     assert ran.error() == ("irn: no such option: --nonsense. See irn downscale --help.\n")
+
+
+def test_a_slip_of_the_pen_is_answered_by_what_was_meant(irn: Irn, tmp_path: Path) -> None:
+    assert irn("downscal", "a.png").error() == (
+        "irn: no such command 'downscal'. Did you mean 'downscale'? See irn --help.\n"
+    )
+    assert irn("models").error() == (
+        "irn: missing command. Give one of list, verify, import, download, path; see irn models --help.\n"
+    )
+    save(tmp_path / "-a.png")
+    ran = irn("downscale", "-a.png")
+    assert ran.status == 2 and ran.error().endswith("Write ./-a.png for the file of that name.\n")
+
+
+def test_help_shows_no_python_types_and_no_cut_sentences(irn: Irn) -> None:
+    assert "..." not in irn("--help").out.partition("Commands:")[2]
+    for command in ("downscale", "info", "train", "report"):
+        ran = irn(command, "--help")
+        assert ran.status == 0 and "<str>" not in ran.out and "list[" not in ran.out
 
 
 def test_a_wrong_choice_is_one_line_that_names_the_choices(irn: Irn) -> None:
