@@ -32,7 +32,9 @@ HALVINGS = 12
 """Of the interval, when the way back into the ball is searched."""
 
 
-def refined(planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool, steps: int) -> Samples:
+def refined(
+    planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool, steps: int
+) -> Samples:
     """H W C and its h w C, uint8 -> the small picture to keep, h w C uint8.
 
     ``grey``: it is restored as one plane. The picture restored at tau 0 has a smaller squared error than
@@ -145,3 +147,4 @@ def _distance(sample: Tensor, guide: Tensor, depth: int) -> float:
     """Squared, of the rounded samples; in whole levels, so that no order of summing changes it."""
     difference = to_grid(sample, depth).double() - to_grid(guide, depth).double()
     return float(difference.square().sum())
+

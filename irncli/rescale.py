@@ -185,7 +185,9 @@ class Rescaler:
         flatten_alpha(small, *around(*extremes(whole_cells(alpha, grid), grid.steps, grid.small)))
         return small
 
-    def _alpha_up(self, alpha: Samples, grid: Grid, way: str, tau: float, seed: int, depth: int) -> Samples:
+    def _alpha_up(
+        self, alpha: Samples, grid: Grid, way: str, tau: float, seed: int, depth: int
+    ) -> Samples:
         if way == "network":
             large = self.planes.up(alpha[..., None], grid, True, tau, seed, ALPHA_STREAM, depth=depth)[..., 0]
         else:

@@ -100,6 +100,7 @@ class Observer(Protocol):
     def begin(self, total: int) -> None:
         """``total``: inputs."""
 
+
     def start(self, job: Job) -> None: ...
 
     def end(self, outcome: Outcome) -> None: ...

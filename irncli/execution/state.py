@@ -118,7 +118,9 @@ class State:
         for data in self.slices(rows):
             self._split(data, side, f, coarse, step)
 
-    def _split(self, data: Tensor, side: int, f: int, coarse: int, step: HaarStep | MixingStep) -> None:
+    def _split(
+        self, data: Tensor, side: int, f: int, coarse: int, step: HaarStep | MixingStep
+    ) -> None:
         fine = data.view(-1, self.columns, coarse, f, coarse, f, _channels(data, side))
         subs = [fine[:, :, :, dy, :, dx] for dy in range(f) for dx in range(f)]
         out = bands(*subs) if isinstance(step, HaarStep) else _mix(subs, step.weight)

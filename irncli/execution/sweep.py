@@ -57,7 +57,9 @@ class Sweeper:
                 pass
         self._hoard.check()
 
-    def _tile(self, state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool) -> None:
+    def _tile(
+        self, state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool
+    ) -> None:
         # Not inside an except clause: the error would hold what the failed try had allocated.
         if self._fits(state, half, side, size, tile, inverse):
             return
@@ -71,7 +73,9 @@ class Sweeper:
             self._tile(state, half, side, size, piece, inverse)
 
     @staticmethod
-    def _fits(state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool) -> bool:
+    def _fits(
+        state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool
+    ) -> bool:
         """Do it. False when memory ran out: nothing was written then, which is a tile's last act."""
         try:
             half_step(state, half, side, size, tile, inverse=inverse)
@@ -87,7 +91,9 @@ class Sweeper:
 
 
 @torch.inference_mode()
-def half_step(state: State, half: HalfStep, side: int, size: Size, tile: Region, *, inverse: bool) -> None:
+def half_step(
+    state: State, half: HalfStep, side: int, size: Size, tile: Region, *, inverse: bool
+) -> None:
     """One tile of one half-step at the level with ``side`` cells per site and side."""
     least = -(-LEAST_WIDTH // side) if half.dtype == torch.bfloat16 else 1
     window = tile.window(*halo(half, side), *size, least)

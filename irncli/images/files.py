@@ -239,3 +239,5 @@ def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
         if note:
             picture = replace(picture, notes=(note, *picture.notes))
         return Loaded(picture, text, digest, format_of(image))
+
+

@@ -18,7 +18,9 @@ REMEDY = "Raise --memory-budget, or make an RGB or grey copy of it: plain PNG, b
 _BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "RGB": 3}
 
 
-def read_rows(source: Path | io.BytesIO, name: str, max_pixels: int, page: int | None = None) -> Loaded:
+def read_rows(
+    source: Path | io.BytesIO, name: str, max_pixels: int, page: int | None = None
+) -> Loaded:
     """As read_picture, but the picture's colour is :class:`FileRows`: nothing is decoded yet.
 
     Only grey and RGB of 8 or 16 bits without transparency, stored row by row. Raise InputError as

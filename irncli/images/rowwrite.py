@@ -70,7 +70,9 @@ def check_rows(format: str, *, alpha: bool = False) -> None:
         libvips()
 
 
-def _by_libvips(rows: StoredRows, file: BinaryIO, format: str, head: bytes, quality: int, level: int) -> None:
+def _by_libvips(
+    rows: StoredRows, file: BinaryIO, format: str, head: bytes, quality: int, level: int
+) -> None:
     vips = libvips()
     reader, writer = _Reader(rows), _Writer(file, format, head)
     source, target = vips.SourceCustom(), vips.TargetCustom()

@@ -36,10 +36,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError,
             KeyError, IndexError, AttributeError, TypeError, zipfile.BadZipFile) as error:  # fmt: skip
         raise ModelError(f"{path}: not a readable weight file ({type(error).__name__})", _REMEDY) from error
-    if (
-        not isinstance(raw, dict)
-        or not raw
-        or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in raw.items())
+    if not isinstance(raw, dict) or not raw or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in raw.items()
     ):
         raise ModelError(f"{path}: not a plain table of tensors", _REMEDY)
     return {str(k).removeprefix("module."): v for k, v in raw.items()}
@@ -87,10 +85,8 @@ def _check_haar(path: Path, key: str, stored: Tensor) -> None:
     """The file's filters must be ours: +-1, colour-major."""
     unit = torch.eye(4)
     rows = torch.stack([row * 4 for row in bands(*unit)]).reshape(4, 1, 2, 2)
-    if (
-        stored.dim() != 4
-        or stored.shape[0] % 12
-        or not torch.equal(stored.float(), rows.repeat(stored.shape[0] // 4, 1, 1, 1))
+    if stored.dim() != 4 or stored.shape[0] % 12 or not torch.equal(
+        stored.float(), rows.repeat(stored.shape[0] // 4, 1, 1, 1)
     ):
         raise ModelError(f"{path}: {key} is not the Haar transform", _REMEDY)
 

@@ -195,7 +195,9 @@ def test_what_cannot_be_read_by_rows_is_refused(
     assert irn("downscale", name, "-o", "s.png", "--model", tiny_model, "--memory-budget", "1GB").status == 0
 
 
-def test_a_format_that_wants_the_whole_picture_is_refused(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+def test_a_format_that_wants_the_whole_picture_is_refused(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
     save(tmp_path / "a.png", 60, 50)
     assert irn("downscale", "a.png", "--model", tiny_model).status == 0
     ran = irn("upscale", "a.x4.png", "-o", "b.webp", "--model", tiny_model, *TINY, "-q")

@@ -98,7 +98,9 @@ def test_pictures_cut_in_the_middle_of_their_pixels(irn: Irn, tmp_path: Path, ti
     ],
     ids=lambda forged: json.dumps(forged)[:40],
 )
-def test_forged_manifests(forged: dict[str, object], irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+def test_forged_manifests(
+    forged: dict[str, object], irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
     save(tmp_path / "a.png")
     assert irn("downscale", "a.png", "--model", tiny_model).status == 0
     info = PngImagePlugin.PngInfo()
