@@ -83,6 +83,8 @@ def import_(
     if os.path.exists(target) and on_existing == "skip":
         out.note(f"skipped, {output} exists already")
         return 0
+    if os.path.exists(target) and os.path.exists(file) and os.path.samefile(file, target):
+        raise UsageError(f"{file} cannot be its own output", "Give another -o.")
     if not os.path.isfile(file):
         raise ModelError(f"{file}: no such weight file", "Check the spelling.")
 

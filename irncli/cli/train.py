@@ -120,8 +120,9 @@ def train(
     chosen = load_recipe(recipe)
     if threads is not None:
         torch.set_num_threads(threads)
-    _refuse_to_overwrite(Path(output) / f"{chosen.name}.checkpoint.safetensors", resume)
-    if resume:
+    if resume is None:
+        _refuse_to_overwrite(Path(output), chosen.name)
+    else:
         _is_checkpoint(Path(resume))  # before anything is decoded
     place = str(pick(ranks.own_device(device)))
     together = ranks.join(place)
@@ -208,11 +209,12 @@ def _is_checkpoint(path: Path) -> bool:
     return path.suffix == ".safetensors" and kind_of(path) == "checkpoint"
 
 
-def _refuse_to_overwrite(checkpoint: Path, resume: str | None) -> None:
-    if resume is None and os.path.exists(checkpoint):
-        raise OutputError(
-            f"{checkpoint} exists already", f"Add --resume {checkpoint} to go on, or give another -o."
-        )
+def _refuse_to_overwrite(folder: Path, name: str) -> None:
+    """Raise OutputError where a run of this name has left its checkpoint, or anybody weights of this name."""
+    for path in (folder / f"{name}.checkpoint.safetensors", folder / f"{name}.safetensors"):
+        if os.path.exists(path):
+            remedy = f"Add --resume {path} to go on, or give another -o."
+            raise OutputError(f"{path} exists already", remedy)
 
 
 def _tell(out: Output, trainer: Trainer, paths: list[Path], finished: bool) -> None:

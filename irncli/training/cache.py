@@ -16,13 +16,19 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from irncli.errors import TrainingError
 from irncli.training.data import Pool
 
 FORMAT = "irn-pictures-1"
 
 
 def load_cached(path: Path, key: str, report: Callable[[str], None]) -> Pool | None:
-    """The pool of that key, or None. What was passed over when it was made is said again."""
+    """The pool of that key, or None. What was passed over when it was made is said again.
+
+    Raise TrainingError for a file of another kind, in whose place the cache would be put.
+    """
+    if _is_foreign(path):
+        raise TrainingError(f"{path}: a file that is no cache of irn's pictures", "Give another --cache.")
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
@@ -35,6 +41,22 @@ def load_cached(path: Path, key: str, report: Callable[[str], None]) -> Pool | N
     for note in facts["notes"]:
         report(note)
     return Pool(**tensors, **facts)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether there is a file that irn has not made for this, as far as that can be told of one cut short."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        return False
+    if not head:
+        return False
+    try:
+        with safe_open(path, "pt") as tensors:
+            return (tensors.metadata() or {}).get("format") != FORMAT
+    except (OSError, SafetensorError):
+        return b"__metadata__" not in head
 
 
 def save_cached(path: Path, key: str, pool: Pool, report: Callable[[str], None]) -> None:

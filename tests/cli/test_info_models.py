@@ -158,6 +158,16 @@ def test_a_scale_without_weights_of_its_own(shelf: Path, irn: Irn, tmp_path: Pat
     assert ran.status == 5 and not (tmp_path / "none").exists()
 
 
+def test_weights_are_not_imported_over_themselves(irn: Irn, tmp_path: Path) -> None:
+    public = tmp_path / "a.safetensors"
+    public.write_bytes(b"the only copy")
+    (tmp_path / "b.safetensors").symlink_to(public)
+    for name in ("a.safetensors", "b.safetensors"):
+        ran = irn("models", "import", public, "-o", name, "--on-existing", "overwrite")
+        assert ran.status == 2 and "its own output" in ran.error()
+    assert public.read_bytes() == b"the only copy"
+
+
 def test_import_of_the_authors_weights(irn: Irn, tmp_path: Path) -> None:
     source = FIXTURES / "public-x2-1block-legacy-module-prefix.pth"
     ran = irn("models", "import", source, "-o", "mine.safetensors")

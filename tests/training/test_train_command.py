@@ -60,6 +60,17 @@ def test_json_is_one_object(pictures, tmp_path, capsys):
 def test_what_a_run_left_is_not_overwritten_unasked(pictures, done):
     with pytest.raises(OutputError, match="exists already"):
         irn(TINY, "--data", pictures, "-o", done)
+    (done / "tiny.checkpoint.safetensors").unlink()
+    before = (done / "tiny.safetensors").read_bytes()
+    with pytest.raises(OutputError, match="exists already"):  # the weights, which may be anybody's
+        irn(TINY, "--data", pictures, "-o", done)
+    mine = done / "mine.txt"
+    for text in (b"not to be lost", before):
+        mine.write_bytes(text)
+        with pytest.raises(TrainingError, match="no cache"):
+            irn(TINY, "--data", pictures, "-o", done.parent / "new", "--cache", mine)
+        assert mine.read_bytes() == text
+    assert (done / "tiny.safetensors").read_bytes() == before
 
 
 def test_resumed_from_a_checkpoint_it_is_the_unbroken_run(pictures, done, tmp_path, monkeypatch, capsys):
