@@ -23,7 +23,7 @@ BEGIN, END = "<!-- examples:begin -->", "<!-- examples:end -->"
 SCALES = (4, 2)
 NOTE = """\
 Each photograph of `examples/` there and back by one run of `irn roundtrip examples/*.webp`: PSNR-Y in dB,
-the gain over Lanczos down and up, and LR closeness. The weakest are {weakest}."""
+the gain over Lanczos down and up, and LR closeness. The weakest: {weakest}."""
 
 
 def load(path: Path) -> dict[str, dict[str, Any]]:
@@ -54,12 +54,14 @@ def table(found: dict[int, dict[str, dict[str, Any]]]) -> str:
             row += [f"{f['psnr_y']:.2f}", f"{f['lanczos_psnr_y']:.2f}", f"{f['gain_y']:+.2f}"]
             row.append(f"{f['closeness_rgb']:.2f}")
         rows.append(row)
-    weakest = " and ".join(
-        f"{_weakest(figures, 'gain_y')} (x{scale}, least gain) and {_weakest(figures, 'psnr_y')} (least dB)"
-        for scale, figures in found.items()
-    )
+    weakest = "; ".join(f"at x{scale} {_weakest_of(figures)}" for scale, figures in found.items())
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n\n" + NOTE.format(weakest=weakest)
+
+
+def _weakest_of(figures: dict[str, dict[str, Any]]) -> str:
+    gain, least = _weakest(figures, "gain_y"), _weakest(figures, "psnr_y")
+    return least if gain == least else f"{least} (least dB) and {gain} (least gain)"
 
 
 def _weakest(figures: dict[str, dict[str, Any]], key: str) -> str:

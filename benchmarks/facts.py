@@ -16,6 +16,7 @@ from pathlib import Path
 
 from costs import costs
 from logs import logged, scored, x8_table
+from peers import lead
 from table import load
 
 from examples import load as load_examples
@@ -52,6 +53,12 @@ def facts(top: Path = TOP) -> dict[str, str]:
     found["tau-1-cost"] = f"{min(cost):.1f} to {max(cost):.1f} dB"
     files = sorted((top / "benchmarks" / "results" / "examples").glob("x*.jsonl"))
     every = [f["psnr_y"] for path in files for name, f in load_examples(path).items() if name != "mean"]
+    for path in files:
+        mean = load_examples(path)["mean"]
+        found[f"{path.stem}-example-mean"] = f"{mean['psnr_y']:.1f} dB"
+        found[f"{path.stem}-example-closeness"] = f"{mean['closeness_rgb']:.1f} dB"
+        found[f"{path.stem}-example-gain"] = f"{mean['gain_y']:.1f} dB"
+    found["avif-lead"] = lead(load(top / "benchmarks" / "results" / "peers", "x*.json"), "AVIF")
     found |= batch_facts(top / "benchmarks" / "results")
     found["examples-range"] = f"{min(every):.0f} to {max(every):.0f} dB"
     folder = top / "benchmarks" / "results"

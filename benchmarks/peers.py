@@ -90,6 +90,16 @@ def verdict(results: Sequence[Scores]) -> str:
     return "\n".join(said)
 
 
+def lead(results: Sequence[Scores], codec: str) -> str:
+    """How much closer a codec of the same bytes is, over RGB: least and most over the sets."""
+    gains = []
+    for _, scores, each in columns(results):
+        ours, theirs = each.mean.restored, ways(scores, each)[f"{codec}, same bytes"]
+        if theirs:
+            gains.append(theirs.psnr_rgb - ours.psnr_rgb)
+    return f"{min(gains):.1f} to {max(gains):.1f} dB"
+
+
 def main(arguments: Sequence[str], top: Path = TOP) -> int:
     text = table(load(top / "benchmarks" / "results" / "peers", "x*.json"))
     return renew(arguments, {top / "README.md": text}, BEGIN, END)
