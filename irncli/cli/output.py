@@ -92,10 +92,13 @@ class Output:
     # stderr ---------------------------------------------------------------------------------------
 
     def note(self, text: str, name: str = "") -> None:
-        """Something that the user should know, said once in a run."""
-        if text not in self._said:
-            self._said.add(text)
-            self.say(f"{name}: {text}" if name else text)
+        """Something that the user should know, said once in a run; -v and the log have it of each file."""
+        told = f"{name}: {text}" if name else text
+        if text in self._said:
+            self.detail(told)
+            return
+        self._said.add(text)
+        self.say(told)
 
     def say(self, text: str) -> None:
         """A line about the run."""

@@ -116,6 +116,8 @@ def file_record(outcome: Outcome) -> dict[str, object]:
         record["seconds"] = round(outcome.seconds, 3)
     if outcome.error:
         record["error"] = error_record(outcome.error)
+    if outcome.result.notes:
+        record["notes"] = list(outcome.result.notes)
     return record | dict(outcome.result.details)
 
 

@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 BYTE, SHORT, LONG, RATIONAL, UNDEFINED = 1, 3, 4, 5, 7
-_POINTERS = (EXIF, GPS, INTEROPERABILITY)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 18: 8}
 _LARGEST = 16 << 20
 """Bytes of all values together: far more than any camera writes."""

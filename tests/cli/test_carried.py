@@ -128,6 +128,17 @@ def test_cmyk_is_said_once_in_a_run(irn: Irn, tmp_path: Path, tiny_model: Path) 
     assert (up.status, up.err) == (0, "")
 
 
+def test_what_is_said_once_is_known_of_each_file(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        Image.fromarray(scene(24, 20)).convert("CMYK").save(tmp_path / name)
+    words = ("downscale", "a.jpg", "b.jpg", "--model", tiny_model, "--on-existing", "overwrite")
+    quiet = irn(*words, "--json", "--log-file", "log")
+    assert quiet.err.count("CMYK") == 1 and (tmp_path / "log").read_text().count("irn: b.jpg: CMYK") == 1
+    one, other, _ = map(json.loads, quiet.lines)
+    assert one["notes"] == other["notes"] and "CMYK" in one["notes"][0]
+    assert irn(*words, "-v").err.count("CMYK") == 2
+
+
 def test_grey_is_never_tinted(irn: Irn, tmp_path: Path, tiny_colour_only: Path) -> None:
     """Also by weights that were not trained for it, whose three channels differ."""
     save(tmp_path / "a.png", 45, 31, "L")
