@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="FILE", help="Pictures or weight files. [default: this machine]"),
+    typer.Argument(
+        metavar="FILE", help="Pictures or weight files, - for standard input. [default: this machine]"
+    ),
 ]
 PACKAGES = ("torch", "numpy", "Pillow", "safetensors", "typer", "rich")
 
@@ -42,19 +44,26 @@ def info(out: Output, files: Files = None) -> int:
 
     from irncli.batch.plan import Job, Plan
     from irncli.batch.run import Result, in_turn, run
+    from irncli.cli.inputs import read_stdin
     from irncli.cli.telling import Teller, conclude
 
-    plan = Plan(tuple(Job(Path(file), ()) for file in files))
+    piped = read_stdin() if "-" in files else None
+    plan = Plan(tuple(Job(Path(file), (), data=piped if file == "-" else None) for file in files))
     teller = Teller(out, _show_outcome, planned=True)
-    report = run(plan, in_turn(lambda job: Result(describe(job.source))), teller)
+    report = run(plan, in_turn(lambda job: Result(describe(job.source, job.data))), teller)
     return conclude(out, report, summary=False)
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """What a file is, JSON-ready, without torch for a picture. Raise InputError or ModelError."""
+def describe(path: Path, data: bytes | None = None) -> dict[str, Any]:
+    """What a file is, JSON-ready, without torch for a picture. Raise InputError or ModelError.
+
+    ``data``: a picture that came through standard input, and no path is looked at.
+    """
     from irncli.batch.discover import not_there
     from irncli.images.files import looks_like_picture
 
+    if data is not None:
+        return _picture(path, data)
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
@@ -66,17 +75,19 @@ def describe(path: Path) -> dict[str, Any]:
     return _weights(path)
 
 
-def _picture(path: Path) -> dict[str, Any]:
+def _picture(path: Path, data: bytes | None = None) -> dict[str, Any]:
+    import io
     from dataclasses import asdict
 
-    from irncli.images.files import peek_text
+    from irncli.images.files import peek_stream, peek_text
     from irncli.manifest import RestoredRecord, check_size, read_any
     from irncli.pretrained.catalogue import name_of_identity
 
-    text, (width, height), form, depth, _ = peek_text(path)
+    head = peek_text(path) if data is None else peek_stream(io.BytesIO(data), "-")
+    text, (width, height), form, depth, _ = head
     facts: dict[str, Any] = {"kind": "picture", "format": form, "width": width, "height": height}
     facts["depth"] = depth
-    facts["bytes"] = path.stat().st_size
+    facts["bytes"] = path.stat().st_size if data is None else len(data)
     if text is None:
         return facts
     found = read_any(text)

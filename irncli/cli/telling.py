@@ -115,7 +115,9 @@ def file_record(outcome: Outcome) -> dict[str, object]:
     if outcome.status == "done":
         record["seconds"] = round(outcome.seconds, 3)
     if outcome.error:
-        record["error"] = error_record(outcome.error)
+        error = error_record(outcome.error)
+        # Which file it was stands beside it: so the words are the same for all of a kind.
+        record["error"] = error | {"what": str(error["what"]).removeprefix(f"{outcome.name}: ")}
     if outcome.result.notes:
         record["notes"] = list(outcome.result.notes)
     return record | dict(outcome.result.details)

@@ -38,6 +38,26 @@ def test_pictures_through_pipes_are_those_of_files(irn: Irn, tmp_path: Path, tin
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "a.restored.png", "a.x4.png", "o"]
 
 
+def test_info_of_a_picture_through_a_pipe(irn: Irn, tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png")
+    named = json.loads(irn("info", "a.png", "--json").out)
+    ran = piped(["info", "-", "--json"], tmp_path, source.read_bytes())
+    through = json.loads(ran.stdout)
+    assert through.pop("input") == "-" and named.pop("input") == "a.png"
+    del through["seconds"], named["seconds"]
+    assert through == named
+    bad = piped(["info", "-"], tmp_path, b"words")
+    assert bad.returncode == 3 and bad.stderr.startswith(b"irn: -: ") and bad.stderr.count(b"\n") == 1
+
+
+def test_an_error_in_json_does_not_repeat_the_file(irn: Irn, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(save(tmp_path / "a.png", 200, 200).read_bytes()[:500])
+    ran = irn("downscale", "bad.png", "--json")
+    file = json.loads(ran.lines[0])
+    assert file["input"] == "bad.png" and "bad.png" not in file["error"]["what"]
+    assert ran.error().startswith("irn: bad.png: ")
+
+
 def test_a_bad_picture_through_a_pipe_leaves_stdout_empty(tmp_path: Path, tiny_model: Path) -> None:
     for data in (b"", b"words", save(tmp_path / "a.png", 200, 200).read_bytes()[:500]):
         ran = piped(["downscale", "-", "-o", "-", "--model", tiny_model], tmp_path, data)
