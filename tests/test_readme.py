@@ -14,7 +14,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-TEST_COMMAND = "pip install -c constraints.txt '.[test]' && pytest"
+TEST_COMMAND = "pip install -c constraints.txt '.[test]' && pytest -n auto"
 
 
 def irn_on_path(tmp_path: Path) -> dict[str, str]:
