@@ -39,7 +39,8 @@ PAPER_PIXELS = 500_000 * 16 * 144**2
 def facts(top: Path = TOP) -> dict[str, str]:
     """Every figure by its name."""
     found: dict[str, str] = {}
-    results = {s.scale: s for s in load(top / "benchmarks" / "results") if not s.grey}
+    folder = top / "benchmarks" / "results"
+    results = {s.scale: s for s in load(folder) if not s.grey}
     for scale, scores in results.items():
         ours, paper = load_weights(scores.model).network.config, paper_config(scale)
         found[f"x{scale}-parameters"] = f"{parameters(ours) / 1e6:.2f} M"
@@ -51,19 +52,18 @@ def facts(top: Path = TOP) -> dict[str, str]:
     means = [each.mean for scores in results.values() for each in scores.sets]
     cost = [mean.restored.psnr_y - mean.drawn.psnr_y for mean in means if mean.drawn]
     found["tau-1-cost"] = f"{min(cost):.1f} to {max(cost):.1f} dB"
-    files = sorted((top / "benchmarks" / "results" / "examples").glob("x*.jsonl"))
-    every = [f["psnr_y"] for path in files for name, f in load_examples(path).items() if name != "mean"]
-    for path in files:
-        mean = load_examples(path)["mean"]
+    every = []
+    for path in sorted((folder / "examples").glob("x*.jsonl")):
+        figures = load_examples(path)
+        mean = figures.pop("mean")
         found[f"{path.stem}-example-mean"] = f"{mean['psnr_y']:.1f} dB"
         found[f"{path.stem}-example-closeness"] = f"{mean['closeness_rgb']:.1f} dB"
         found[f"{path.stem}-example-gain"] = f"{mean['gain_y']:.1f} dB"
-    found["avif-lead"] = lead(load(top / "benchmarks" / "results" / "peers", "x*.json"), "AVIF")
-    found |= batch_facts(top / "benchmarks" / "results")
+        every += [each["psnr_y"] for each in figures.values()]
     found["examples-range"] = f"{min(every):.0f} to {max(every):.0f} dB"
-    folder = top / "benchmarks" / "results"
+    found["avif-lead"] = lead(load(folder / "peers", "x*.json"), "AVIF")
     found["x8-table"] = x8_table(folder)
-    return found | costs(folder) | logged(folder) | scored(folder)
+    return found | batch_facts(folder) | costs(folder) | logged(folder) | scored(folder)
 
 
 def batch_facts(results: Path) -> dict[str, str]:

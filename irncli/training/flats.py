@@ -38,10 +38,20 @@ def _colour(rng: np.random.Generator) -> NDArray[np.int64]:
 
 def paste_flats(patches: Tensor, plan: Tensor) -> Tensor:
     """N 3 H W in [0, 1] with the planned rectangles over it, the last on top; nothing leaves the device."""
-    rows = torch.arange(patches.shape[2], device=patches.device).view(1, 1, -1, 1)
-    columns = torch.arange(patches.shape[3], device=patches.device).view(1, 1, 1, -1)
+    rows, columns = places(patches)
     for each in plan.view(*plan.shape[:2], 7, 1, 1, 1).unbind(1):
-        top, left, bottom, right = each[:, :4].unbind(1)
-        inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-        patches = torch.where(inside, each[:, 4:, 0].to(patches.dtype) / 255, patches)
+        colour = each[:, 4:, 0].to(patches.dtype) / 255
+        patches = torch.where(within(rows, columns, each[:, :4]), colour, patches)
     return patches
+
+
+def places(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Of N C H W the numbers of its rows, 1 1 H 1, and of its columns, 1 1 1 W, on its device."""
+    rows = torch.arange(patches.shape[2], device=patches.device).view(1, 1, -1, 1)
+    return rows, torch.arange(patches.shape[3], device=patches.device).view(1, 1, 1, -1)
+
+
+def within(rows: Tensor, columns: Tensor, edges: Tensor) -> Tensor:
+    """N 1 H W bool: what lies in each patch's rectangle. ``edges``: top, left, bottom, right, N 4 1 1 1."""
+    top, left, bottom, right = edges.unbind(1)
+    return (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from irncli.training.flats import places, within
+
 NUMBERS = 14
 """Top, left, bottom, right, the wave along rows and along columns (thousandths of a cycle a pixel), its phase
 (thousandths of a cycle), its edge (tenths: 10 is a sine, more is steeper), and two colours."""
@@ -47,11 +49,10 @@ def plan_stripes(batch: int, size: int, share: float, rng: np.random.Generator) 
 
 def paste_stripes(patches: Tensor, plan: Tensor) -> Tensor:
     """N 3 H W in [0, 1] with the planned gratings over it; nothing leaves the device."""
-    rows = torch.arange(patches.shape[2], device=patches.device).view(1, 1, -1, 1)
-    columns = torch.arange(patches.shape[3], device=patches.device).view(1, 1, 1, -1)
-    top, left, bottom, right, along, across, phase, edge = plan[:, :8, None, None, None].unbind(1)
-    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    rows, columns = places(patches)
+    numbers = plan[:, :8, None, None, None]
+    along, across, phase, edge = numbers[:, 4:].unbind(1)
     turns = (rows * along + columns * across + phase).to(patches.dtype) * (2 * math.pi / 1000)
     mix = 0.5 + 0.5 * (edge / 10 * turns.sin()).clamp(-1, 1)
     first, second = (plan[:, 8:].to(patches.dtype) / 255)[..., None, None].chunk(2, 1)
-    return torch.where(inside, first + (second - first) * mix, patches)
+    return torch.where(within(rows, columns, numbers[:, :4]), first + (second - first) * mix, patches)
