@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opened import open_to_others
 from running import AS_NOBODY, Irn, Nobody, Ran, environment
 
 from irncli.cli.app import main
@@ -56,10 +57,7 @@ def nobody(tmp_path: Path) -> Nobody:
     """
 
     def call(commands: list[tuple[object, ...]]) -> list[Ran]:
-        if os.geteuid() == 0:
-            # As late as possible: another pytest that starts meanwhile closes their common folder again.
-            for folder in (tmp_path, *tmp_path.parents[:2]):
-                folder.chmod(folder.stat().st_mode | 0o055)
+        open_to_others(tmp_path)
         argv = [sys.executable, "-c", AS_NOBODY, json.dumps([[str(w) for w in words] for words in commands])]
         done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, timeout=120)
         assert done.returncode == 0, done.stderr

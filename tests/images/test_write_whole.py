@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from opened import open_to_others
 
 from irncli.errors import ExistsError, OutputError
 from irncli.images.whole import sweep_leftovers, write_whole
@@ -183,9 +184,7 @@ def test_a_read_only_folder_is_an_output_error(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir()
     folder.chmod(0o555)
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent != Path("/") and parent.stat().st_uid == os.getuid():
-            parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
+    open_to_others(tmp_path)
     # Root may write anywhere; the import comes first, because nobody may not read root's packages.
     done = python(REPORT.replace("try:", "os.getuid() or os.setuid(65534)\ntry:"), folder / "a")
     assert done.returncode == 4, done.stderr
