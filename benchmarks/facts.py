@@ -40,7 +40,7 @@ def facts(top: Path = TOP) -> dict[str, str]:
     """Every figure by its name."""
     found: dict[str, str] = {}
     folder = top / "benchmarks" / "results"
-    results = {s.scale: s for s in load(folder) if not s.grey}
+    results = {s.scale: s for s in load(folder) if not s.grey and not s.refine}
     for scale, scores in results.items():
         ours, paper = load_weights(scores.model).network.config, paper_config(scale)
         found[f"x{scale}-parameters"] = f"{parameters(ours) / 1e6:.2f} M"

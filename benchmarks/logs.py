@@ -1,8 +1,8 @@
 """What the notebook tells of runs: figures out of their logs, and of files scored on the test sets.
 
 ``log:NAME:STEP:COLUMN`` is a cell of ``results/training/NAME.csv``, the step a number, ``first`` or ``last``;
-``score:NAME:SET:hr``, ``:lr`` and ``:rgb`` are means of the file NAME on a test set; ``x8-table`` is that of
-the x8 which was begun.
+``score:NAME:SET:hr``, ``:lr`` and ``:rgb`` are means of the file NAME on a test set, ``score:NAME+STEPS:...``
+with its small pictures refined; ``x8-table`` is that of the x8 which was begun.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ def scored(results: Path) -> dict[str, str]:
     """The means of every scored file on every set, of the shipped ones and of the earlier."""
     found: dict[str, str] = {}
     for scores in [*load(results), *load(results / "earlier")]:
+        of = f"{scores.model}+{scores.refine}" if scores.refine else scores.model
         for each in scores.sets:
             mean = each.mean
             values = (mean.restored.psnr_y, mean.restored.psnr_rgb, mean.small.psnr_rgb)
             for name, value in zip(("hr", "rgb", "lr"), values, strict=True):
-                found[f"score:{scores.model}:{each.name}:{name}"] = f"{value:.2f}"
+                found[f"score:{of}:{each.name}:{name}"] = f"{value:.2f}"
     return found
 
 

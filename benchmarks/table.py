@@ -43,7 +43,7 @@ def load(folder: Path, pattern: str = "irn-*.json") -> list[Scores]:
     """All results of models, the default scale first; beside them stand those of other scripts."""
     paths = sorted(folder.glob(pattern))
     found = [Scores.from_json(path.read_text("utf-8")) for path in paths]
-    return sorted(found, key=lambda s: (s.scale != 4, s.scale, s.model, s.grey))
+    return sorted(found, key=lambda s: (s.scale != 4, s.scale, s.model, s.grey, s.refine))
 
 
 def table(results: Sequence[Scores]) -> str:
@@ -53,6 +53,7 @@ def table(results: Sequence[Scores]) -> str:
     rows = [COLUMNS, tuple("---" if i < 2 else "---:" for i in range(len(COLUMNS)))]
     for scores in results:
         name = f"{scores.model}{', grey' if scores.grey else ''}"
+        name += f", `--refine {scores.refine}`" if scores.refine else ""
         rows += [_row(name, each.name, each.mean, scores) for each in scores.sets]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     draws = max(scores.draws for scores in results)

@@ -43,6 +43,9 @@ MoreData = Annotated[
 Draws = Annotated[
     int, typer.Option("--draws", metavar="N", help="Restorations at tau 1 whose scores are averaged.")
 ]
+Refine = Annotated[
+    int, typer.Option("--refine", metavar="N", help="Judge small pictures of irn downscale --refine N.")
+]
 Grey = Annotated[bool, typer.Option("--grey", help="Judge the pictures' grey versions.")]
 StressTest = Annotated[
     bool, typer.Option("--stress", help="Find each picture's worst 16x16 block instead: blotches, tints.")
@@ -91,6 +94,7 @@ def evaluate(
     scale: Scales = None,
     more: MoreData = None,
     draws: Draws = 5,
+    refine: Refine = 0,
     grey: Grey = False,
     stress: StressTest = False,
     peer: o.Peers = None,
@@ -117,6 +121,7 @@ def evaluate(
     side = o.tile_from(tile)
     if not 0 <= draws <= 1000:
         raise UsageError(f"--draws {draws} is out of range", "Use 0 to 1000.")
+    o.check_refine(refine, None)
     if json and json != "-" and not os.path.isdir(os.path.dirname(json) or "."):
         raise OutputError(f"--json {json}: its folder does not exist", "Make the folder first.")
     if stress and (peer or codecs or crops):
@@ -128,8 +133,10 @@ def evaluate(
         raise UsageError("no pictures to judge by", "Give a folder of them, as in --data Set5.")
     if scale is None and model is None:
         raise UsageError("nothing to judge", "Give --model irn-x4, or --scale 1.5,2,3.")
-    if scale and (stress or peer or codecs or crops or grey):
-        what = "--scale N,N... judges neither --stress, --grey nor peers"
+    if stress and refine:
+        raise UsageError("--stress looks at unrefined pictures", "Drop --stress or --refine.")
+    if scale and (stress or peer or codecs or crops or grey or refine):
+        what = "--scale N,N... judges neither --stress, --grey, --refine nor peers"
         raise UsageError(what, "Leave them out, or give --model alone.")
     scales = [o.wish_from(word, None, None, None, None, None) for word in scale.split(",")] if scale else []
 
@@ -162,7 +169,9 @@ def evaluate(
         quality = picture.figures.restored
         out.detail(f"{name}/{picture.name}: {quality.psnr_y:.2f} dB")
 
-    scores = judge(rescaler, folders, draws=draws, grey=grey, beside=beside, progress=progress)
+    scores = judge(
+        rescaler, folders, draws=draws, grey=grey, refine=refine, beside=beside, progress=progress
+    )
     _keep(out, scores.to_json(), json)
     if json != "-":
         show(out, scores)
@@ -257,6 +266,7 @@ def show(out: Output, scores: Scores) -> None:
         rows += [_row(f"{each.name}/{picture.name}", picture.figures) for picture in each.pictures]
         rows.append(_row(f"{each.name} mean of {len(each.pictures)}", each.mean))
     kind = "grey versions, " if scores.grey else ""
+    kind += f"refined in {scores.refine} steps, " if scores.refine else ""
     out.say(f"{scores.model} ({scores.identity[:12]}), x{scores.scale}, {kind}tau 0, {scores.device}")
     out.table(COLUMNS, rows)
     out.say(LEGEND)

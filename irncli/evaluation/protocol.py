@@ -34,9 +34,17 @@ Progress = Callable[[str, PictureScores], None]
 
 
 def judge(
-    rescaler: Rescaler, picture: HighResolution, draws: int, grey: bool, beside: Beside | None = None
+    rescaler: Rescaler,
+    picture: HighResolution,
+    draws: int,
+    grey: bool,
+    beside: Beside | None = None,
+    refine: int = 0,
 ) -> PictureScores:
-    """One picture, already read; ``grey`` judges its grey version. Raise InputError if it is too small."""
+    """One picture, already read; ``grey`` judges its grey version. Raise InputError if it is too small.
+
+    ``refine``: steps by which the small picture is bettered (:mod:`irncli.refine`).
+    """
     scale = rescaler.scale
     original = picture.grey_samples if grey else picture.samples
     height, width = (side // scale * scale for side in original.shape[:2])
@@ -45,7 +53,7 @@ def judge(
     original = np.ascontiguousarray(original[:height, :width])
 
     begun = time.perf_counter()
-    small, manifest = rescaler.downscale(original)
+    small, manifest = rescaler.downscale(original, refine=refine)
     halfway = time.perf_counter()
     restored = rescaler.upscale(small, manifest, tau=0.0)
     ended = time.perf_counter()
@@ -93,6 +101,7 @@ def evaluate(
     *,
     draws: int = 5,
     grey: bool = False,
+    refine: int = 0,
     beside: Beside | None = None,
     progress: Progress | None = None,
 ) -> Scores:
@@ -107,11 +116,11 @@ def evaluate(
     for name, paths in found:
         pictures = []
         for path in paths:
-            pictures.append(judge(rescaler, read_original(path), draws, grey, beside))
+            pictures.append(judge(rescaler, read_original(path), draws, grey, beside, refine))
             if progress:
                 progress(name, pictures[-1])
         sets.append(set_scores(name, pictures))
-    return scores_of(rescaler, sets, grey=grey, draws=draws, beside=beside)
+    return scores_of(rescaler, sets, grey=grey, draws=draws, refine=refine, beside=beside)
 
 
 def scores_of(
@@ -120,6 +129,7 @@ def scores_of(
     *,
     grey: bool = False,
     draws: int = 0,
+    refine: int = 0,
     beside: Beside | None = None,
 ) -> Scores:
     """The sets with what they were judged by: weights, machine, versions, date."""
@@ -132,6 +142,7 @@ def scores_of(
         trained_pixels=int(pixels) if pixels.isdigit() else None,
         grey=grey,
         draws=draws,
+        refine=refine,
         device=str(rescaler.engine.device),
         cpu=cpu_model(),
         threads=torch.get_num_threads(),

@@ -172,6 +172,8 @@ class Scores:
     """Of the peers and codecs, in the order in which they stand everywhere."""
     restored_tau: float = 0.0
     """Of what stands as restored."""
+    refine: int = 0
+    """Steps by which each small picture was bettered before it was judged."""
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -77,6 +77,7 @@ def _facts(scores: Scores) -> tuple[tuple[str, str], ...]:
     facts = [
         ("weights", f"{scores.model}, identity {scores.identity[:16]}"),
         ("restored at", f"tau {scores.restored_tau:g}"),
+        *((("refined", f"in {scores.refine} steps"),) if scores.refine else ()),
         ("made by", f"{scores.tool}, torch {scores.torch}, {scores.date}"),
         ("on", f"{scores.cpu}, {scores.device}, {scores.threads} threads"),
     ]

@@ -15,6 +15,7 @@ from irncli.cli.output import Output
 from irncli.errors import InputError, ModelError, OutputError, UsageError
 from irncli.evaluation.scores import Scores
 
+TOP = Path(__file__).parents[2]
 app = typer.Typer()
 app.command("evaluate")(evaluate)
 app.callback()(lambda: None)
@@ -64,6 +65,21 @@ def test_json_holds_what_the_table_shows_and_more(tiny_model, folders, tmp_path,
     assert record["grey"] is True and record["sets"][0]["mean"]["drawn"] is None
 
 
+def test_refined_small_pictures_are_judged_and_said(tmp_path, capsys):
+    with Image.open(TOP / "examples/osprey.webp") as photo:
+        photo.convert("RGB").crop((300, 200, 396, 296)).save(tmp_path / "crop.png")
+    quality = {}
+    for steps in (0, 2):
+        assert irn("--model", "irn-x4", tmp_path, "--draws", 0, "--refine", steps, "--json", "-") == 0
+        scores = Scores.from_json(capsys.readouterr().out)
+        assert scores.refine == steps
+        quality[steps] = scores.sets[0].mean
+    assert quality[2].restored.psnr_rgb > quality[0].restored.psnr_rgb + 0.1
+    assert quality[2].small.psnr_rgb >= quality[0].small.psnr_rgb - 1e-9
+    assert irn("--model", "irn-x4", tmp_path, "--draws", 0, "--refine", 1) == 0
+    assert "refined in 1 steps" in capsys.readouterr().err
+
+
 def test_refusals_before_any_work(tiny_model, folders, tmp_path, capsys):
     good = ("--model", tiny_model, "--data", folders[0])
     for words, error in (
@@ -72,6 +88,9 @@ def test_refusals_before_any_work(tiny_model, folders, tmp_path, capsys):
         (("--model", tmp_path / "none.safetensors", "--data", folders[0]), ModelError),
         ((*good, "--draws", "-1"), UsageError),
         ((*good, "--tile", "3"), UsageError),
+        ((*good, "--refine", "-1"), UsageError),
+        ((*good, "--refine", "1", "--stress"), UsageError),
+        ((*good, "--refine", "1", "--scale", "2"), UsageError),
         ((*good, "--json", tmp_path / "no/r.json"), OutputError),
     ):
         with pytest.raises(error):

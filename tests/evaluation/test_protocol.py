@@ -94,7 +94,7 @@ def test_grey_versions_are_judged_on_one_plane(tiny_model, pictures):
     rescaler = Rescaler(str(tiny_model), device="cpu")
     seen = []
     down = rescaler.downscale
-    rescaler.downscale = lambda image: seen.append(image.shape) or down(image)
+    rescaler.downscale = lambda image, **more: seen.append(image.shape) or down(image, **more)
     colour, grey = (
         judge(rescaler, read_original(pictures / "colour.png"), 1, flag).figures for flag in (False, True)
     )

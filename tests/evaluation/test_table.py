@@ -84,6 +84,8 @@ def top(tmp_path, scores):
     (tmp_path / "benchmarks" / "results" / "irn-a.json").write_text(scores.to_json())
     other = replace(scores, model="irn-x2-1", scale=2)
     (tmp_path / "benchmarks" / "results" / "irn-0.json").write_text(other.to_json())
+    refined = replace(scores, refine=5)
+    (tmp_path / "benchmarks" / "results" / "irn-9.json").write_text(refined.to_json())
     (tmp_path / "README.md").write_text(f"before\n\n{table.BEGIN}\nold\n{table.END}\n\nafter\n")
     return tmp_path
 
@@ -98,7 +100,8 @@ def test_it_is_written_checked_and_written_once(top, capsys):
     rows = [line for line in text.splitlines() if line.startswith("| irn")]
     assert rows[0].startswith("| irn-x4-1 | Set5 | **34.57** / .9346 | 32.57 | 31.20 | 37.18, 43.84 / .9959")
     assert "| 0.76 % | 1.05, 1.16 | 28.43 / .9346 |" in rows[0] and "36.19 / .9451" in rows[0]
-    assert rows[1].startswith("| irn-x2-1 |") and "43.99 / .9871" in rows[1]
+    assert rows[1].startswith("| irn-x4-1, `--refine 5` | Set5 |")
+    assert rows[2].startswith("| irn-x2-1 |") and "43.99 / .9871" in rows[2]
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
     assert "614 million" in text and "166 billion" in text
 
