@@ -1,10 +1,12 @@
 """Ten times down and up, the small picture made anew each time: what is lost, picture by picture.
 
-    python benchmarks/cycles.py FOLDER...           measure, into benchmarks/results/sizes/cycles.json
-    python benchmarks/cycles.py --table | --check   fill or compare the model card's table
+    python benchmarks/cycles.py FOLDER... [--refine N]   measure, into benchmarks/results/sizes/cycles.json
+    python benchmarks/cycles.py --table | --check        fill or compare the model card's table
 
-A folder is a set. Each restored picture, rounded to 8 bits as a file would be, is the next original. PSNR-Y
-against the first original and against the first restored picture, a border of the scale cut off.
+A folder is a set. Each restored picture, rounded to 8 bits as a file would be, is the next original; with
+--refine each small picture is bettered as by `irn downscale --refine N`. PSNR-Y against the first original
+and against the first restored picture, a border of the scale cut off. What that file says of other models,
+sets and steps stays.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ PSNR-Y in dB against the original after so many times down and up, each restored
 being the next original; the last column against the first restored. Made by `benchmarks/cycles.py SET5`."""
 
 
-def cycle(rescaler: Rescaler, original: np.ndarray, times: int) -> tuple[list[float], list[float]]:
+def cycle(
+    rescaler: Rescaler, original: np.ndarray, times: int, refine: int = 0
+) -> tuple[list[float], list[float]]:
     """PSNR-Y after each time: against the original, and of the restored against the first restored."""
 
     def y(image: np.ndarray) -> np.ndarray:
@@ -39,7 +43,7 @@ def cycle(rescaler: Rescaler, original: np.ndarray, times: int) -> tuple[list[fl
 
     picture, first, found, drift = original, original, [], []
     for turn in range(times):
-        picture = rescaler.upscale(*rescaler.downscale(picture), tau=0.0)
+        picture = rescaler.upscale(*rescaler.downscale(picture, refine=refine), tau=0.0)
         first = picture if turn == 0 else first
         found.append(psnr(y(picture), y(original)))
         drift.append(psnr(y(picture), y(first)) if turn else float("inf"))
@@ -55,7 +59,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         curve = row["psnr_y"]
         cells = [*(f"{curve[n - 1]:.2f}" for n in shown), f"{curve[0] - curve[-1]:.2f}"]
-        lines.append([row["model"], row["set"], *cells, f"{row['to_first_restored'][-1]:.2f}"])
+        name = row["model"] + (f", `--refine {row['refine']}`" if row.get("refine") else "")
+        lines.append([name, row["set"], *cells, f"{row['to_first_restored'][-1]:.2f}"])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + NOTE
 
 
@@ -66,6 +71,7 @@ def main(arguments: Sequence[str], top: Path = TOP) -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--models", nargs="+", default=["irn-x4", "irn-x2"])
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--refine", type=int, default=0)
     given = parser.parse_args(arguments)
     results = top / "benchmarks" / "results" / "sizes" / "cycles.json"
     if given.table or given.check:
@@ -75,7 +81,7 @@ def main(arguments: Sequence[str], top: Path = TOP) -> int:
     if not given.folders:
         parser.error("give the folders of the test pictures, or --table")
 
-    rows = []
+    rows: list[dict[str, Any]] = json.loads(results.read_text("utf-8")) if results.exists() else []
     for model in given.models:
         rescaler = Rescaler(model)
         for folder in given.folders:
@@ -83,20 +89,27 @@ def main(arguments: Sequence[str], top: Path = TOP) -> int:
             for path in find_pictures(folder):
                 samples = read_original(path).samples
                 height, width = (side // rescaler.scale * rescaler.scale for side in samples.shape[:2])
-                pair = cycle(rescaler, np.ascontiguousarray(samples[:height, :width]), given.times)
+                original = np.ascontiguousarray(samples[:height, :width])
+                pair = cycle(rescaler, original, given.times, given.refine)
                 found.append(pair[0])
                 drift.append(pair[1][1:])
             row = {
                 "model": rescaler.name,
+                "refine": given.refine,
                 "identity": rescaler.identity,
                 "set": folder.resolve().name,
                 "pictures": len(found),
                 "psnr_y": [round(float(v), 3) for v in np.mean(found, 0)],
                 "to_first_restored": [None, *(round(float(v), 3) for v in np.mean(drift, 0))],
             }
-            rows.append(row)
+            rows = [*(r for r in rows if _asked(r) != _asked(row)), row]
             print(row["model"], row["set"], *(f"{v:.2f}" for v in row["psnr_y"]))  # noqa: T201
-    write_whole(results, (json.dumps(rows, indent=1) + "\n").encode())
+            write_whole(results, (json.dumps(rows, indent=1) + "\n").encode())
+    return 0
+
+
+def _asked(row: dict[str, Any]) -> tuple[str, str, int]:
+    return row["model"], row["set"], row.get("refine", 0)
 
 
 if __name__ == "__main__":

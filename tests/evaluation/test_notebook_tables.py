@@ -28,11 +28,12 @@ def test_the_curve_of_ten_times(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
     page.write_text(f"{cycles.BEGIN}\n{cycles.END}\n")
     curve = [35 - i / 4 for i in range(10)]
-    row = {"model": "m", "set": "Set5", "psnr_y": curve, "to_first_restored": [None, *curve[1:]]}
+    row = {"model": "m", "refine": 5, "set": "Set5", "psnr_y": curve, "to_first_restored": [None, *curve[1:]]}
     results.write_text(json.dumps([row]))
     assert cycles.main(["--check"], tmp_path) == 1
     assert cycles.main(["--table"], tmp_path) == 0 and cycles.main(["--check"], tmp_path) == 0
-    assert "| m | Set5 | 35.00 | 34.75 | 34.50 | 34.00 | 32.75 | 2.25 | 32.75 |" in page.read_text()
+    line = "| m, `--refine 5` | Set5 | 35.00 | 34.75 | 34.50 | 34.00 | 32.75 | 2.25 | 32.75 |"
+    assert line in page.read_text()
 
 
 def test_what_resuming_cost(tmp_path: Path) -> None:
