@@ -87,7 +87,7 @@ def main() -> None:
             picture(large, megapixels)
             for verb, line in (
                 ("downscale", [str(large), "--model", options.model, "-o", str(small)]),
-                ("upscale", [str(small), "-o", str(back)]),
+                ("upscale", [str(small), "--model", options.model, "-o", str(back)]),
             ):
                 key = {
                     "model": options.model, "command": verb, "megapixels": megapixels,
