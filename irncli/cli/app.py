@@ -14,7 +14,7 @@ import typer
 
 from irncli import __version__
 from irncli.cli import bench, downscale, evaluate, info, models, report, roundtrip, train, upscale
-from irncli.cli.command import Debug, LogFile, Quiet, Verbose, Worded
+from irncli.cli.command import Commands, Debug, LogFile, Quiet, Verbose
 from irncli.cli.defaults import current_folder, read_defaults
 from irncli.cli.output import Output
 from irncli.errors import IrnError, UsageError
@@ -29,7 +29,7 @@ First steps:
   irn roundtrip photo.jpg    tells how close that comes
 """
 
-app = typer.Typer(
+app = Commands(
     name="irn",
     help="Make pictures smaller by an invertible network, and bring them back.",
     epilog=FIRST_STEPS,
@@ -38,15 +38,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=HELP,
 )
-app.command("downscale", cls=Worded)(downscale.downscale)
-app.command("upscale", cls=Worded)(upscale.upscale)
-app.command("roundtrip", cls=Worded)(roundtrip.roundtrip)
-app.command("info", cls=Worded)(info.info)
+app.command("downscale")(downscale.downscale)
+app.command("upscale")(upscale.upscale)
+app.command("roundtrip")(roundtrip.roundtrip)
+app.command("info")(info.info)
 app.add_typer(models.app, name="models")
-app.command("evaluate", cls=Worded, short_help="Judge weights on test pictures.")(evaluate.evaluate)
-app.command("report", cls=Worded, short_help="Make one HTML page of an evaluation to look at.")(report.report)
-app.command("train", cls=Worded, short_help="Train a network and write its weights.")(train.train)
-app.command("bench", cls=Worded)(bench.bench)
+app.command("evaluate", short_help="Judge weights on test pictures.")(evaluate.evaluate)
+app.command("report", short_help="Make one HTML page of an evaluation to look at.")(report.report)
+app.command("train", short_help="Train a network and write its weights.")(train.train)
+app.command("bench")(bench.bench)
 
 
 def _version(asked: bool) -> None:

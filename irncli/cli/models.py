@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from irncli.cli import options as o
-from irncli.cli.command import Worded, command
+from irncli.cli.command import Commands, command
 from irncli.cli.output import Output
-from irncli.errors import ModelError, OutputError, UsageError
+from irncli.errors import ModelError, UsageError
 
-app = typer.Typer(help="List, check, fetch and import weights.", rich_markup_mode=None)
+app = Commands(help="List, check, fetch and import weights.", rich_markup_mode=None)
 
 STRANGER = "not a file that the authors published, by its git blob id: judge it by irn evaluate"
 
@@ -75,11 +75,13 @@ def import_(
     on_existing: o.OnExistingFile = "error",
 ) -> int:
     """Import a checkpoint of the paper's authors."""
+    from irncli.images.whole import exists
+
     target = Path(output)
     if target.suffix != ".safetensors":
         raise UsageError(f"-o {output} is no weight file by its name", "End it in .safetensors.")
     if os.path.exists(target) and on_existing == "error":
-        raise OutputError(f"{output} exists already", "Add --on-existing overwrite, or give another -o.")
+        raise exists(target)
     if os.path.exists(target) and on_existing == "skip":
         out.note(f"skipped, {output} exists already")
         return 0
@@ -141,8 +143,8 @@ def path(out: Output, names: Names = None) -> int:
     return 0
 
 
-app.command("list", cls=Worded)(list_)
-app.command("verify", cls=Worded)(verify)
-app.command("import", cls=Worded)(import_)
-app.command("download", cls=Worded)(download)
-app.command("path", cls=Worded)(path)
+app.command("list")(list_)
+app.command("verify")(verify)
+app.command("import")(import_)
+app.command("download")(download)
+app.command("path")(path)

@@ -50,6 +50,8 @@ def page_target(out: Output, word: str, on_existing: str, option: str = "-o") ->
 
     Raise UsageError for a name that is no page's, OutputError for a place that cannot be.
     """
+    from irncli.images.whole import exists
+
     target = Path(word)
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{word}: the page is HTML", "Give it a name that ends in .html.")
@@ -57,8 +59,7 @@ def page_target(out: Output, word: str, on_existing: str, option: str = "-o") ->
         raise OutputError(f"{word}: its folder does not exist", "Make the folder first.")
     if os.path.lexists(target):
         if on_existing == "error":
-            remedy = f"Add --on-existing skip or overwrite, or give another {option}."
-            raise OutputError(f"{target} exists already", remedy)
+            raise exists(target, option=option)
         if on_existing == "skip":
             out.note(f"skipped, {target} exists already")
             return None

@@ -79,7 +79,8 @@ def test_what_cannot_be_written_is_found_first(irn: Irn, tmp_path: Path, tiny_mo
     ran = irn("roundtrip", "a.png", *model, "--report", "gone/r.html")
     assert ran.status == 4 and "Make the folder first" in ran.error() and ran.out == ""
     (tmp_path / "r.html").write_text("mine")
-    assert irn("roundtrip", "a.png", *model, "--report", "r.html").status == 4
+    ran = irn("roundtrip", "a.png", *model, "--report", "r.html")
+    assert ran.status == 4 and "skip or overwrite, or give another --report." in ran.error()
     assert (tmp_path / "r.html").read_text() == "mine"
 
 
