@@ -323,6 +323,10 @@ def test_too_little_space_is_found_before_any_work(
     assert ran.status == 4 and "144 bytes will be needed" in ran.error()
     assert not (tmp_path / "o").exists()
     assert irn("downscale", "a.png", "-o", "o/", "--model", tiny_model, "--dry-run").status == 0
+    ran = irn("roundtrip", "a.png", "-o", "o/", "--model", tiny_model)
+    assert ran.status == 4 and "4.3 kB will be needed" in ran.error()
+    assert not (tmp_path / "o").exists()
+    assert irn("roundtrip", "a.png", "--model", tiny_model).status == 0
 
 
 @pytest.mark.parametrize("words", [(), ("--accept-modified",)])
