@@ -6,11 +6,13 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from irncli.batch.budget import folder_of
 from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
+from irncli.batch.models import stated
 from irncli.batch.plan import Job, Plan
 from irncli.batch.spelling import existing
 from irncli.batch.survey import Headers
@@ -79,11 +81,13 @@ def small_forecast(
 ) -> Look:
     """How downscale and roundtrip look at their inputs; ``depth``: bits a sample of the small pictures."""
 
+    named = cache(lambda model: stated(model).name)
+
     def look(job: Job) -> Forecast:
         header = headers.of(job)
         model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
-        small = (grid.small_width, grid.small_height)
-        return kind(header.width, header.height, *small, model, scale_of(model), depth, header.depth)
+        sizes = header.width, header.height, grid.small_width, grid.small_height
+        return kind(*sizes, named(model), scale_of(model), depth, header.depth)
 
     return look
 
@@ -93,13 +97,15 @@ def restored_forecast(
 ) -> Look:
     """How upscale looks at its inputs; ``assumed`` (model, scale) and ``size`` for lost manifests."""
 
+    named = cache(lambda model: stated(model).name)
+
     def look(job: Job) -> Forecast:
         header = headers.of(job)
         if header.manifest is None and assumed:
             model, scale = assumed
             large = size or (header.width * scale, header.height * scale)
             depth = form.depth(header.depth)
-            return Forecast(header.width, header.height, *large, model, scale, depth, depth)
+            return Forecast(header.width, header.height, *large, named(model), scale, depth, depth)
         made = headers.manifest_of(job)
         large, depth = (made.width, made.height), form.depth(made.original_depth)
         return Forecast(header.width, header.height, *large, made.model, made.scale, depth, depth)
