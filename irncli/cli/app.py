@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from irncli.cli.output import Output
 from irncli.errors import IrnError, UsageError
 
 INTERRUPTED = 130
+_PYDANTIC = re.compile(r"Value error, |, unable to parse string as an? \w+")
+"""What Typer's own complaint has of the library that checks its values."""
 HELP = {"help_option_names": ["-h", "--help"]}
 
 FIRST_STEPS = """\b
@@ -140,8 +143,9 @@ def _open_closed_streams() -> None:
 def _usage(error: typer.TyperException, words: Sequence[str]) -> UsageError:
     """Typer's own complaint in our words: one line, with the next thing to type."""
     what, guess, right = " ".join(error.format_message().split()).partition(". Did you mean ")
+    what = _PYDANTIC.sub("", what)
     context: Any = getattr(error, "ctx", None)
-    where = context.command_path if context else "irn"
+    where = context.command_path if context else _command_in(words)
     remedy = f"See {where} --help."
     if guess:
         remedy = f"Did you mean {right.rstrip('.?')}? {remedy}"
@@ -152,6 +156,17 @@ def _usage(error: typer.TyperException, words: Sequence[str]) -> UsageError:
     if file := next((word for word in words if option and word.startswith(option) and _is_file(word)), ""):
         remedy = f"Write ./{file} for the file of that name."
     return UsageError(what[:1].lower() + what[1:].rstrip(".?"), remedy)
+
+
+def _command_in(words: Sequence[str]) -> str:
+    """The command that the words name, where Typer does not say."""
+    group: Any = typer.main.get_command(app)
+    told = ["irn"]
+    for word in words:
+        if word in getattr(group, "commands", {}):
+            told.append(word)
+            group = group.commands[word]
+    return " ".join(told)
 
 
 def _is_file(word: str) -> bool:
