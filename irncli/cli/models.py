@@ -10,6 +10,7 @@ import typer
 
 from irncli.cli import options as o
 from irncli.cli.command import Commands, command
+from irncli.cli.onefile import one_file
 from irncli.cli.output import Output
 from irncli.errors import ModelError, UsageError
 
@@ -75,15 +76,10 @@ def import_(
     on_existing: o.OnExistingFile = "error",
 ) -> int:
     """Import a checkpoint of the paper's authors."""
-    from irncli.images.whole import exists
-
     target = Path(output)
     if target.suffix != ".safetensors":
         raise UsageError(f"-o {output} is no weight file by its name", "End it in .safetensors.")
-    if os.path.exists(target) and on_existing == "error":
-        raise exists(target)
-    if os.path.exists(target) and on_existing == "skip":
-        out.note(f"skipped, {output} exists already")
+    if one_file(out, target, on_existing) is None:
         return 0
     if os.path.exists(target) and os.path.exists(file) and os.path.samefile(file, target):
         raise UsageError(f"{file} cannot be its own output", "Give another -o.")

@@ -45,6 +45,39 @@ def test_a_page_of_an_evaluation(irn: Irn, tmp_path: Path, tiny_x2: Path) -> Non
     assert made == {"type": "report", "outputs": ["s.html"]}
 
 
+def test_figures_take_the_place_of_nothing_unasked(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
+    save(tmp_path / "set" / "a.png", 20, 20)
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    words = ("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json")
+    ran = irn(*words, "set")
+    assert ran.status == 4 and ran.out == "" and "Give another --json." in ran.error()
+    ran = irn(*words, mine.name)
+    assert ran.status == 4 and ran.out == "" and "give another --json." in ran.error()
+    assert irn(*words, mine.name, "--on-existing", "skip").status == 0
+    assert mine.read_text() == "mine"
+    assert irn(*words, mine.name, "--on-existing", "overwrite").status == 0
+    assert irn("report", mine.name).status == 0
+    assert irn(*words, "stress.json", "--stress").status == 0
+    ran = irn("report", "stress.json", "-o", "s.html")
+    assert ran.status == 3 and "without --stress" in ran.error()
+
+
+def test_a_table_is_shown_where_its_file_cannot_be_written(
+    irn: Irn, tmp_path: Path, tiny_x2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from irncli.errors import OutputError
+    from irncli.images import whole
+
+    def full(*_: object) -> None:
+        raise OutputError("r.json: no space", "Free some.")
+
+    monkeypatch.setattr(whole, "write_whole", full)
+    save(tmp_path / "set" / "a.png", 20, 20)
+    ran = irn("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json", "r.json")
+    assert ran.status == 4 and "set/a" in ran.out
+
+
 @pytest.mark.parametrize(
     "text", ["", "words", "[]", "{}", '{"format": 1}', '{"format": 1, "sets": 3}', "[" * 9999]
 )
