@@ -20,7 +20,7 @@ from irncli.images.files import (
     read_stream,
 )
 from irncli.images.rowread import read_rows
-from irncli.manifest import Manifest, check_size, lost_manifest
+from irncli.manifest import Manifest, check_size, lost_manifest, says_restored
 
 LOSS = "loss changes the pixels that hide the detail, which as JPEG costs 4 dB at x4 and 7 dB at x2"
 """Measured: quality 90 at 4:4:4, mean PSNR-Y over 256 x 256 of astronaut, coffee and chelsea."""
@@ -47,6 +47,8 @@ class Header:
     """Why there is no manifest."""
     ours: bool = False
     """Whether irn made the file: it has a manifest or a record, be it a damaged one."""
+    restored: bool = False
+    """Whether it says that it is a restored picture."""
     lossy: str = ""
     """Pillow's name of the format, where the file says for certain that its pixels were stored with loss."""
 
@@ -138,5 +140,5 @@ def _look(path: Path, data: bytes | None, page: int | None) -> Header | InputErr
         manifest = Manifest.from_json(head.text)
         check_size(manifest, *head.size)  # or a forged one would fill the disk in the forecast
     except ManifestError as error:
-        return replace(header, trouble=error, ours=True)
+        return replace(header, trouble=error, ours=True, restored=says_restored(head.text))
     return replace(header, manifest=manifest, ours=True)

@@ -232,15 +232,14 @@ class Upscale:
         return read_input(job, self.max_pixels)
 
     def check(self, job: Job) -> None:
-        """Raise InputError for a picture stored with loss, unless the options say that it is known."""
+        """Raise InputError for a restored picture, and for one stored with loss unless that is known."""
         header = self.headers.known(job)
-        if header is None or not header.lossy or self.lossy_lr:
+        if header is None:
             return
-        if header.manifest and self.accept_modified:
-            return
-        if header.ours and header.manifest is None and self.assumed is None:
-            return  # the run refuses it for that reason: it is a restored picture, perhaps
-        raise stored_with_loss(header)
+        if header.restored and header.trouble:
+            raise header.trouble
+        if header.lossy and not self.lossy_lr and not (header.manifest and self.accept_modified):
+            raise stored_with_loss(header)
 
     def alike(self, job: Job, loaded: Loaded) -> Hashable | None:
         header = self.headers.known(job)

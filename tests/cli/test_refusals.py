@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
-import pillow_jxl  # noqa: F401
 import pytest
 from PIL import Image, PngImagePlugin
 from running import Irn, Nobody, save
@@ -141,56 +139,6 @@ def test_a_jpeg_is_no_small_picture(small: Path, irn: Irn, tmp_path: Path, tiny_
     assert ran.status == 3 and "--lossy-lr" in ran.error() and "costs 4 dB at x4" in ran.err
     assert "irn downscale never writes" in ran.err
     assert irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4, "--lossy-lr").status == 0
-
-
-LOSSY = {
-    "webp": {"quality": 95},
-    "avif": {"quality": 95},
-    "heif": {"quality": 95},
-    "jxl": {"quality": 95},
-    "tif": {"compression": "jpeg"},
-}
-WITHOUT_LOSS = {
-    "webp": {"lossless": True},
-    "avif": {"quality": 95, "subsampling": "4:4:4"},  # nobody can tell
-    "heif": {"quality": -1, "chroma": 444, "matrix_coefficients": 0},
-    "jxl": {"lossless": True},
-    "tif": {"compression": "tiff_deflate"},
-}
-
-
-@pytest.mark.parametrize("suffix", LOSSY)
-def test_what_is_surely_stored_with_loss_is_refused_like_a_jpeg(
-    suffix: str, irn: Irn, tmp_path: Path, tiny_model: Path
-) -> None:
-    pillow_heif.register_heif_opener()
-    options = ("--model", tiny_model, "--scale", 4)
-    for mode in ("RGB", "RGBA") if suffix != "tif" else ("RGB",):
-        name = f"small{mode}.{suffix}"
-        save(tmp_path / name, 12, 8, mode, **LOSSY[suffix])
-        for more in ((), ("--dry-run",)):
-            ran = irn("upscale", name, *options, *more)
-            assert ran.status == 3 and "irn downscale never writes" in ran.error(), name
-            assert "--lossy-lr" in ran.err and "4 dB at x4" in ran.err
-        assert irn("upscale", name, *options, "--lossy-lr").status == 0
-        save(tmp_path / name, 12, 8, mode, **WITHOUT_LOSS[suffix])
-        assert irn("upscale", name, *options, "--on-existing", "overwrite").status == 0, name
-
-
-def test_loss_behind_a_manifest_is_a_change_and_in_a_restored_picture_no_matter(
-    irn: Irn, tmp_path: Path, tiny_model: Path
-) -> None:
-    save(tmp_path / "a.png")
-    options = ("--model", tiny_model)
-    assert irn("downscale", "a.png", "--format", "webp", *options).status == 0
-    with Image.open(tmp_path / "a.x4.webp") as image:
-        image.save(tmp_path / "b.webp", quality=95, xmp=image.info["xmp"])
-    ran = irn("upscale", "b.webp", *options)
-    assert ran.status == 3 and "lossy WebP" in ran.error() and "--accept-modified" in ran.err
-    ran = irn("upscale", "b.webp", "--accept-modified", *options)
-    assert ran.status == 0 and "changed" in ran.error()
-    assert irn("upscale", "a.x4.webp", "-o", "r.jpg", *options).status == 0
-    assert "this is a restored picture" in irn("upscale", "r.jpg", *options).error()
 
 
 def test_options_that_the_manifest_contradicts(
