@@ -10,15 +10,20 @@ from irncli.cli.output import Output
 from irncli.errors import OutputError
 
 
-def one_file(out: Output, target: Path, on_existing: str, option: str = "-o") -> Path | None:
+def one_file(
+    out: Output, target: Path, on_existing: str, option: str = "-o", *, made: Path | None = None
+) -> Path | None:
     """``target`` as ``option`` says, perhaps renamed; None if one is there and may stay.
 
-    Raise OutputError for a place that cannot be, ExistsError for one that is taken.
+    ``made``: a folder that the run makes if it is not there. Raise OutputError for a place that cannot be,
+    ExistsError for one that is taken.
     """
     from irncli.images.whole import exists
 
     another = f"Give another {option}."
     if not os.path.isdir(target.parent):
+        if target.parent == made:
+            return target
         raise OutputError(f"{target}: its folder does not exist", "Make the folder first.")
     if os.path.isdir(target):
         raise OutputError(f"{target}: a folder of that name is there", another)

@@ -44,15 +44,17 @@ def report(
     return 0
 
 
-def page_target(out: Output, word: str, on_existing: str, option: str = "-o") -> Path | None:
-    """Where the page goes, as ``option`` says; None if one is there and may stay. Found before any work.
+def page_target(
+    out: Output, word: str, on_existing: str, option: str = "-o", *, made: Path | None = None
+) -> Path | None:
+    """Where the page goes, as for :func:`one_file`.
 
     Raise UsageError for a name that is no page's, OutputError for a place that cannot be.
     """
     target = Path(word)
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{word}: the page is HTML", "Give it a name that ends in .html.")
-    return one_file(out, target, on_existing, option)
+    return one_file(out, target, on_existing, option, made=made)
 
 
 def put(out: Output, target: Path, text: str, on_existing: str) -> None:

@@ -116,8 +116,10 @@ def roundtrip(
     from irncli.cli.telling import Teller, conclude
     from irncli.pretrained.catalogue import scale_of
 
-    shown = None if page_file is None else page_target(out, page_file, on_existing, "--report")
     start = given(inputs, output, nul=nul, only_folder=True)
+    shown = None
+    if page_file is not None:
+        shown = page_target(out, page_file, on_existing, "--report", made=start.target.folder)
     fit = o.fit_from(wish, model)
     if shown and not fit.whole:
         raise UsageError("--report shows the scales that weights were trained for", "Use --scale 4 or 2.")

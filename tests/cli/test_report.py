@@ -143,6 +143,15 @@ def test_a_page_of_a_roundtrip(mode: str, irn: Irn, tmp_path: Path, tiny_model: 
     assert again.lines[-1] == "r-2.html" and (tmp_path / "r-2.html").exists()
 
 
+def test_the_page_may_lie_in_the_new_folder_of_the_pictures(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png")
+    ran = irn("roundtrip", "a.png", "--model", tiny_model, "-o", "new/", "--report", "new/r.html")
+    assert ran.status == 0 and ran.lines[-1] == "new/r.html"
+    assert {"a.x4.png", "r.html"} <= {path.name for path in (tmp_path / "new").iterdir()}
+
+
 def test_closeness_of_a_grey_picture_by_weights_that_know_no_grey(
     irn: Irn, tmp_path: Path, tiny_colour_only: Path
 ) -> None:
