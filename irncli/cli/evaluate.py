@@ -145,12 +145,13 @@ def evaluate(
     from irncli.evaluation.codecs import installed
     from irncli.evaluation.comparison import CROP, Beside
     from irncli.evaluation.peers.catalogue import load_peers
-    from irncli.evaluation.pictures import find_pictures
+    from irncli.evaluation.pictures import check_original, find_pictures
     from irncli.evaluation.protocol import evaluate as judge
     from irncli.rescale import Rescaler
 
     for folder in folders:
-        find_pictures(folder)  # before the model is loaded
+        for path in find_pictures(folder):
+            check_original(path)  # before the model is loaded, and not after an hour
 
     def load(name: str) -> Rescaler:
         return Rescaler(name, device=device, dtype=dtype, tile=side, threads=threads)

@@ -26,16 +26,16 @@ def list_(out: Output) -> int:
     """List the weights that came with irn; an alias is another name of the newest."""
     from irncli.pretrained.catalogue import entries, find
 
-    there = entries()
-    if out.json:
-        for entry in there:
-            out.record({**vars(entry), "path": entry.path, "present": entry.path.is_file()})
-        return 0
     rows = []
-    for e in there:
+    for e in entries():
+        alias = e.alias if find(e.alias) == e else None  # it means the newest
+        if out.json:
+            out.record({**vars(e), "alias": alias, "path": e.path, "present": e.path.is_file()})
+            continue
         here = "yes" if e.path.is_file() else "no"
-        alias = e.alias if find(e.alias) == e else ""  # it means the newest
-        rows.append((e.name, alias, f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
+        rows.append((e.name, alias or "", f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
+    if out.json:
+        return 0
     out.table(("name", "alias", "scale", "bytes", "licence", "identity", "here"), rows)
     return 0
 

@@ -63,6 +63,24 @@ def test_figures_take_the_place_of_nothing_unasked(irn: Irn, tmp_path: Path, tin
     assert ran.status == 3 and "without --stress" in ran.error()
 
 
+def test_a_picture_that_cannot_be_judged_is_found_before_the_model(irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "set" / "a.png", 20, 20)
+    bad = tmp_path / "set" / "z.png"
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    words = ("evaluate", "--model", "gone.safetensors", "--data", "set")
+    assert irn(*words).status == 5
+    for make, what in (
+        (lambda: frames[0].save(bad, save_all=True, append_images=frames[1:]), "2 frames"),
+        (lambda: Image.fromarray(np.zeros((20, 20), np.uint16)).save(bad), "16 bits"),
+        (lambda: bad.write_bytes((tmp_path / "set" / "a.png").read_bytes()[:-20]), "cut short"),
+        (lambda: bad.write_text("words"), "not a picture"),
+    ):
+        make()
+        ran = irn(*words)
+        assert ran.status == 3 and ran.error().startswith("irn: set/z.png: ") and what in ran.err
+        assert ran.err.count("z.png") == 1
+
+
 def test_a_table_is_shown_where_its_file_cannot_be_written(
     irn: Irn, tmp_path: Path, tiny_x2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
