@@ -1,10 +1,10 @@
 """Makes the table of the scales between the trained ones from what `irn evaluate --scale` said.
 
-    irn evaluate --data Set5 --scale 1.5,2,2.5,3,3.5,4,8 --json benchmarks/results/sizes/any-scale.json
+    irn evaluate --data Set5 --scale 1.5,2,2.5,3,3.5,4,8 --json FILE --on-existing overwrite
     python benchmarks/any_scale.py            write it between the markers of README and model card
     python benchmarks/any_scale.py --check    fail if a page says anything else
 
-Nothing is computed here.
+FILE is ``benchmarks/results/sizes/any-scale.json``. Nothing is computed here.
 """
 
 from __future__ import annotations

@@ -186,6 +186,14 @@ def read_any(text: str) -> Manifest | RestoredRecord:
         raise ManifestError(what, "Restore the small picture again: irn upscale.") from error
 
 
+def says_restored(text: str) -> bool:
+    """Whether it calls itself the record of a restored picture, whatever else is wrong with it."""
+    try:
+        return bool(_values(text)["irn"] == "record")
+    except ManifestError:
+        return False
+
+
 def check_size(manifest: Manifest, width: int, height: int) -> None:
     """Raise ManifestError unless a small picture of this size can be the one that the manifest tells of."""
     if manifest.small_size != (width, height):

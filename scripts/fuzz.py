@@ -98,6 +98,7 @@ def head(data: bytes) -> None:
     sniff.begins_like_picture(data)
     assert sniff.avif_bits(data) in (8, 10, 12)
     assert min(sniff.webp_size(data[:32])) >= 0
+    sniff.webp_is_lossy(io.BytesIO(data))
     turned = with_orientation(data, 3)
     assert len(turned) == len(data) and with_orientation(turned, 3) == turned
 

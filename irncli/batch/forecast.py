@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from irncli.batch.budget import folder_of
 from irncli.batch.fit import Fit
 from irncli.batch.formats import Format
+from irncli.batch.models import stated
 from irncli.batch.plan import Job, Plan
 from irncli.batch.spelling import existing
 from irncli.batch.survey import Headers
@@ -50,22 +52,42 @@ class Forecast:
 
     def space(self, form: Format) -> int:
         """Bytes of the output, roughly."""
-        each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES if self.depth == 8 else DEEP_BYTES)
-        return int(each * self.output_width * self.output_height)
+        return _space(form, self.depth, self.output_width * self.output_height)
+
+    def spaces(self, form: Format, outputs: int) -> Sequence[int]:
+        """The same of each of them."""
+        return [self.space(form)] * outputs
+
+
+class BothWays(Forecast):
+    """A round trip's: its outputs are the small picture, two of the original's size, a sheet of crops."""
+
+    def spaces(self, form: Format, outputs: int) -> Sequence[int]:
+        large = _space(form, self.larger_depth, self.width * self.height)
+        return (self.space(form), large, large, 0)[:outputs]
+
+
+def _space(form: Format, depth: int, pixels: int) -> int:
+    each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES if depth == 8 else DEEP_BYTES)
+    return int(each * pixels)
 
 
 Look = Callable[[Job], Forecast]
 """Raises InputError or ManifestError for a picture that the run will refuse in its turn."""
 
 
-def small_forecast(headers: Headers, fit: Fit, depth: int = 8) -> Look:
-    """How downscale looks at its inputs; ``depth``: bits a sample of the small pictures."""
+def small_forecast(
+    headers: Headers, fit: Fit, depth: int = 8, kind: Callable[..., Forecast] = Forecast
+) -> Look:
+    """How downscale and roundtrip look at their inputs; ``depth``: bits a sample of the small pictures."""
+
+    named = cache(lambda model: stated(model).name)
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
         model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
-        small = (grid.small_width, grid.small_height)
-        return Forecast(header.width, header.height, *small, model, scale_of(model), depth, header.depth)
+        sizes = header.width, header.height, grid.small_width, grid.small_height
+        return kind(*sizes, named(model), scale_of(model), depth, header.depth)
 
     return look
 
@@ -75,13 +97,15 @@ def restored_forecast(
 ) -> Look:
     """How upscale looks at its inputs; ``assumed`` (model, scale) and ``size`` for lost manifests."""
 
+    named = cache(lambda model: stated(model).name)
+
     def look(job: Job) -> Forecast:
         header = headers.of(job)
         if header.manifest is None and assumed:
             model, scale = assumed
             large = size or (header.width * scale, header.height * scale)
             depth = form.depth(header.depth)
-            return Forecast(header.width, header.height, *large, model, scale, depth, depth)
+            return Forecast(header.width, header.height, *large, named(model), scale, depth, depth)
         made = headers.manifest_of(job)
         large, depth = (made.width, made.height), form.depth(made.original_depth)
         return Forecast(header.width, header.height, *large, made.model, made.scale, depth, depth)
@@ -117,8 +141,8 @@ def prepared(
             jobs.append(job)
             continue
         _check_sides(job, forecast, form)
-        for output in job.outputs:
-            more = max(0, forecast.space(form) - _size(output))  # it takes the place of what is there
+        for output, space in zip(job.outputs, forecast.spaces(form, len(job.outputs)), strict=True):
+            more = max(0, space - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
         folder = folder_of(job)
         rows = scratch(forecast.pixels, forecast.larger_depth)

@@ -18,7 +18,8 @@ from typing import Literal
 from irncli.batch.discover import Found
 from irncli.batch.spelling import folded, ignores_case
 from irncli.batch.words import Words
-from irncli.errors import OutputError, UsageError
+from irncli.errors import UsageError
+from irncli.images.whole import exists
 
 OnExisting = Literal["error", "skip", "overwrite", "rename", "resume"]
 
@@ -122,7 +123,7 @@ def make_plan(
 
     A picture named twice is one job, and what this very run writes is no input of it. ``shard`` (K, N)
     keeps the K-th part of N, but collisions are found among all. Raise UsageError for two inputs with one
-    output or an output that is an input, OutputError for an output that exists (unless ``on_existing``
+    output or an output that is an input, ExistsError for an output that exists (unless ``on_existing``
     says what to do then; ``resumable``: resume is one of the things to say).
     """
     jobs = _without_repeats(jobs)
@@ -148,10 +149,8 @@ def make_plan(
             todo.append(job)
             existing += there if on_existing == "error" else []
     if existing:
-        more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         choices = "skip, overwrite, rename or resume" if resumable else "skip, overwrite or rename"
-        remedy = f"Add --on-existing {choices}, or give another -o."
-        raise OutputError(f"{existing[0]} exists already{more}", remedy)
+        raise exists(existing[0], choices, others=len(existing) - 1)
     return Plan(tuple(todo), tuple(skipped))
 
 

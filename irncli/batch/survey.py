@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from irncli.batch.discover import Found
@@ -20,7 +20,18 @@ from irncli.images.files import (
     read_stream,
 )
 from irncli.images.rowread import read_rows
-from irncli.manifest import Manifest, check_size, lost_manifest
+from irncli.manifest import Manifest, check_size, lost_manifest, says_restored
+
+LOSS = "loss changes the pixels that hide the detail, which as JPEG costs 4 dB at x4 and 7 dB at x2"
+"""Measured: quality 90 at 4:4:4, mean PSNR-Y over 256 x 256 of astronaut, coffee and chelsea."""
+_LOSSY = {
+    "JPEG": "JPEG",
+    "WEBP": "lossy WebP",
+    "AVIF": "lossy AVIF",
+    "HEIF": "lossy HEIF",
+    "JXL": "lossy JPEG XL",
+    "TIFF": "TIFF with JPEG inside",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,10 @@ class Header:
     """Why there is no manifest."""
     ours: bool = False
     """Whether irn made the file: it has a manifest or a record, be it a damaged one."""
+    restored: bool = False
+    """Whether it says that it is a restored picture."""
+    lossy: str = ""
+    """Pillow's name of the format, where the file says for certain that its pixels were stored with loss."""
 
 
 class Headers:
@@ -91,6 +106,13 @@ class Headers:
         return header.manifest
 
 
+def stored_with_loss(header: Header) -> InputError:
+    """What to say of a small picture that is."""
+    what = f"is a {_LOSSY[header.lossy]}, which irn downscale never writes: {LOSS}"
+    add = "--accept-modified" if header.manifest else "--lossy-lr --scale 4"
+    return InputError(what, f"Give the file as irn made it; for a lossy copy of it, add {add}.")
+
+
 def read_input(job: Job, max_pixels: int, *, by_rows: bool = False) -> Loaded:
     """The picture of a job, from its file or from standard input, decoded. Raise InputError.
 
@@ -111,11 +133,12 @@ def _look(path: Path, data: bytes | None, page: int | None) -> Header | InputErr
         return error
     if head.trouble:
         return head.trouble
+    header = Header(*head.size, head.depth, None, lossy=head.format if head.lossy else "")
     if head.text is None:
-        return Header(*head.size, head.depth, None, lost_manifest())
+        return replace(header, trouble=lost_manifest())
     try:
         manifest = Manifest.from_json(head.text)
         check_size(manifest, *head.size)  # or a forged one would fill the disk in the forecast
     except ManifestError as error:
-        return Header(*head.size, head.depth, None, error, ours=True)
-    return Header(*head.size, head.depth, manifest, ours=True)
+        return replace(header, trouble=error, ours=True, restored=says_restored(head.text))
+    return replace(header, manifest=manifest, ours=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,12 +15,14 @@ import typer
 
 from irncli import __version__
 from irncli.cli import bench, downscale, evaluate, info, models, report, roundtrip, train, upscale
-from irncli.cli.command import Debug, LogFile, Quiet, Verbose, Worded
+from irncli.cli.command import Commands, Debug, LogFile, Quiet, Verbose
 from irncli.cli.defaults import current_folder, read_defaults
 from irncli.cli.output import Output
 from irncli.errors import IrnError, UsageError
 
 INTERRUPTED = 130
+_PYDANTIC = re.compile(r"Value error, |, unable to parse string as an? \w+")
+"""What Typer's own complaint has of the library that checks its values."""
 HELP = {"help_option_names": ["-h", "--help"]}
 
 FIRST_STEPS = """\b
@@ -29,7 +32,7 @@ First steps:
   irn roundtrip photo.jpg    tells how close that comes
 """
 
-app = typer.Typer(
+app = Commands(
     name="irn",
     help="Make pictures smaller by an invertible network, and bring them back.",
     epilog=FIRST_STEPS,
@@ -38,15 +41,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings=HELP,
 )
-app.command("downscale", cls=Worded)(downscale.downscale)
-app.command("upscale", cls=Worded)(upscale.upscale)
-app.command("roundtrip", cls=Worded)(roundtrip.roundtrip)
-app.command("info", cls=Worded)(info.info)
+app.command("downscale")(downscale.downscale)
+app.command("upscale")(upscale.upscale)
+app.command("roundtrip")(roundtrip.roundtrip)
+app.command("info")(info.info)
 app.add_typer(models.app, name="models")
-app.command("evaluate", cls=Worded, short_help="Judge weights on test pictures.")(evaluate.evaluate)
-app.command("report", cls=Worded, short_help="Make one HTML page of an evaluation to look at.")(report.report)
-app.command("train", cls=Worded, short_help="Train a network and write its weights.")(train.train)
-app.command("bench", cls=Worded)(bench.bench)
+app.command("evaluate", short_help="Judge weights on test pictures.")(evaluate.evaluate)
+app.command("report", short_help="Make one HTML page of an evaluation to look at.")(report.report)
+app.command("train", short_help="Train a network and write its weights.")(train.train)
+app.command("bench")(bench.bench)
 
 
 def _version(asked: bool) -> None:
@@ -140,8 +143,9 @@ def _open_closed_streams() -> None:
 def _usage(error: typer.TyperException, words: Sequence[str]) -> UsageError:
     """Typer's own complaint in our words: one line, with the next thing to type."""
     what, guess, right = " ".join(error.format_message().split()).partition(". Did you mean ")
+    what = _PYDANTIC.sub("", what)
     context: Any = getattr(error, "ctx", None)
-    where = context.command_path if context else "irn"
+    where = context.command_path if context else _command_in(words)
     remedy = f"See {where} --help."
     if guess:
         remedy = f"Did you mean {right.rstrip('.?')}? {remedy}"
@@ -152,6 +156,17 @@ def _usage(error: typer.TyperException, words: Sequence[str]) -> UsageError:
     if file := next((word for word in words if option and word.startswith(option) and _is_file(word)), ""):
         remedy = f"Write ./{file} for the file of that name."
     return UsageError(what[:1].lower() + what[1:].rstrip(".?"), remedy)
+
+
+def _command_in(words: Sequence[str]) -> str:
+    """The command that the words name, where Typer does not say."""
+    group: Any = typer.main.get_command(app)
+    told = ["irn"]
+    for word in words:
+        if word in getattr(group, "commands", {}):
+            told.append(word)
+            group = group.commands[word]
+    return " ".join(told)
 
 
 def _is_file(word: str) -> bool:

@@ -37,6 +37,14 @@ class Worded(TyperCommand):
                 vars(parameter)["display_type_rich"] = lambda ctx: None
 
 
+class Commands(typer.Typer):
+    """An app whose commands are all of that kind."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[..., Any]:
+        """As of Typer."""
+        return super().command(name, cls=Worded, **settings)
+
+
 def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., int]:
     """Give a command its Output as the first argument, and the options that configure it.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +12,9 @@ import typer
 
 from irncli.cli import options as o
 from irncli.cli.command import command
+from irncli.cli.onefile import one_file
 from irncli.cli.output import Cell, Output
-from irncli.errors import OutputError, UsageError
+from irncli.errors import UsageError
 
 if TYPE_CHECKING:
     from irncli.batch.fit import Fit
@@ -101,6 +102,7 @@ def evaluate(
     codecs: Codecs = False,
     crops: Crops = False,
     json: JsonFile = None,
+    on_existing: o.OnExistingFile = "error",
     device: o.Device = "auto",
     dtype: o.Dtype = "auto",
     tile: o.Tile = "auto",
@@ -122,8 +124,6 @@ def evaluate(
     if not 0 <= draws <= 1000:
         raise UsageError(f"--draws {draws} is out of range", "Use 0 to 1000.")
     o.check_refine(refine, None)
-    if json and json != "-" and not os.path.isdir(os.path.dirname(json) or "."):
-        raise OutputError(f"--json {json}: its folder does not exist", "Make the folder first.")
     if stress and (peer or codecs or crops):
         raise UsageError("--stress judges no peers", "Drop --stress, or --peer, --codecs and --crops.")
     if crops and not json:
@@ -139,26 +139,32 @@ def evaluate(
         what = "--scale N,N... judges neither --stress, --grey, --refine nor peers"
         raise UsageError(what, "Leave them out, or give --model alone.")
     scales = [o.wish_from(word, None, None, None, None, None) for word in scale.split(",")] if scale else []
+    if json and json != "-" and one_file(out, Path(json), on_existing, "--json") is None:
+        return 0
 
     from irncli.evaluation.codecs import installed
     from irncli.evaluation.comparison import CROP, Beside
     from irncli.evaluation.peers.catalogue import load_peers
-    from irncli.evaluation.pictures import find_pictures
+    from irncli.evaluation.pictures import check_original, find_pictures
     from irncli.evaluation.protocol import evaluate as judge
     from irncli.rescale import Rescaler
 
     for folder in folders:
-        find_pictures(folder)  # before the model is loaded
+        for path in find_pictures(folder):
+            check_original(path)  # before the model is loaded, and not after an hour
 
     def load(name: str) -> Rescaler:
         return Rescaler(name, device=device, dtype=dtype, tile=side, threads=threads)
 
+    tell = partial(_tell, out, json, on_existing == "overwrite")
     if scales:
-        return _any_scale(out, [o.fit_from(wish, model) for wish in scales], load, folders, json)
+        _any_scale(out, [o.fit_from(wish, model) for wish in scales], load, folders, tell)
+        return 0
     assert model
     rescaler = load(model)
     if stress:
-        return _stress(out, rescaler, folders, grey, json)
+        _stress(out, rescaler, folders, grey, tell)
+        return 0
 
     beside = None
     if peer or codecs or crops:
@@ -172,24 +178,30 @@ def evaluate(
     scores = judge(
         rescaler, folders, draws=draws, grey=grey, refine=refine, beside=beside, progress=progress
     )
-    _keep(out, scores.to_json(), json)
-    if json != "-":
-        show(out, scores)
+    tell(scores.to_json(), lambda: show(out, scores))
     return 0
 
 
-def _keep(out: Output, text: str, json: str | None) -> None:
+Tell = Callable[[str, Callable[[], None]], None]
+"""Takes figures as JSON, and what shows their table."""
+
+
+def _tell(out: Output, json: str | None, replace: bool, text: str, show_table: Callable[[], None]) -> None:
     from irncli.images.whole import write_whole
 
     if json == "-":
         out.line(text.rstrip())
-    elif json:
-        write_whole(Path(json), text.encode())
+        return
+    try:
+        if json:
+            write_whole(Path(json), text.encode(), replace)
+    finally:  # figures that cannot be written need not be lost
+        show_table()
 
 
 def _any_scale(
-    out: Output, fits: list[Fit], load: Callable[[str], Rescaler], folders: list[Path], json: str | None
-) -> int:
+    out: Output, fits: list[Fit], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
+) -> None:
     from irncli.evaluation.any_scale import AnyScaleFigures, evaluate
 
     loaded = {name: load(name) for name in sorted({fit.alone or "" for fit in fits})}
@@ -199,8 +211,8 @@ def _any_scale(
         out.detail(f"{name}/{picture} at {scale}: {figures.psnr_y:.2f} dB")
 
     found = evaluate(chosen.__getitem__, folders, list(chosen), progress)
-    _keep(out, found.to_json(), json)
-    if json != "-":
+
+    def show_table() -> None:
         rows: list[list[Cell]] = [
             [
                 row.set, row.scale, row.model, row.mean.psnr_y, row.mean.unrounded_psnr_y,
@@ -211,20 +223,18 @@ def _any_scale(
         ]  # fmt: skip
         out.table(ANY_SCALE_COLUMNS, rows)
         out.say(ANY_SCALE_LEGEND)
-    return 0
+
+    tell(found.to_json(), show_table)
 
 
-def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, json: str | None) -> int:
+def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, tell: Tell) -> None:
     from irncli.evaluation.stress import stress
 
     def progress(name: str, picture: PictureStress) -> None:
         out.detail(f"{name}/{picture.name}: HR chroma {picture.restored_chroma.error:.1f} levels")
 
     found = stress(rescaler, folders, grey=grey, progress=progress)
-    _keep(out, found.to_json(), json)
-    if json != "-":
-        show_stress(out, found)
-    return 0
+    tell(found.to_json(), lambda: show_stress(out, found))
 
 
 def show_stress(out: Output, found: Stress) -> None:

@@ -84,9 +84,9 @@ def _picture(path: Path, data: bytes | None = None) -> dict[str, Any]:
     from irncli.pretrained.catalogue import name_of_identity
 
     head = peek_text(path) if data is None else peek_stream(io.BytesIO(data), "-")
-    text, (width, height), form, depth, _ = head
-    facts: dict[str, Any] = {"kind": "picture", "format": form, "width": width, "height": height}
-    facts["depth"] = depth
+    text, (width, height) = head.text, head.size
+    facts: dict[str, Any] = {"kind": "picture", "format": head.format, "width": width, "height": height}
+    facts["depth"] = head.depth
     facts["bytes"] = path.stat().st_size if data is None else len(data)
     if text is None:
         return facts

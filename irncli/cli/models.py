@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from irncli.cli import options as o
-from irncli.cli.command import Worded, command
+from irncli.cli.command import Commands, command
+from irncli.cli.onefile import one_file
 from irncli.cli.output import Output
-from irncli.errors import ModelError, OutputError, UsageError
+from irncli.errors import ModelError, UsageError
 
-app = typer.Typer(help="List, check, fetch and import weights.", rich_markup_mode=None)
+app = Commands(help="List, check, fetch and import weights.", rich_markup_mode=None)
 
 STRANGER = "not a file that the authors published, by its git blob id: judge it by irn evaluate"
 
@@ -25,16 +26,16 @@ def list_(out: Output) -> int:
     """List the weights that came with irn; an alias is another name of the newest."""
     from irncli.pretrained.catalogue import entries, find
 
-    there = entries()
-    if out.json:
-        for entry in there:
-            out.record({**vars(entry), "path": entry.path, "present": entry.path.is_file()})
-        return 0
     rows = []
-    for e in there:
+    for e in entries():
+        alias = e.alias if find(e.alias) == e else None  # it means the newest
+        if out.json:
+            out.record({**vars(e), "alias": alias, "path": e.path, "present": e.path.is_file()})
+            continue
         here = "yes" if e.path.is_file() else "no"
-        alias = e.alias if find(e.alias) == e else ""  # it means the newest
-        rows.append((e.name, alias, f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
+        rows.append((e.name, alias or "", f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
+    if out.json:
+        return 0
     out.table(("name", "alias", "scale", "bytes", "licence", "identity", "here"), rows)
     return 0
 
@@ -78,10 +79,7 @@ def import_(
     target = Path(output)
     if target.suffix != ".safetensors":
         raise UsageError(f"-o {output} is no weight file by its name", "End it in .safetensors.")
-    if os.path.exists(target) and on_existing == "error":
-        raise OutputError(f"{output} exists already", "Add --on-existing overwrite, or give another -o.")
-    if os.path.exists(target) and on_existing == "skip":
-        out.note(f"skipped, {output} exists already")
+    if one_file(out, target, on_existing) is None:
         return 0
     if os.path.exists(target) and os.path.exists(file) and os.path.samefile(file, target):
         raise UsageError(f"{file} cannot be its own output", "Give another -o.")
@@ -141,8 +139,8 @@ def path(out: Output, names: Names = None) -> int:
     return 0
 
 
-app.command("list", cls=Worded)(list_)
-app.command("verify", cls=Worded)(verify)
-app.command("import", cls=Worded)(import_)
-app.command("download", cls=Worded)(download)
-app.command("path", cls=Worded)(path)
+app.command("list")(list_)
+app.command("verify")(verify)
+app.command("import")(import_)
+app.command("download")(download)
+app.command("path")(path)

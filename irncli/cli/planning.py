@@ -28,12 +28,15 @@ class Asked:
     current: Callable[[Job], bool]
     """Whether there is nothing to do for it."""
     budget: Budget
+    check: Callable[[Job], None] = lambda job: None
+    """Raises InputError for a picture that the run will refuse, whatever its sizes."""
 
 
 def show_plan(out: Output, plan: Plan, missed: Sequence[Missed], look: Look, asked: Asked) -> int:
     """A line for each job."""
 
     def tell(job: Job) -> Result:
+        asked.check(job)
         forecast = look(job)
         sizes = (forecast.width, forecast.height), (forecast.output_width, forecast.output_height)
         for size in sizes:

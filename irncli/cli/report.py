@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +9,9 @@ import typer
 
 from irncli.cli import options as o
 from irncli.cli.command import command
+from irncli.cli.onefile import one_file
 from irncli.cli.output import Output
-from irncli.errors import InputError, OutputError, UsageError
+from irncli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from irncli.evaluation.scores import Scores
@@ -45,27 +44,17 @@ def report(
     return 0
 
 
-def page_target(out: Output, word: str, on_existing: str, option: str = "-o") -> Path | None:
-    """Where the page goes, as ``option`` says; None if one is there and may stay. Found before any work.
+def page_target(
+    out: Output, word: str, on_existing: str, option: str = "-o", *, made: Path | None = None
+) -> Path | None:
+    """Where the page goes, as for :func:`one_file`.
 
     Raise UsageError for a name that is no page's, OutputError for a place that cannot be.
     """
     target = Path(word)
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{word}: the page is HTML", "Give it a name that ends in .html.")
-    if not os.path.isdir(target.parent):
-        raise OutputError(f"{word}: its folder does not exist", "Make the folder first.")
-    if os.path.lexists(target):
-        if on_existing == "error":
-            remedy = f"Add --on-existing skip or overwrite, or give another {option}."
-            raise OutputError(f"{target} exists already", remedy)
-        if on_existing == "skip":
-            out.note(f"skipped, {target} exists already")
-            return None
-        if on_existing == "rename":
-            names = (target.with_stem(f"{target.stem}-{n}") for n in itertools.count(2))
-            return next(name for name in names if not os.path.lexists(name))
-    return target
+    return one_file(out, target, on_existing, option, made=made)
 
 
 def put(out: Output, target: Path, text: str, on_existing: str) -> None:
@@ -92,5 +81,7 @@ def read_scores(path: Path) -> Scores:
             f"{path}: cannot be read ({reason})", "Give what irn evaluate --json wrote."
         ) from error
     except (ValueError, RecursionError) as error:
-        what = f"{path}: not the scores of an irn evaluation ({error})"
-        raise InputError(what, "Make it by irn evaluate --json FILE.") from error
+        what = f"{path}: no scores that a page can show ({error})"
+        raise InputError(
+            what, "Make them by irn evaluate --json FILE, without --stress and --scale."
+        ) from error

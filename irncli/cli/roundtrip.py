@@ -103,18 +103,23 @@ def roundtrip(
     wish = o.wish_from(scale, size, width, height, max_side, model)
 
     from irncli.batch.budget import Budget
+    from irncli.batch.forecast import BothWays, prepared, small_forecast
+    from irncli.batch.formats import Format
     from irncli.batch.models import Models
     from irncli.batch.names import page_stem
     from irncli.batch.outputs import Outputs, tidy
     from irncli.batch.pages import each_page
     from irncli.batch.plan import Job, make_plan, place
     from irncli.batch.run import in_turn, run
+    from irncli.batch.survey import Headers
     from irncli.cli.inputs import given
     from irncli.cli.telling import Teller, conclude
     from irncli.pretrained.catalogue import scale_of
 
-    shown = None if page_file is None else page_target(out, page_file, on_existing, "--report")
     start = given(inputs, output, nul=nul, only_folder=True)
+    shown = None
+    if page_file is not None:
+        shown = page_target(out, page_file, on_existing, "--report", made=start.target.folder)
     fit = o.fit_from(wish, model)
     if shown and not fit.whole:
         raise UsageError("--report shows the scales that weights were trained for", "Use --scale 4 or 2.")
@@ -129,6 +134,7 @@ def roundtrip(
         chosen, of_all = item.page or one_page, item.page is not None
         jobs.append(Job(item.path, paths, number, item.below, item.data, chosen, of_all))
     plan = make_plan(jobs, on_existing, resumable=False)
+    plan = prepared(plan, small_forecast(Headers(), fit, depth, BothWays), Format(".png", "PNG"), most=most)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
     tidy(plan)

@@ -59,7 +59,11 @@ AcceptModified = Annotated[
     bool, typer.Option("--accept-modified", help="Restore a picture whose pixels were changed, too.")
 ]
 LossyLr = Annotated[
-    bool, typer.Option("--lossy-lr", help="With --scale: take a JPEG. It costs 4 dB at x4, 7 at x2.")
+    bool,
+    typer.Option(
+        "--lossy-lr",
+        help="With --scale: take a JPEG, or another picture with loss. As JPEG it costs 4 dB at x4, 7 at x2.",
+    ),
 ]
 
 
@@ -190,7 +194,7 @@ def upscale(
         headers=headers,
     )
     if dry_run:
-        of = Asked(form, most, tile, work.current, budget)
+        of = Asked(form, most, tile, work.current, budget, work.check)
         return show_plan(out, plan, missed, look, of)
     way = o.way_from(engine, work, jobs, start.target)
     budget.announce(plan.jobs)

@@ -44,14 +44,15 @@ def measure(
     runs: int,
 ) -> Iterator[Timing]:
     """Each direction and precision in a fresh process. Raise what loading the model raises."""
-    Rescaler(model, device=device, dtype=dtypes[0], tile=tile, threads=threads)  # errors here, not in a child
+    # Errors here, not in a child.
+    loaded = Rescaler(model, device=device, dtype=dtypes[0], tile=tile, threads=threads)
     context = multiprocessing.get_context("spawn")
     for dtype in dtypes:
         for direction in ("down", "up"):
             with context.Pool(1) as pool:
                 options = (model, dtype, device, tile, threads, direction, megapixels, runs)
                 seconds, peak = pool.apply(_one, options)
-            yield Timing(model, direction, dtype, device, seconds, peak)
+            yield Timing(loaded.name, direction, dtype, str(loaded.engine.device), seconds, peak)
 
 
 def _one(

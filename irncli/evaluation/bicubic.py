@@ -55,11 +55,3 @@ def resize(image: NDArray[np.floating], factor: Fraction | int | tuple[Fraction,
     """
     down, across = factor if isinstance(factor, tuple) else (Fraction(factor), Fraction(factor))
     return _along(_along(np.asarray(image, np.float64), 0, down), 1, across)
-
-
-def resize_matlab_uint8(image: NDArray[np.uint8], factor: Fraction | int) -> NDArray[np.uint8]:
-    """What MATLAB itself does with uint8: each of the two passes is rounded and clipped."""
-    factor = Fraction(factor)
-    rows = np.clip(np.floor(_along(image.astype(np.float64), 0, factor) + 0.5), 0, 255)
-    both = np.clip(np.floor(_along(rows, 1, factor) + 0.5), 0, 255)
-    return both.astype(np.uint8)

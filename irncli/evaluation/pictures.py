@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from irncli.errors import InputError
-from irncli.images.files import looks_like_picture, read_picture
+from irncli.images.files import looks_like_picture, opened_picture, peek_text, read_picture
+from irncli.images.opening import DEFAULT_PIXELS
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,26 @@ def find_pictures(folder: Path) -> list[Path]:
     return found
 
 
+def check_original(path: Path) -> None:
+    """Raise what :func:`read_original` would raise, as far as it can be told without decoding."""
+    head = peek_text(path)
+    if head.trouble:
+        raise InputError(f"{path}: {head.trouble.what}", head.trouble.remedy)
+    _refuse_deep(path, head.depth)
+    with opened_picture(path, str(path), DEFAULT_PIXELS):
+        pass
+
+
 def read_original(path: Path) -> HighResolution:
     """Raise InputError, naming the file, if it cannot be read as 8-bit samples."""
     picture = read_picture(path).picture
-    if picture.depth > 8:
-        what = f"{path}: has {picture.depth} bits per sample, and the protocol is of 8-bit pictures"
-        raise InputError(what, "Make an 8-bit copy of it first.")
+    _refuse_deep(path, picture.depth)
     samples = np.array(np.broadcast_to(picture.colour, (picture.height, picture.width, 3)))
     grey = picture.colour[..., 0] if picture.grey else np.array(Image.fromarray(samples).convert("L"))
     return HighResolution(path.stem, samples, picture.grey, grey)
+
+
+def _refuse_deep(path: Path, depth: int) -> None:
+    if depth > 8:
+        what = f"{path}: has {depth} bits per sample, and the protocol is of 8-bit pictures"
+        raise InputError(what, "Make an 8-bit copy of it first.")

@@ -184,7 +184,7 @@ class Scores:
         """Raise ValueError on anything but what :meth:`to_json` writes."""
         record = json.loads(text)
         if not isinstance(record, dict) or record.get("format") != FORMAT:
-            raise ValueError("not the scores of an irn evaluation, or of another version")
+            raise ValueError("not those of an irn evaluation, or of another version")
         found = _build(cls, record)
         known = {origin.name for origin in found.origins}
         for each in found.sets:

@@ -16,6 +16,7 @@ from irncli.images.colour import Picture, from_pillow
 from irncli.images.decoding import decoding
 from irncli.images.deep import check_deep, read_deep
 from irncli.images.encode import KEYWORD, LOSSLESS, WRITABLE, encode
+from irncli.images.lossy import stored_with_loss
 from irncli.images.metadata import Metadata, collect, own_properties, packet_properties, turned_by
 from irncli.images.opening import (
     bits_in,
@@ -82,6 +83,8 @@ class Peeked(NamedTuple):
     """Bits a sample that it is read with: 8 or 16."""
     trouble: InputError | None = None
     """Why its pixels cannot be decoded here: what they need is not installed."""
+    lossy: bool = False
+    """Whether the file says for certain that its pixels are not those that were saved."""
 
 
 def read_picture(
@@ -165,7 +168,8 @@ def _peek_jxl(head: jxl.Head) -> Peeked:
         check_jxl(head)
     except InputError as error:
         trouble = error
-    return Peeked(own.get("manifest") or own.get("record"), size, "JXL", 16 if head.bits > 8 else 8, trouble)
+    text, depth = own.get("manifest") or own.get("record"), 16 if head.bits > 8 else 8
+    return Peeked(text, size, "JXL", depth, trouble, head.lossy)
 
 
 def _peek(stream: BinaryIO, page: int | None) -> Peeked:
@@ -175,7 +179,7 @@ def _peek(stream: BinaryIO, page: int | None) -> Peeked:
         if page is not None:
             choose_page(image, page)
         text, size, format = text_of(image), stored_size(image), format_of(image)
-        bits = bits_in(stream, image)
+        bits, lossy = bits_in(stream, image), stored_with_loss(stream, image)
         trouble = None
         if bits > 8:
             try:
@@ -184,7 +188,7 @@ def _peek(stream: BinaryIO, page: int | None) -> Peeked:
                 trouble = error
     if text is None and format == "PNG":
         text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
-    return Peeked(text, size, format, 16 if bits > 8 else 8, trouble)
+    return Peeked(text, size, format, 16 if bits > 8 else 8, trouble, lossy)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from irncli.errors import InputError
@@ -28,11 +28,13 @@ class Head:
     """More than colour: alpha, nearly always."""
     packet: bytes | None
     """Of XMP."""
+    lossy: bool
+    """Its colours are XYB, or it was a JPEG: for certain not the samples that were saved."""
 
 
 def read_head(stream: BinaryIO) -> Head:
     """Of a whole file, from its start; decodes nothing. Raise InputError for what cannot be a head."""
-    start, packet = b"", None
+    start, packet, from_jpeg = b"", None, False
     stream.seek(0)
     if stream.read(2) == b"\xff\x0a":
         stream.seek(0)
@@ -45,8 +47,10 @@ def read_head(stream: BinaryIO) -> Head:
                 start = stream.read(min(size - skipped, 256))
             elif kind == b"xml " and packet is None:
                 packet = stream.read(min(size, _LONGEST))
+            from_jpeg = from_jpeg or kind == b"jbrd"
     try:
-        return _parsed(_Bits(start), packet)
+        head = _parsed(_Bits(start), packet)
+        return replace(head, lossy=True) if from_jpeg else head
     except IndexError as error:
         raise InputError("is damaged or cut short", _AGAIN) from error
 
@@ -93,7 +97,7 @@ def _parsed(bits: _Bits, packet: bytes | None) -> Head:
         raise IndexError
     width, height = _size(bits)
     if bits.take(1):  # all as usual
-        return Head(width, height, 8, False, False, False, packet)
+        return Head(width, height, 8, False, False, False, packet, lossy=True)
     animated = False
     if bits.take(1):
         bits.take(3)  # The orientation, which the decoder applies.
@@ -106,12 +110,39 @@ def _parsed(bits: _Bits, packet: bytes | None) -> Head:
             bits.number((1, 0), (1001, 0), (1, 8), (1, 10))
             bits.number((0, 0), (0, 3), (0, 16), (0, 32))
             bits.take(1)
+    real, depth = _depth(bits)
+    bits.take(1)
+    extra = bits.number((0, 0), (1, 0), (2, 4), (1, 12))
+    return Head(width, height, depth, real, animated, extra > 0, packet, _is_xyb(bits, extra))
+
+
+def _is_xyb(bits: _Bits, extra: int) -> bool:
+    """Behind that many extra channels; False where they say more than is read here."""
+    try:
+        return all(_is_alpha(bits) for _ in range(extra)) and bool(bits.take(1))
+    except IndexError:
+        return False
+
+
+def _depth(bits: _Bits) -> tuple[bool, int]:
+    """Whether samples are floating-point, and their bits."""
     real = bool(bits.take(1))
     depth = bits.number(*(((32, 0), (16, 0), (24, 0)) if real else ((8, 0), (10, 0), (12, 0))), (1, 6))
     bits.take(4 if real else 0)
+    return real, depth
+
+
+def _is_alpha(bits: _Bits) -> bool:
+    """Whether an extra channel is one, and read to its end; what stands behind another kind is not known."""
+    if bits.take(1):  # all as usual
+        return True
+    if bits.number((0, 0), (1, 0), (2, 4), (18, 6)):
+        return False
+    _depth(bits)
+    bits.number((0, 0), (3, 0), (4, 0), (1, 3))
+    bits.take(8 * bits.number((0, 0), (0, 4), (16, 5), (48, 10)))
     bits.take(1)
-    extra = bits.number((0, 0), (1, 0), (2, 4), (1, 12))
-    return Head(width, height, depth, real, animated, extra > 0, packet)
+    return True
 
 
 def _size(bits: _Bits) -> tuple[int, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 from irncli.images.plugins import plugin_format
 from irncli.images.png import SIGNATURE
@@ -73,9 +75,33 @@ def webp_size(head: bytes) -> tuple[int, int]:
     return 0, 0
 
 
+def webp_is_lossy(stream: BinaryIO) -> bool:
+    """Whether the first frame of a WebP, from its start, is VP8; VP8L is without loss."""
+    stream.seek(12)
+    while len(head := stream.read(8)) == 8:
+        kind, size = head[:4], int.from_bytes(head[4:], "little")
+        if kind in (b"VP8 ", b"VP8L"):
+            return kind == b"VP8 "
+        # A frame's own chunks stand in an animation's, behind 16 bytes about its place.
+        stream.seek(16 if kind == b"ANMF" else size + size % 2, os.SEEK_CUR)
+    return False
+
+
 def avif_bits(start: bytes) -> int:
-    """8, 10 or 12 bits a sample of an AVIF, by its codec's configuration box; Pillow cuts them to 8."""
-    _, found, box = start.partition(b"av1C")
-    if not found or len(box) < 3 or not box[2] & 0x40:
+    """8, 10 or 12 bits a sample of an AVIF; Pillow cuts them to 8."""
+    flags = _av1_flags(start)
+    if not flags & 0x40:
         return 8
-    return 12 if box[2] & 0x20 else 10
+    return 12 if flags & 0x20 else 10
+
+
+def avif_halves_colour(start: bytes) -> bool:
+    """Whether the colour of an AVIF has fewer samples than its luma (4:2:0, 4:2:2); False for grey."""
+    flags = _av1_flags(start)
+    return bool(flags & 0x08) and not flags & 0x10
+
+
+def _av1_flags(start: bytes) -> int:
+    """Depth and sampling, bit by bit, by the codec's configuration box; 0 where there is none."""
+    _, found, box = start.partition(b"av1C")
+    return box[2] if found and len(box) > 2 else 0

@@ -88,9 +88,16 @@ def write_whole(path: Path, data: Contents, replace: bool = True) -> None:
             _held.discard(held)
 
 
-def exists(path: Path) -> ExistsError:
-    """What to say of an output that is there already."""
-    return ExistsError(f"{path} exists already", "Add --on-existing skip or overwrite, or give another -o.")
+def exists(
+    path: Path, choices: str = "skip or overwrite", option: str = "-o", *, others: int = 0
+) -> ExistsError:
+    """What to say of an output that is there already: what --on-existing takes, what names another place.
+
+    ``others``: how many more of a run's outputs are.
+    """
+    more = f" (and {others} more)" if others else ""
+    remedy = f"Add --on-existing {choices}, or give another {option}."
+    return ExistsError(f"{path} exists already{more}", remedy)
 
 
 def abandon_temporaries() -> None:

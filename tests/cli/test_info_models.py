@@ -113,6 +113,8 @@ def test_an_alias_stands_beside_the_weights_that_it_means(irn: Irn) -> None:
     named = [(row[0], row[1]) for row in rows if row[1] in ("irn-x2", "irn-x4")]
     assert named == [(catalogue.find(alias).name, alias) for alias in ("irn-x2", "irn-x4")]  # type: ignore[union-attr]
     assert len(rows) > len(named)  # the earlier ones, without
+    told = [json.loads(line) for line in irn("models", "list", "--json").lines]
+    assert [(each["name"], each["alias"]) for each in told if each["alias"]] == named
 
 
 def test_the_catalogue(shelf: Path, irn: Irn) -> None:
@@ -172,7 +174,8 @@ def test_import_of_the_authors_weights(irn: Irn, tmp_path: Path) -> None:
     source = FIXTURES / "public-x2-1block-legacy-module-prefix.pth"
     ran = irn("models", "import", source, "-o", "mine.safetensors")
     assert (ran.status, ran.lines) == (0, ["mine.safetensors"]) and "scale 2, 1 blocks" in ran.error()
-    assert irn("models", "import", source, "-o", "mine.safetensors").status == 4
+    ran = irn("models", "import", source, "-o", "mine.safetensors")
+    assert ran.status == 4 and "skip or overwrite" in ran.error()
     words = ("models", "import", source, "-o", "mine.safetensors", "--on-existing", "overwrite", "--json")
     assert json.loads(irn(*words).out)["scale"] == 2
     save(tmp_path / "a.png")

@@ -263,7 +263,7 @@ def test_dry_run_tells_and_does_nothing(small: Path, irn: Irn, tmp_path: Path, t
     down = irn("downscale", "a.png", "-o", "new/", "--dry-run", "--model", tiny_model)
     assert down.status == 0 and down.err == ""
     assert down.out == (
-        f"a.png -> new/a.x4.png (45x31 -> 12x8, {tiny_model}, tile auto, "
+        "a.png -> new/a.x4.png (45x31 -> 12x8, tiny-x4, tile auto, "
         "about 470 MB of memory and 144 bytes of space)\n"
     )
     up = irn("upscale", small.name, "--dry-run", "--json")
@@ -323,6 +323,10 @@ def test_too_little_space_is_found_before_any_work(
     assert ran.status == 4 and "144 bytes will be needed" in ran.error()
     assert not (tmp_path / "o").exists()
     assert irn("downscale", "a.png", "-o", "o/", "--model", tiny_model, "--dry-run").status == 0
+    ran = irn("roundtrip", "a.png", "-o", "o/", "--model", tiny_model)
+    assert ran.status == 4 and "4.3 kB will be needed" in ran.error()
+    assert not (tmp_path / "o").exists()
+    assert irn("roundtrip", "a.png", "--model", tiny_model).status == 0
 
 
 @pytest.mark.parametrize("words", [(), ("--accept-modified",)])

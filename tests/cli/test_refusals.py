@@ -315,6 +315,7 @@ def test_permissions(nobody: Nobody, tmp_path: Path, tiny_model: Path) -> None:
         (("info", "dark/a.png"), 3),
         (("models", "import", "dark/a.pth", "-o", "open/a.safetensors"), 5),
         (("roundtrip", "a.png", "--report", "dark/new/a.html"), 4),
+        (("evaluate", "--model", "irn-x4", "--data", "dark", "--json", "closed/a.json"), 4),
     ]
     first, *rest = nobody([good, *((*words, *model) for words, _ in cases), *(words for words, _ in unnamed)])
     cases += unnamed

@@ -45,6 +45,57 @@ def test_a_page_of_an_evaluation(irn: Irn, tmp_path: Path, tiny_x2: Path) -> Non
     assert made == {"type": "report", "outputs": ["s.html"]}
 
 
+def test_figures_take_the_place_of_nothing_unasked(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
+    save(tmp_path / "set" / "a.png", 20, 20)
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    words = ("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json")
+    ran = irn(*words, "set")
+    assert ran.status == 4 and ran.out == "" and "Give another --json." in ran.error()
+    ran = irn(*words, mine.name)
+    assert ran.status == 4 and ran.out == "" and "give another --json." in ran.error()
+    assert irn(*words, mine.name, "--on-existing", "skip").status == 0
+    assert mine.read_text() == "mine"
+    assert irn(*words, mine.name, "--on-existing", "overwrite").status == 0
+    assert irn("report", mine.name).status == 0
+    assert irn(*words, "stress.json", "--stress").status == 0
+    ran = irn("report", "stress.json", "-o", "s.html")
+    assert ran.status == 3 and "without --stress" in ran.error()
+
+
+def test_a_picture_that_cannot_be_judged_is_found_before_the_model(irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "set" / "a.png", 20, 20)
+    bad = tmp_path / "set" / "z.png"
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    words = ("evaluate", "--model", "gone.safetensors", "--data", "set")
+    assert irn(*words).status == 5
+    for make, what in (
+        (lambda: frames[0].save(bad, save_all=True, append_images=frames[1:]), "2 frames"),
+        (lambda: Image.fromarray(np.zeros((20, 20), np.uint16)).save(bad), "16 bits"),
+        (lambda: bad.write_bytes((tmp_path / "set" / "a.png").read_bytes()[:-20]), "cut short"),
+        (lambda: bad.write_text("words"), "not a picture"),
+    ):
+        make()
+        ran = irn(*words)
+        assert ran.status == 3 and ran.error().startswith("irn: set/z.png: ") and what in ran.err
+        assert ran.err.count("z.png") == 1
+
+
+def test_a_table_is_shown_where_its_file_cannot_be_written(
+    irn: Irn, tmp_path: Path, tiny_x2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from irncli.errors import OutputError
+    from irncli.images import whole
+
+    def full(*_: object) -> None:
+        raise OutputError("r.json: no space", "Free some.")
+
+    monkeypatch.setattr(whole, "write_whole", full)
+    save(tmp_path / "set" / "a.png", 20, 20)
+    ran = irn("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json", "r.json")
+    assert ran.status == 4 and "set/a" in ran.out
+
+
 @pytest.mark.parametrize(
     "text", ["", "words", "[]", "{}", '{"format": 1}', '{"format": 1, "sets": 3}', "[" * 9999]
 )
@@ -79,7 +130,8 @@ def test_what_cannot_be_written_is_found_first(irn: Irn, tmp_path: Path, tiny_mo
     ran = irn("roundtrip", "a.png", *model, "--report", "gone/r.html")
     assert ran.status == 4 and "Make the folder first" in ran.error() and ran.out == ""
     (tmp_path / "r.html").write_text("mine")
-    assert irn("roundtrip", "a.png", *model, "--report", "r.html").status == 4
+    ran = irn("roundtrip", "a.png", *model, "--report", "r.html")
+    assert ran.status == 4 and "skip or overwrite, or give another --report." in ran.error()
     assert (tmp_path / "r.html").read_text() == "mine"
 
 
@@ -107,6 +159,15 @@ def test_a_page_of_a_roundtrip(mode: str, irn: Irn, tmp_path: Path, tiny_model: 
     assert "tiny.png" in text
     again = irn("roundtrip", "a.png", "--model", tiny_model, "--report", "r.html", "--on-existing", "rename")
     assert again.lines[-1] == "r-2.html" and (tmp_path / "r-2.html").exists()
+
+
+def test_the_page_may_lie_in_the_new_folder_of_the_pictures(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    save(tmp_path / "a.png")
+    ran = irn("roundtrip", "a.png", "--model", tiny_model, "-o", "new/", "--report", "new/r.html")
+    assert ran.status == 0 and ran.lines[-1] == "new/r.html"
+    assert {"a.x4.png", "r.html"} <= {path.name for path in (tmp_path / "new").iterdir()}
 
 
 def test_closeness_of_a_grey_picture_by_weights_that_know_no_grey(

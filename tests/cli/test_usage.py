@@ -139,7 +139,16 @@ def test_help_shows_no_python_types_and_no_cut_sentences(irn: Irn) -> None:
 
 def test_a_wrong_choice_is_one_line_that_names_the_choices(irn: Irn) -> None:
     error = irn("downscale", "a.png", "--on-existing", "nonsense").error()
-    assert all(word in error for word in ("error", "skip", "overwrite"))
+    assert all(word in error for word in ("'nonsense'", "error", "skip", "overwrite"))
+    assert "Value error" not in error
+
+
+def test_a_value_that_is_missing_or_no_number_is_said_in_plain_words(irn: Irn) -> None:
+    error = irn("downscale", "a.png", "-j", "two").error()
+    assert "--jobs" in error and "integer" in error and "unable to parse" not in error
+    for words in (("downscale", "a.png"), ("models", "import", "a.pth")):
+        ran = irn(*words, "-o")
+        assert ran.status == 2 and f"See irn {' '.join(words[:-1])} --help." in ran.error()
 
 
 @pytest.mark.parametrize("scale", ["8.5", "16"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,32 @@ def test_the_head_of_a_jpeg_xl_says_size_and_alpha(size: tuple[int, int], mode: 
     head = jxl.read_head(io.BytesIO(saved(Image.new(mode, size), "JXL", lossless=True, effort=1)))
     assert (head.width, head.height, head.bits) == (*size, 8)
     assert head.extra == (mode[-1] == "A") and not head.animated and not head.real
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_the_head_of_a_jpeg_xl_says_loss(mode: str) -> None:
+    for options, lossy in (({"lossless": True}, False), ({"quality": 95}, True)):
+        head = jxl.read_head(io.BytesIO(saved(Image.new(mode, (9, 7)), "JXL", effort=1, **options)))
+        assert head.lossy == lossy
+
+
+def test_a_jpeg_packed_into_a_jpeg_xl_has_its_loss(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 7)).save(tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        image.save(tmp_path / "a.jxl", lossless_jpeg=True)
+    with (tmp_path / "a.jxl").open("rb") as stream:
+        assert jxl.read_head(stream).lossy
+
+
+@pytest.mark.parametrize("xyb", [0, 1])
+def test_behind_extra_channels_a_jpeg_xl_says_loss_where_they_are_alpha(xyb: int) -> None:
+    for kind, told in (((0, 2), bool(xyb)), ((1, 2), False)):  # alpha, depth
+        sink = _Sink()
+        sink.put((0x0AFF, 16), (1, 1), (0, 5), (1, 3))  # 8 x 8
+        sink.put((0, 1), (0, 1), (0, 1), (0, 2), (1, 1), (2, 2), (0, 4))  # 8 bits, two extra channels
+        sink.put((0, 1), kind, (0, 1), (0, 2), (0, 2), (1, 2), (3, 4), *((97, 8),) * 3, (0, 1))  # named
+        sink.put((1, 1), (xyb, 1))
+        assert jxl.read_head(io.BytesIO(sink.bytes() + bytes(8))).lossy == told
 
 
 def test_the_head_of_a_jpeg_xl_says_depth() -> None:
