@@ -22,16 +22,6 @@ Form = Annotated[
 ]
 KeepName = Annotated[bool, typer.Option("--keep-name", help="Keep the original's file name in the manifest.")]
 
-Refine = Annotated[
-    int,
-    typer.Option(
-        "--refine",
-        metavar="N",
-        help="Better each small picture in N steps, such as 5, so that it restores closer to its original, "
-        "and no further from bicubic. Every step takes longer than making it.",
-    ),
-]
-
 
 @command
 def downscale(
@@ -45,7 +35,7 @@ def downscale(
     max_side: o.MaxSide = None,
     model: o.Model = None,
     format: Form = None,
-    refine: Refine = 0,
+    refine: p.Refine = 0,
     depth: p.Depth = 8,
     name: o.Name = None,
     recursive: o.Recursive = False,
@@ -85,7 +75,7 @@ def downscale(
     memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
     number, every = p.page_from(page)
-    o.check_refine(refine, memory)
+    p.check_refine(refine, memory)
     p.check_depth(depth)
     wish = o.wish_from(scale, size, width, height, max_side, model)
     o.jobs_from(jobs)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from irncli.cli import options as o
+from irncli.cli import picture_options as p
 from irncli.cli.command import command
 from irncli.cli.onefile import one_file
 from irncli.cli.output import Cell, Output
@@ -43,9 +44,6 @@ MoreData = Annotated[
 ]
 Draws = Annotated[
     int, typer.Option("--draws", metavar="N", help="Restorations at tau 1 whose scores are averaged.")
-]
-Refine = Annotated[
-    int, typer.Option("--refine", metavar="N", help="Judge small pictures of irn downscale --refine N.")
 ]
 Grey = Annotated[bool, typer.Option("--grey", help="Judge the pictures' grey versions.")]
 StressTest = Annotated[
@@ -95,7 +93,7 @@ def evaluate(
     scale: Scales = None,
     more: MoreData = None,
     draws: Draws = 5,
-    refine: Refine = 0,
+    refine: p.Refine = 0,
     grey: Grey = False,
     stress: StressTest = False,
     peer: o.Peers = None,
@@ -123,7 +121,7 @@ def evaluate(
     side = o.tile_from(tile)
     if not 0 <= draws <= 1000:
         raise UsageError(f"--draws {draws} is out of range", "Use 0 to 1000.")
-    o.check_refine(refine, None)
+    p.check_refine(refine, None)
     if stress and (peer or codecs or crops):
         raise UsageError("--stress judges no peers", "Drop --stress, or --peer, --codecs and --crops.")
     if crops and not json:

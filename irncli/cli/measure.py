@@ -78,6 +78,8 @@ class RoundTrip:
     """What the report is to show beside it; None without a report."""
     budget: Budget = Budget()
     """Of the coefficients; the pictures stay in memory, to be compared."""
+    refine: int = 0
+    """Steps that better the small picture."""
     judged: list[PictureScores] = field(default_factory=list)
     """For the report, as they come."""
 
@@ -89,7 +91,9 @@ class RoundTrip:
         rescaler = self.models.the_one(model)
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
-        small, manifest = rescaler.downscale_picture(loaded, grid=grid, spill=spill, depth=self.depth)
+        small, manifest = rescaler.downscale_picture(
+            loaded, grid=grid, spill=spill, refine=self.refine, depth=self.depth
+        )
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()
         again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
@@ -125,6 +129,7 @@ class RoundTrip:
             "identity": rescaler.identity,
             "depth": manifest.original_depth,
             "small_depth": manifest.depth,
+            "refine": self.refine,
             "tau": tau,
             "seed": self.seed,
             "load_seconds": round(started - begun, 3),
@@ -136,7 +141,7 @@ class RoundTrip:
         assert self.fit.alone
         rescaler = self.models.the_one(self.fit.alone)
         tau = rescaler.default_tau if self.tau is None else self.tau
-        found = scores_of(rescaler, [set_scores("", self.judged)], beside=self.beside)
+        found = scores_of(rescaler, [set_scores("", self.judged)], refine=self.refine, beside=self.beside)
         return replace(found, restored_tau=tau)
 
 

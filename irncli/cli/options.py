@@ -189,7 +189,6 @@ Seed = Annotated[
 
 MOST_JOBS = 256
 MOST_THREADS = 4096
-MOST_REFINE = 1000
 MOST_SEED = 2**63 - 1
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 WHOLE = re.compile(r"\d{1,19}")
@@ -343,15 +342,6 @@ def seed_from(word: str) -> int:
     if not WHOLE.fullmatch(word) or int(word) > MOST_SEED:
         raise UsageError(f"--seed {word} is no seed", "Use random, or a whole number from 0 on.")
     return int(word)
-
-
-def check_refine(steps: int, memory: int | None) -> None:
-    """Raise UsageError for a number of steps that is none, or that never ends, and beside a budget."""
-    if steps and memory is not None:
-        what = "--refine goes through the whole picture at each step, and --memory-budget does not hold it"
-        raise UsageError(what, "Keep one.")
-    if not 0 <= steps <= MOST_REFINE:
-        raise UsageError(f"--refine {steps} is out of range", f"Use 0 to {MOST_REFINE}, such as 5.")
 
 
 def pixels_from(word: str) -> int:

@@ -1,4 +1,4 @@
-"""Options on what is read of a picture and stored of it, shared by ``downscale`` and ``roundtrip``."""
+"""Options on what is read of a picture and stored of it, shared by several commands."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ Page = Annotated[
         "to photo.pN.",
     ),
 ]
+Refine = Annotated[
+    int,
+    typer.Option(
+        "--refine",
+        metavar="N",
+        help="Better each small picture in N steps, such as 5, so that it restores closer to its original, "
+        "and no further from bicubic. Every step takes longer than making it.",
+    ),
+]
+MOST_REFINE = 1000
 
 
 def page_from(word: str | None) -> tuple[int | None, bool]:
@@ -42,3 +52,12 @@ def check_depth(depth: int) -> None:
     """Raise UsageError for a depth that no file has."""
     if depth not in (8, 16):
         raise UsageError(f"--depth {depth} is no depth", "Use 8 or 16.")
+
+
+def check_refine(steps: int, memory: int | None) -> None:
+    """Raise UsageError for a number of steps that is none, or that never ends, and beside a budget."""
+    if steps and memory is not None:
+        what = "--refine goes through the whole picture at each step, and --memory-budget does not hold it"
+        raise UsageError(what, "Keep one.")
+    if not 0 <= steps <= MOST_REFINE:
+        raise UsageError(f"--refine {steps} is out of range", f"Use 0 to {MOST_REFINE}, such as 5.")

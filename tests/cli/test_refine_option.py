@@ -33,6 +33,24 @@ def test_a_folder_restores_better_without_a_word_to_upscale(irn: Irn, tmp_path: 
         assert Manifest.from_json(small.info["irn"]).options == {"refine": 2}
 
 
+def test_a_round_trip_tells_what_it_gains(irn: Irn, tmp_path: Path) -> None:
+    with Image.open(ROOT / "examples/osprey.webp") as photo:
+        photo.convert("RGB").crop((300, 200, 417, 310)).save(tmp_path / "a.png")
+    told = {}
+    for steps in (0, 2):
+        words = ("--refine", steps, "-o", f"out{steps}/", "--report", f"{steps}.html", "--json")
+        ran = irn("roundtrip", "a.png", *words)
+        (told[steps],) = (record for record in map(json.loads, ran.lines) if record["type"] == "file")
+        assert told[steps]["refine"] == steps
+        assert ("in 2 steps" in (tmp_path / f"{steps}.html").read_text()) == (steps == 2)
+    before, after = (told[steps]["figures"] for steps in (0, 2))
+    assert after["psnr_y"] > before["psnr_y"] + 0.1
+    assert after["closeness_rgb"] >= before["closeness_rgb"] - 0.1
+    assert irn("downscale", "a.png", "--refine", 2).status == 0
+    with Image.open(tmp_path / "a.x4.png") as alone, Image.open(tmp_path / "out2/a.x4.png") as within:
+        assert np.array_equal(np.asarray(alone), np.asarray(within))
+
+
 def test_info_tells_of_it(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "a.png")
     assert irn("downscale", "a.png", "--model", tiny_model, "--refine", 1).status == 0
@@ -51,5 +69,7 @@ def test_steps_out_of_range(steps: str, irn: Irn, tmp_path: Path) -> None:
 def test_a_budget_is_refused_beside_it(irn: Irn, tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     ran = irn("downscale", "a.png", "--refine", 1, "--memory-budget", "2GB")
+    assert ran.status == 2 and "--memory-budget" in ran.error()
+    ran = irn("roundtrip", "a.png", "--refine", 1, "--memory-budget", "2GB")
     assert ran.status == 2 and "--memory-budget" in ran.error()
     assert irn("downscale", "a.png", "--refine", 0, "--memory-budget", "2GB").status == 0
