@@ -28,7 +28,7 @@ from irncli.training.cost import multiply_adds, parameters
 TOP = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "weights/MODEL_CARD.md", "docs/tutorial.md", "docs/howto.md", "docs/explanation.md",
          "docs/lab.md")  # fmt: skip
-FACT = re.compile(r"(<!-- fact:([\w:./-]+) -->)(.*?)(<!-- /fact -->)", re.DOTALL)
+FACT = re.compile(r"(<!-- fact:([^ ]+) -->)(.*?)(<!-- /fact -->)", re.DOTALL)
 MADE = re.compile(r"<!-- (\w+):begin -->.*?<!-- \1:end -->|```.*?```|`[^`\n]*`", re.DOTALL)
 """What other scripts fill, and code."""
 FIGURE = re.compile(r"\d[\d.,]*\s*(?:dB|%|MB/|s/MP|k\b|M\b(?!P)|million|multiply-adds)")

@@ -54,6 +54,8 @@ def test_a_stale_figure_is_filled_anew(known: dict[str, str]) -> None:
     assert facts.filled(page, known) == page.replace("9 k", known["x4-multiply-adds"])
     with pytest.raises(KeyError):
         facts.filled("<!-- fact:nonsense -->1<!-- /fact -->", known)
+    with pytest.raises(KeyError):
+        facts.filled("<!-- fact:non+sense -->1<!-- /fact -->", known)
 
 
 @pytest.mark.parametrize(
