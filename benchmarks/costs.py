@@ -17,14 +17,16 @@ def costs(results: Path) -> dict[str, str]:
 
 def _memory(record: dict[str, Any]) -> dict[str, str]:
     rows = sorted(record["rows"], key=lambda r: (r["megapixels"], r["command"]))
-    lines = ["", "| megapixels | command | peak, MB | processor seconds per megapixel |", "|--:|---|--:|--:|"]
+    heads = "| network | megapixels | command | threads | peak, MB | processor seconds per megapixel |"
+    lines = ["", heads, "|---|--:|---|--:|--:|--:|"]
     for r in rows:
         budget = f" --memory-budget {r['budget']}" if r["budget"] else ""
         each = r["cpu_seconds"] / r["megapixels"]
-        lines.append(f"| {r['megapixels']:g} | {r['command']}{budget} | {r['peak_mb']} | {each:.1f} |")
+        words = (r["model"], f"{r['megapixels']:g}", r["command"] + budget, r["threads"], r["peak_mb"])
+        lines.append(f"| {' | '.join(map(str, words))} | {each:.1f} |")
     return {
         "memory-table": "\n".join([*lines, ""]),
-        "memory-machine": _machine(record["machine"]) + f", {record['machine']['threads']} threads",
+        "memory-machine": _machine(record["machine"]),
     }
 
 

@@ -77,7 +77,7 @@ def main() -> None:
     if options.json and options.json.exists():
         rows = json.loads(options.json.read_text("utf-8"))["rows"]
     machine = {
-        "cpu": cpu_model(), "system": platform.machine(), "torch": torch.__version__, "threads": _cores(),
+        "cpu": cpu_model(), "system": platform.machine(), "torch": torch.__version__,
         "native_bf16": native_bf16(),
     }  # fmt: skip
     words = ["--max-pixels", "500000000", *(["--memory-budget", options.budget] if options.budget else [])]
@@ -94,7 +94,7 @@ def main() -> None:
                     "budget": options.budget,
                 }  # fmt: skip
                 found = run(verb, *line, *words)
-                rows = [*(r for r in rows if {k: r.get(k) for k in key} != key), {**key, **found}]
+                rows = [*(r for r in rows if {k: r.get(k) for k in key} != key), {**key, "threads": _cores(), **found}]
                 print(  # noqa: T201
                     f"{verb:9} {megapixels:6.0f} MP {found['peak_mb']:6.0f} MB {found['seconds']:7.1f} s"
                     f" {found['cpu_seconds'] / megapixels:6.2f} processor s/MP",
