@@ -94,7 +94,8 @@ def main() -> None:
                     "budget": options.budget,
                 }  # fmt: skip
                 found = run(verb, *line, *words)
-                rows = [*(r for r in rows if {k: r.get(k) for k in key} != key), {**key, "threads": _cores(), **found}]
+                row = {**key, "threads": _cores(), **found}
+                rows = [*(r for r in rows if {k: r.get(k) for k in key} != key), row]
                 print(  # noqa: T201
                     f"{verb:9} {megapixels:6.0f} MP {found['peak_mb']:6.0f} MB {found['seconds']:7.1f} s"
                     f" {found['cpu_seconds'] / megapixels:6.2f} processor s/MP",
