@@ -295,7 +295,7 @@ def test_nothing_is_printed_and_no_warning_escapes() -> None:
     code = """
 import io, sys, warnings
 warnings.simplefilter("error")
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1:]
 from test_read_picture import SAMPLES, unanimated_png, hundred_samples_tiff
 from irncli.errors import InputError
 from irncli.images.files import read_stream
@@ -315,8 +315,9 @@ try:
 except InputError:
     pass
 """
+    folders = map(str, Path(__file__).parents[:2])
     done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *folders], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
