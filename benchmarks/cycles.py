@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from table import renew
+from table import refined_name, renew
 
 from irncli.evaluation.metrics import cut_border, luma, psnr
 from irncli.evaluation.pictures import find_pictures, read_original
@@ -59,7 +59,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         curve = row["psnr_y"]
         cells = [*(f"{curve[n - 1]:.2f}" for n in shown), f"{curve[0] - curve[-1]:.2f}"]
-        name = row["model"] + (f", `--refine {row['refine']}`" if row.get("refine") else "")
+        name = refined_name(row["model"], row.get("refine", 0))
         lines.append([name, row["set"], *cells, f"{row['to_first_restored'][-1]:.2f}"])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + NOTE
 

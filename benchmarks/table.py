@@ -53,11 +53,16 @@ def table(results: Sequence[Scores]) -> str:
     rows = [COLUMNS, tuple("---" if i < 2 else "---:" for i in range(len(COLUMNS)))]
     for scores in results:
         name = f"{scores.model}{', grey' if scores.grey else ''}"
-        name += f", `--refine {scores.refine}`" if scores.refine else ""
+        name = refined_name(name, scores.refine)
         rows += [_row(name, each.name, each.mean, scores) for each in scores.sets]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     draws = max(scores.draws for scores in results)
     return "\n".join(lines) + "\n\n" + NOTE.format(draws=draws, trained=_trained(results))
+
+
+def refined_name(name: str, steps: int) -> str:
+    """A model's as a table tells it, with what its small pictures were refined by."""
+    return f"{name}, `--refine {steps}`" if steps else name
 
 
 def _row(name: str, of: str, mean: Figures, scores: Scores) -> tuple[str, ...]:

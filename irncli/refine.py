@@ -15,6 +15,7 @@ from torch import Tensor
 
 from irncli.execution import tiles
 from irncli.execution.freed import give_back
+from irncli.images.colour import BT601
 from irncli.images.depth import Samples, depth_of
 from irncli.images.pixels import from_planes, to_planes
 from irncli.planes import LEAST_SITES, Planes, bicubic
@@ -28,9 +29,6 @@ HALO = 8
 STEP = 0.4
 """Levels that the samples move in the first step, root mean square; the steps shrink evenly to nothing."""
 MOMENTUM = 0.6
-LUMA = (0.299, 0.587, 0.114)
-"""BT.601. Its squared error counts as much as those of the three colours together, as in the
-training of the shipped weights: luma is where detail is seen."""
 HALVINGS = 12
 """Of the interval, when the way back into the ball is searched."""
 
@@ -62,8 +60,8 @@ def error_of(planes: Planes, original: Samples, small: Samples, grid: Grid, grey
         for restored in from_planes(band, depth_of(original)).astype(np.float64):
             error = restored - original[y]
             total += float(np.square(error).sum())
-            if error.shape[1] == len(LUMA):
-                total += len(LUMA) * float(np.square(error @ LUMA).sum())
+            if error.shape[1] == len(BT601):
+                total += len(BT601) * float(np.square(error @ BT601).sum())
             y += 1
     give_back()
     return total
@@ -127,11 +125,15 @@ def _error(
 
 
 def _squared(error: Tensor) -> Tensor:
+    """Luma counts as much as the three colours together, as in the training of the shipped weights.
+
+    It is where detail is seen.
+    """
     each: Tensor = error.square().sum()
-    if error.shape[1] != len(LUMA):
+    if error.shape[1] != len(BT601):
         return each
-    luma = torch.tensordot(error.new_tensor(LUMA), error, dims=([0], [1]))
-    return each.add(luma.square().sum(), alpha=len(LUMA))
+    luma = torch.tensordot(error.new_tensor(BT601), error, dims=([0], [1]))
+    return each.add(luma.square().sum(), alpha=len(BT601))
 
 
 def _restored(

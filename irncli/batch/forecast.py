@@ -76,12 +76,17 @@ Look = Callable[[Job], Forecast]
 """Raises InputError or ManifestError for a picture that the run will refuse in its turn."""
 
 
+def _names() -> Callable[[str], str]:
+    """A model's own name by what it was asked for as; each file is looked at once."""
+    return cache(lambda model: stated(model).name)
+
+
 def small_forecast(
     headers: Headers, fit: Fit, depth: int = 8, kind: Callable[..., Forecast] = Forecast
 ) -> Look:
     """How downscale and roundtrip look at their inputs; ``depth``: bits a sample of the small pictures."""
 
-    named = cache(lambda model: stated(model).name)
+    named = _names()
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
@@ -97,7 +102,7 @@ def restored_forecast(
 ) -> Look:
     """How upscale looks at its inputs; ``assumed`` (model, scale) and ``size`` for lost manifests."""
 
-    named = cache(lambda model: stated(model).name)
+    named = _names()
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)

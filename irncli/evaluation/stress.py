@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from irncli.errors import InputError
 from irncli.evaluation.peers.resampling import Samples, bicubic, bicubic_resize
 from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
+from irncli.images.colour import BT601
 from irncli.rescale import Rescaler
 
 BLOCK = 16
@@ -100,7 +101,7 @@ def luma_and_chroma(a: Samples, b: Samples) -> tuple[Floats, Floats]:
     difference = a.astype(np.float64) - b.astype(np.float64)
     if difference.ndim == 2:
         return difference[..., None], np.zeros((*difference.shape, 2))
-    y = difference @ np.array([0.299, 0.587, 0.114])
+    y = difference @ np.array(BT601)
     cb = (difference[..., 2] - y) / 1.772
     cr = (difference[..., 0] - y) / 1.402
     return y[..., None], np.stack((cb, cr), -1)

@@ -36,6 +36,7 @@ from irncli.images.metadata import (
 from irncli.images.transparency import extend_under_transparency
 
 __all__ = [
+    "BT601",
     "Metadata",
     "Picture",
     "bits_of",
@@ -49,6 +50,8 @@ __all__ = [
     "to_pillow",
 ]
 
+BT601 = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in luma."""
 _ROWS = 256
 
 _UNTURN = {

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from irncli.evaluation.bicubic import weights
+from irncli.images.colour import BT601
 from irncli.nn.coupling import LOW
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import straight_through
@@ -48,7 +49,6 @@ class Batch:
 
 FAINT = 3 / 255
 """Colour error that is not seen."""
-LUMA = (0.299, 0.587, 0.114)
 
 
 def guide_margin(scale: int) -> int:
@@ -85,7 +85,7 @@ def bicubic_guide(padded: Tensor, scale: int) -> Tensor:
 def luma_of(x: Tensor) -> Tensor:
     """N 3 H W -> N 1 H W, BT.601 of full range."""
     red, green, blue = x.chunk(3, 1)
-    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    return BT601[0] * red + BT601[1] * green + BT601[2] * blue
 
 
 def to_grey(x: Tensor) -> Tensor:
