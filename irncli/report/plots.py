@@ -77,13 +77,13 @@ def dots(
     height = TOP + ROW * len(rows) + BOTTOM
     across = axis([p.x for each in series for p in each.points], LEFT, WIDTH - RIGHT, log)
     parts = _across(across, title, TOP, height - BOTTOM)
-    for i, name in enumerate(rows):
+    for i, (name, label) in enumerate(zip(rows, _labels(rows), strict=True)):
         y = TOP + ROW * (i + 0.5)
         parts.append(
             Markup('<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(LEFT, WIDTH - RIGHT, y, y)
         )
         text = Markup('<text class="label" x="{}" y="{}">{}<title>{}</title></text>')
-        parts.append(text.format(LEFT - 8, y + 4, _short(name), name))
+        parts.append(text.format(LEFT - 8, y + 4, label, name))
     for number, each in enumerate(series):
         for p in each.points:
             if math.isfinite(p.x) and (p.x > 0 or not log):
@@ -177,8 +177,8 @@ def _told(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _short(name: str) -> str:
-    """At most 15 characters: without its set, then without its middle."""
-    if len(name) > 15:
-        name = name.rpartition("/")[2]
-    return name if len(name) <= 15 else f"{name[:5]}…{name[-9:]}"
+def _labels(names: Sequence[str]) -> list[str]:
+    """Without their sets where no two are called the same; at most 15 characters, without the middle."""
+    last = [name.rpartition("/")[2] for name in names]
+    whole = last if len(set(last)) == len(names) else list(names)
+    return [name if len(name) <= 15 else f"{name[:5]}…{name[-9:]}" for name in whole]

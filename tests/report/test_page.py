@@ -109,3 +109,16 @@ def test_plots_place_finite_points_only() -> None:
 def test_the_vendored_slider_has_its_licence() -> None:
     assert "MIT License" in (SLIDER / "LICENSE").read_text("utf-8")
     assert "img-comparison-slider" in (SLIDER / "index.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels"),
+    [
+        (["Set5/baby", "examples/coffee"], ["baby", "coffee"]),
+        (["Set5/baby", "mine/baby"], ["Set5/baby", "mine/baby"]),
+        (["Set5/a-very-long-name-0815.png"], ["a-ver…-0815.png"]),
+    ],
+)
+def test_rows_are_called_without_their_sets_where_that_is_plain(rows: list[str], labels: list[str]) -> None:
+    drawn = dots([Series("restored", [Point(1.0, i, "p") for i in range(len(rows))])], rows, "dB")
+    assert re.findall(r'class="label"[^>]*>([^<]+)<title>', drawn) == labels
