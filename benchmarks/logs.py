@@ -39,7 +39,7 @@ def logged(results: Path) -> dict[str, str]:
 def scored(results: Path) -> dict[str, str]:
     """The means of every scored file on every set, of the shipped ones and of the earlier."""
     found: dict[str, str] = {}
-    for scores in [*load(results), *load(results / "earlier")]:
+    for scores in (s for s in [*load(results), *load(results / "earlier")] if not s.grey):
         of = f"{scores.model}+{scores.refine}" if scores.refine else scores.model
         for each in scores.sets:
             mean = each.mean
