@@ -36,8 +36,8 @@ NOTE = """\
 Means over each set by the protocol of the published tables (PSNR and SSIM on luma unless it says RGB, a
 border of the scale's width cut off, 8-bit pictures), from `irn evaluate`; restored at tau 0, beside it the
 mean of {draws} draws at tau 1. *Small to bicubic* is how close the small picture is to MATLAB's bicubic one,
-*clipped* the share of its samples that a file's grid cuts off. *Grey*: the pictures turned grey; these weights
-keep one in three channels, beside the bytes of a grey bicubic one. {trained}"""
+*clipped* the share of its samples that a file's grid cuts off. *Grey*: the pictures turned grey; these
+weights keep one in three channels, beside the bytes of a grey bicubic one. {trained}"""
 
 
 def load(folder: Path, pattern: str = "irn-*.json") -> list[Scores]:
