@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from irncli.errors import ManifestError
-from irncli.sizes import Grid, scale_word
+from irncli.sizes import Grid
 
 VERSION = 1
 MOST_BYTES = 4096
@@ -117,9 +117,8 @@ class Manifest:
 
     @property
     def scale_word(self) -> str:
-        """How many times smaller, as in a file's name: ``4``, ``2.5``; ``600x400`` where the sides differ."""
-        down, across = self.grid.steps
-        return scale_word(down) if down == across else "{}x{}".format(*self.small_size)
+        """See :attr:`irncli.sizes.Grid.word`."""
+        return self.grid.word
 
     def to_json(self) -> str:
         """ASCII JSON, sorted keys, at most 4096 bytes; the twin of :meth:`from_json`."""

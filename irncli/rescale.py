@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import overload
 
 import numpy as np
@@ -30,7 +31,7 @@ from irncli.planes import Planes, bicubic, resized, whole_cells
 from irncli.pretrained.load import Weights, load_weights
 from irncli.refine import refined
 from irncli.scratch import Spill
-from irncli.sizes import Grid, Wish
+from irncli.sizes import Grid, Wish, lost_grid
 
 
 class Rescaler:
@@ -208,12 +209,16 @@ class Rescaler:
         check_pixels(manifest, small, accept_modified)
         return manifest
 
-    def assumed_manifest(self, small: Picture, size: tuple[int, int] | None = None) -> Manifest:
-        """What a small picture without a manifest is taken for; ``size`` (width, height) of the result."""
-        width, height = size or (small.width * self.scale, small.height * self.scale)
-        manifest = Manifest(
-            width=width,
-            height=height,
+    def assumed_manifest(self, small: Picture, grid: Grid | None = None) -> Manifest:
+        """What a small picture without a manifest is taken for.
+
+        ``grid``: how it lies over its original (:func:`irncli.sizes.lost_grid`); by default every pixel
+        stands for a whole cell of the network's.
+        """
+        grid = grid or lost_grid((small.width, small.height), Fraction(self.scale), None)
+        return Manifest(
+            width=grid.width,
+            height=grid.height,
             scale=self.scale,
             model=self.name,
             identity=self.identity,
@@ -226,14 +231,8 @@ class Rescaler:
             source_sha256="0" * 64,
             pixels_sha256=picture_digest(small),
             tool=f"irn {irncli.__version__}",
+            small=None if grid.is_whole(self.scale) else grid.text,
         )
-        if manifest.small_size != (small.width, small.height):
-            raise UsageError(
-                f"--size {width}x{height} does not fit a small picture of {small.width}x{small.height}",
-                f"At scale {self.scale} it must lie within one cell of "
-                f"{small.width * self.scale}x{small.height * self.scale}.",
-            )
-        return manifest
 
     # Images and arrays ------------------------------------------------------------------------
 

@@ -82,7 +82,13 @@ class Grid:
             raise ValueError(text)
         return grid
 
-    def is_whole(self, scale: int) -> bool:
+    @property
+    def word(self) -> str:
+        """How many times smaller, as in a file's name: ``4``, ``2.5``; ``600x400`` where the sides differ."""
+        same = self.step_x == self.step_y
+        return scale_word(self.step_x) if same else f"{self.small_width}x{self.small_height}"
+
+    def is_whole(self, scale: int | Fraction) -> bool:
         """Whether a network of this scale fits it without any resampling."""
         return self.step_x == self.step_y == scale
 
@@ -160,6 +166,32 @@ class Wish:
             return self.width, nearest(height * self.width, width)
         assert self.height
         return nearest(width * self.height, height), self.height
+
+
+def lost_grid(small: tuple[int, int], scale: Fraction | None, size: tuple[int, int] | None) -> Grid:
+    """For a small picture whose manifest was lost, by what is still known: its scale, its original's size.
+
+    ``small`` and ``size``: width and height, both as stored. By a scale alone the original is as large as it
+    can have been. By a size alone a whole scale that comes to this small picture is taken before the very
+    size. Raise UsageError if no such original has this small picture.
+    """
+    width, height = small
+    if scale is not None:
+        most = int(width * scale), int(height * scale)
+        grid = Grid.scaled(*(size or most), scale)
+        remedy = "At scale {} it must lie within one cell of {}x{}.".format(scale_text(scale), *most)
+        fits = (grid.small_width, grid.small_height) == small
+    else:
+        assert size
+        whole = (Grid.scaled(*size, Fraction(n)) for n in range(2, int(MOST) + 1))
+        alike = (grid for grid in whole if (grid.small_width, grid.small_height) == small)
+        grid = next(alike, Grid.sized(*size, *small))
+        remedy = f"It must be larger, at most {MOST} times."
+        fits = min(grid.steps) >= 1 and 1 < max(grid.steps) <= MOST
+    if not fits:
+        what = "--size {}x{} does not fit a small picture of {}x{}".format(grid.width, grid.height, *small)
+        raise UsageError(what, remedy)
+    return grid
 
 
 def network_scale(steps: Iterable[Fraction], trained: Iterable[int]) -> int:

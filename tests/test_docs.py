@@ -19,7 +19,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 PAGES = ("tutorial.md", "howto.md", "explanation.md")
 BLOCK = re.compile(r"(?:<!-- needs: (\w+) -->\n)?```sh\n(.*?)```", re.DOTALL)
-COMMANDS = {"irn", "find", "cmp", "cp"}
+COMMANDS = {"irn", "python", "find", "cmp", "cp"}
 
 
 @dataclass(frozen=True)

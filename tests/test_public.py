@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from PIL import Image
 import irncli
 from irncli import Manifest, Rescaler
 from irncli.errors import InputError, ManifestError, UsageError
+from irncli.images.colour import from_pillow
+from irncli.sizes import lost_grid
 
 
 def test_the_public_names_are_sorted_and_there() -> None:
@@ -213,7 +216,8 @@ def test_a_lost_manifest_is_assumed(rescaler: Rescaler) -> None:
     small, manifest = rescaler.downscale(samples)
     assert rescaler.upscale(small).shape == (44, 40, 3)
     assert np.array_equal(rescaler.upscale(small)[:41, :38], rescaler.upscale(small, manifest))
+    picture = from_pillow(Image.fromarray(small))
+    told = rescaler.assumed_manifest(picture, lost_grid((10, 11), Fraction(4), (38, 41)))
+    assert (told.width, told.height, told.small) == (38, 41, None)
     with pytest.raises(UsageError, match="fit"):
-        from irncli.images.colour import from_pillow
-
-        rescaler.assumed_manifest(from_pillow(Image.fromarray(small)), (100, 100))
+        lost_grid((10, 11), Fraction(4), (100, 100))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irncli.errors import InputError, ModelError, UsageError
-from irncli.sizes import Grid, Wish, network_scale, scale_text
+from irncli.sizes import Grid, Wish, lost_grid, network_scale, scale_text
 
 TENTHS = range(11, 81)
 
@@ -88,3 +88,29 @@ def test_words_and_networks() -> None:
     assert scale_text(Fraction(7, 3)) == "7/3" and scale_text(Fraction(4)) == "4"
     steps = [(Fraction(2), Fraction(2)), (Fraction(21, 10), Fraction(1)), (Fraction(6), Fraction(4))]
     assert [network_scale(step, [4, 2]) for step in steps] == [2, 4, 4]
+
+
+@given(st.integers(1, 500), st.integers(1, 500), st.sampled_from(TENTHS))
+def test_a_lost_grid_is_found_again_by_its_scale(width: int, height: int, tenths: int) -> None:
+    scale = Fraction(tenths, 10)
+    made = Wish(scale=scale).grid(width, height)
+    small = made.small_width, made.small_height
+    assert lost_grid(small, scale, (width, height)) == made
+    alone = lost_grid(small, scale, None)
+    assert (alone.small_width, alone.small_height) == small
+    assert width <= alone.width < width + scale and height <= alone.height < height + scale
+    with pytest.raises(UsageError, match="does not fit a small picture"):
+        lost_grid(small, scale, (int(small[0] * scale) + 1, height))
+
+
+@given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 500), st.integers(1, 500))
+def test_a_lost_grid_is_found_again_by_its_size(width: int, height: int, w: int, h: int) -> None:
+    whole = [n for n in range(2, 9) if Wish(scale=Fraction(n)).grid(width, height).small == (h, w)]
+    try:
+        wish = Wish(scale=Fraction(whole[0])) if whole else Wish(width=w, height=h)
+        made = wish.grid(width, height)
+    except InputError:
+        with pytest.raises(UsageError, match="must be larger, at most 8 times"):
+            lost_grid((w, h), None, (width, height))
+        return
+    assert lost_grid((w, h), None, (width, height)) == made

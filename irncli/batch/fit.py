@@ -1,12 +1,16 @@
-"""Which network makes each picture small, and on which grid: what ``--scale``, ``--size`` ... come to."""
+"""Which network makes each picture small, and on which grid: what ``--scale``, ``--size`` ... come to.
+
+And which one made it, where its manifest was lost.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 from irncli.pretrained.catalogue import default_name, scale_of, trained_scales
-from irncli.sizes import Grid, Wish, network_scale
+from irncli.sizes import Grid, Wish, lost_grid, network_scale, scale_text
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,36 @@ class Fit:
     def options(self) -> dict[str, str | int | float]:
         """For the manifest, where the network's scale does not say it."""
         return {} if self.whole else {"fit": self.wish.word}
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What is taken for granted where a manifest was lost: a scale, the original's size, or both."""
+
+    scale: Fraction | None = None
+    size: tuple[int, int] | None = None
+    """Width and height of the original as a viewer shows it."""
+    model: str | None = None
+
+    def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Grid]:
+        """The model and the grid for a small picture of this size as stored; ``turned`` as in :class:`Fit`.
+
+        Raise UsageError when no original of the size has such a small picture.
+        """
+        size = self.size[::-1] if self.size and turned else self.size
+        grid = lost_grid((width, height), self.scale, size)
+        return self.model or default_name(network_scale(grid.steps, self._trained)), grid
+
+    @cached_property
+    def _trained(self) -> list[int]:
+        return trained_scales()
+
+    @property
+    def options(self) -> dict[str, str | int | float]:
+        """For the record of a restored picture: what its model and its size do not say."""
+        found: dict[str, str | int | float] = {}
+        if self.size:
+            found["size"] = "{}x{}".format(*self.size)
+        if self.scale is None or self.scale not in self._trained:
+            found["scale"] = "by size" if self.scale is None else scale_text(self.scale)
+        return found

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from irncli.batch.budget import folder_of
-from irncli.batch.fit import Fit
+from irncli.batch.fit import Assumed, Fit
 from irncli.batch.formats import Format
 from irncli.batch.models import stated
 from irncli.batch.plan import Job, Plan
@@ -98,19 +98,19 @@ def small_forecast(
 
 
 def restored_forecast(
-    headers: Headers, assumed: tuple[str, int] | None, size: tuple[int, int] | None, form: Format
+    headers: Headers, assumed: Assumed | None, form: Format
 ) -> Look:
-    """How upscale looks at its inputs; ``assumed`` (model, scale) and ``size`` for lost manifests."""
+    """How upscale looks at its inputs; ``assumed`` for lost manifests."""
 
     named = _names()
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
         if header.manifest is None and assumed:
-            model, scale = assumed
-            large = size or (header.width * scale, header.height * scale)
+            model, grid = headers.taken_for(job, assumed)
+            sizes = header.width, header.height, grid.width, grid.height
             depth = form.depth(header.depth)
-            return Forecast(header.width, header.height, *large, named(model), scale, depth, depth)
+            return Forecast(*sizes, named(model), scale_of(model), depth, depth)
         made = headers.manifest_of(job)
         large, depth = (made.width, made.height), form.depth(made.original_depth)
         return Forecast(header.width, header.height, *large, made.model, made.scale, depth, depth)

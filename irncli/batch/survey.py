@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from irncli.batch.discover import Found
+from irncli.batch.fit import Assumed
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
 from irncli.images.files import (
@@ -21,6 +22,7 @@ from irncli.images.files import (
 )
 from irncli.images.rowread import read_rows
 from irncli.manifest import Manifest, check_size, lost_manifest, says_restored
+from irncli.sizes import Grid
 
 LOSS = "loss changes the pixels that hide the detail, which as JPEG costs 4 dB at x4 and 7 dB at x2"
 """Measured: quality 90 at 4:4:4, mean PSNR-Y over 256 x 256 of astronaut, coffee and chelsea."""
@@ -85,12 +87,19 @@ class Headers:
         except InputError:
             return False
 
-    def turned(self, job: Job) -> bool:
+    def turned(self, item: Found | Job) -> bool:
         """Whether a viewer shows it with its sides exchanged; False for what cannot be read."""
+        path = item.path if isinstance(item, Found) else item.source
         try:
-            return peek_turned(job.source if job.data is None else io.BytesIO(job.data), job.page)
+            return peek_turned(path if item.data is None else io.BytesIO(item.data), item.page)
         except InputError:
             return False
+
+    def taken_for(self, item: Found | Job, assumed: Assumed) -> tuple[str, Grid]:
+        """The model and the grid of a small picture without a manifest. Raise InputError, UsageError."""
+        header = self.of(item)
+        turned = assumed.size is not None and self.turned(item)
+        return assumed.of(header.width, header.height, turned=turned)
 
     def own_work(self, jobs: Sequence[Job]) -> list[Job]:
         """Those of a folder's pictures that irn made itself, if there are others among them."""

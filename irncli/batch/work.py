@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import irncli
 from irncli.batch.budget import Budget, folder_of, on_disk
-from irncli.batch.fit import Fit
+from irncli.batch.fit import Assumed, Fit
 from irncli.batch.formats import Format
 from irncli.batch.models import Models, Stated, stated
 from irncli.batch.outputs import Outputs
@@ -151,15 +150,6 @@ class Downscale:
 
 
 @dataclass(frozen=True)
-class Assumed:
-    """What is taken for granted where a manifest was lost."""
-
-    model: str
-    size: tuple[int, int] | None = None
-    """Width and height of the original as a viewer shows it."""
-
-
-@dataclass(frozen=True)
 class Upscale:
     """A small picture -> the restored picture, by the manifest inside."""
 
@@ -193,13 +183,7 @@ class Upscale:
     @property
     def _assumed_options(self) -> Options:
         """The same for a picture without a manifest."""
-        size = self.assumed.size if self.assumed else None
-        return {**self.options, "size": f"{size[0]}x{size[1]}"} if size else self.options
-
-    @cached_property
-    def _assumed(self) -> Stated:
-        assert self.assumed
-        return stated(self.assumed.model)
+        return {**self.options, **(self.assumed.options if self.assumed else {})}
 
     @property
     def _quality(self) -> int:
@@ -219,7 +203,8 @@ class Upscale:
             origin: Manifest | Stated = header.manifest
             options = self.options
         elif header and self.assumed:
-            origin, options = self._assumed, self._assumed_options
+            model, _ = self.headers.taken_for(job, self.assumed)
+            origin, options = stated(model), self._assumed_options
         else:
             return False
         tau = origin.tau if self.tau is None else self.tau
@@ -314,11 +299,15 @@ class Upscale:
     def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, str, tuple[str, ...]]:
         """The model, the manifest, the digest of the pixels (counted once), and notes."""
         if self.assumed and not has_manifest(loaded.text):
-            rescaler = self.models.the_one(self.assumed.model)
-            size = _as_stored(loaded, self.assumed.size)
-            manifest = rescaler.assumed_manifest(loaded.picture, size)
-            what = f"no manifest: taken for the work of {rescaler.name} on {manifest.width}x{manifest.height}"
-            if size is None:
+            picture = loaded.picture
+            turned = picture.metadata.orientation >= 5
+            model, grid = self.assumed.of(picture.width, picture.height, turned=turned)
+            rescaler = self.models.the_one(model)
+            manifest = rescaler.assumed_manifest(picture, grid)
+            what = f"no manifest: taken for the work of {rescaler.name} on {grid.width}x{grid.height}"
+            if not grid.is_whole(rescaler.scale):
+                what += f" at scale {grid.word}" if grid.step_x == grid.step_y else ", by its size"
+            if self.assumed.size is None:
                 what += "; for another size add --size WxH"
             what += "; if irn did not make it, no hidden detail comes back"
             return rescaler, manifest, manifest.pixels_sha256, (what,)
@@ -386,9 +375,3 @@ def has_manifest(text: str | None) -> bool:
     except ManifestError:
         return False
     return True
-
-
-def _as_stored(loaded: Loaded, size: tuple[int, int] | None) -> tuple[int, int] | None:
-    """A size as shown -> as stored: the orientation of the picture may exchange the sides."""
-    turned = loaded.picture.metadata.orientation >= 5
-    return size[::-1] if size and turned else size

@@ -149,6 +149,10 @@ class Output:
 
     def _open_log(self, path: str) -> None:
         try:
+            if os.path.isfile(path):
+                with open(path, "rb") as there:
+                    if b"\0" in there.read(512):  # a picture, taken for a log by a slip of the pen
+                        raise ValueError("it holds something else than text")
             self._log = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
         except (OSError, ValueError) as error:
             raise _no_log(path, error) from error

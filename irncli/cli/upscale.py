@@ -16,10 +16,10 @@ from irncli.errors import UsageError
 
 if TYPE_CHECKING:
     from irncli.batch.discover import Found
+    from irncli.batch.fit import Assumed
     from irncli.batch.names import Template
     from irncli.batch.plan import Job, Target
     from irncli.batch.survey import Headers
-    from irncli.batch.work import Assumed
 
 Form = Annotated[
     str | None,
@@ -33,11 +33,15 @@ Quality = Annotated[
 ]
 LostScale = Annotated[
     str | None,
-    typer.Option("--scale", metavar="N", help="For pictures whose manifest was lost: their scale."),
+    typer.Option("--scale", metavar="S", help="For pictures whose manifest was lost: their scale, like 4."),
 ]
 LostSize = Annotated[
     str | None,
-    typer.Option("--size", metavar="WxH", help="With --scale: the original's size, as a viewer shows it."),
+    typer.Option(
+        "--size",
+        metavar="WxH",
+        help="For the same: the original's size, as a viewer shows it; alone if a size was asked for.",
+    ),
 ]
 Weights = Annotated[
     str | None,
@@ -118,7 +122,7 @@ def upscale(
     memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
     number = o.seed_from(seed)
-    wanted = o.scale_from(scale)
+    wanted = o.scale_fraction(scale)
     lost_size = o.size_from(size)
     o.jobs_from(jobs)
     part = o.shard_from(shard)
@@ -133,11 +137,11 @@ def upscale(
         raise UsageError("--statistics are those of several samples", "Add --samples 8 --tau 1.")
     if statistics and memory is not None:
         raise UsageError("--statistics are summed up in memory, which --memory-budget bounds", "Keep one.")
-    for option, value in (("--size", lost_size), ("--lossy-lr", lossy_lr)):
-        if value and wanted is None:
-            raise UsageError(f"{option} needs --scale", "Add --scale 4, or whatever made the picture.")
+    if lossy_lr and wanted is None and lost_size is None:
+        raise UsageError("--lossy-lr needs --scale", "Add --scale 4, or whatever made the picture.")
 
     from irncli.batch.budget import Budget
+    from irncli.batch.fit import Assumed
     from irncli.batch.forecast import prepared, restored_forecast
     from irncli.batch.formats import check_compress, restored_format
     from irncli.batch.models import Models
@@ -147,11 +151,11 @@ def upscale(
     from irncli.batch.run import run
     from irncli.batch.samples import SamplesOf
     from irncli.batch.survey import Headers
-    from irncli.batch.work import Assumed, Upscale
+    from irncli.batch.work import Upscale
     from irncli.cli.inputs import given, write_stdout
     from irncli.cli.planning import Asked, show_plan
     from irncli.cli.telling import Teller, conclude
-    from irncli.pretrained.catalogue import scale_of
+    from irncli.sizes import Wish
 
     template = None if name is None else Template(name)
     start = given(inputs, output, nul=nul, json=out.json)
@@ -159,7 +163,12 @@ def upscale(
         raise UsageError("-o - takes one picture, and --samples makes several", "Give a folder: -o samples/")
     form = restored_format(start.target, format, quality, template)
     check_compress(form, compress)
-    assumed = None if wanted is None else Assumed(o.model_from(wanted, model), lost_size)
+    assumed = None
+    if wanted is not None:
+        # The same words and refusals as on the way down.
+        assumed = Assumed(wanted, lost_size, o.fit_from(Wish(scale=wanted), model).alone)
+    elif lost_size is not None:
+        assumed = Assumed(None, lost_size, model)
     found, missed = start.discover(recursive=recursive)
     headers = Headers()
     naming = Naming(start.target, form.suffix, template, headers, assumed)
@@ -169,11 +178,10 @@ def upscale(
         todo = [naming.together(item, samples) for item in found]
     plan = make_plan(todo, on_existing, part)
     needs_tau = samples is not None and samples > 1 and tau is None
-    _check_against_manifests(plan.jobs, headers, wanted, model, form.pillow, assumed, needs_tau=needs_tau)
+    _check_against_manifests(plan.jobs, headers, model, form.pillow, assumed, needs_tau=needs_tau)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
-    taken_for = (assumed.model, scale_of(assumed.model)) if assumed else None
-    look = restored_forecast(headers, taken_for, lost_size, form)
+    look = restored_forecast(headers, assumed, form)
     budget = Budget(memory, out.note, restores=True)
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
     kind: Callable[..., Upscale] = partial(SamplesOf, count=samples or 0) if statistics else Upscale
@@ -241,11 +249,11 @@ class Naming:
             header = self.headers.known(item)
             if header and header.manifest:
                 scale, model = header.manifest.scale_word, header.manifest.model
-            elif self.assumed:
+            elif header and self.assumed:
                 from irncli.batch.models import stated
-                from irncli.pretrained.catalogue import scale_of
 
-                scale, model = str(scale_of(self.assumed.model)), stated(self.assumed.model).name
+                taken, grid = self.headers.taken_for(item, self.assumed)
+                scale, model = grid.word, stated(taken).name
         stem = original_stem(item.path.name)
         return self.template.fill(
             item.path, stem, scale=scale, model=model, suffix=self.suffix, sample=sample
@@ -255,7 +263,6 @@ class Naming:
 def _check_against_manifests(
     jobs: Sequence[Job],
     headers: Headers,
-    scale: int | None,
     model: str | None,
     form: str,
     assumed: Assumed | None,
@@ -268,9 +275,9 @@ def _check_against_manifests(
     """
     from irncli.batch.models import stated
     from irncli.images.encode import NO_ALPHA
-    from irncli.pretrained.catalogue import scale_of
+    from irncli.sizes import scale_text
 
-    if scale is None and model is None and not needs_tau and form not in NO_ALPHA:
+    if assumed is None and model is None and not needs_tau and form not in NO_ALPHA:
         return
     identity = stated(model).identity if model else None
     for job in jobs:
@@ -282,12 +289,16 @@ def _check_against_manifests(
             raise UsageError(f"{job.name}: {form} cannot hold its transparency", "Use png, webp or tiff.")
         if manifest is None:
             if assumed and assumed.size:
-                _check_size(job, (header.width, header.height), assumed.size, scale_of(assumed.model))
+                try:
+                    headers.taken_for(job, assumed)
+                except UsageError as error:
+                    raise UsageError(f"{job.name}: {error.what}", error.remedy) from None
             continue
         if assumed and assumed.size:
             what = f"{job.name}: --size is for pictures without a manifest"
             raise UsageError(what, "Leave it out.")
-        if scale is not None and not manifest.grid.is_whole(scale):
+        if assumed and assumed.scale and not manifest.grid.is_whole(assumed.scale):
+            scale = scale_text(assumed.scale)
             what = f"{job.name}: --scale {scale} contradicts its manifest, which says {manifest.scale_word}"
             raise UsageError(what, "Leave --scale out.")
         if identity is not None and identity != manifest.identity:
@@ -296,12 +307,3 @@ def _check_against_manifests(
         if needs_tau and manifest.tau == 0:
             what = f"{job.name}: by its manifest tau is 0, so all samples are the same"
             raise UsageError(what, "Add --tau 1.")
-
-
-def _check_size(job: Job, small: tuple[int, int], size: tuple[int, int], factor: int) -> None:
-    """Raise UsageError for a --size that no original of this small picture has, however turned."""
-    cells = (-(-size[0] // factor), -(-size[1] // factor))
-    if small not in (cells, cells[::-1]):
-        what = f"{job.name}: --size {size[0]}x{size[1]} does not fit a small picture of {small[0]}x{small[1]}"
-        most = f"{small[0] * factor}x{small[1] * factor}"
-        raise UsageError(what, f"At scale {factor} it must lie within one cell of {most}.")

@@ -13,6 +13,7 @@ from running import Irn, Nobody, save
 from safetensors.numpy import save_file
 
 from irncli.batch.models import stated
+from irncli.manifest import Manifest
 from irncli.pretrained.identity import read_arrays, read_header
 
 
@@ -115,6 +116,46 @@ def test_a_lost_size_counts_as_it_is_shown(irn: Irn, tmp_path: Path, tiny_model:
     assert irn(*words, "--size", "31x45", "-o", "o.png").status == 0
     with Image.open(tmp_path / "o.png") as image:
         assert image.size == (45, 31)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "known"),
+    [
+        (("--scale", 2.5), ("--scale", 2.5, "--size", "93x61")),
+        (("--scale", 3), ("--scale", "x3", "--size", "93x61")),
+        (("--max-side", 30), ("--size", "93x61")),
+        (("--size", "40x40"), ("--size", "93x61")),
+        (("--scale", 4), ("--size", "93x61")),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_lost_manifest_of_any_size_is_replaced(
+    made_by: tuple[str, object], known: tuple[str, ...], turned: bool, irn: Irn, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    save(tmp_path / "a.png", *((61, 93) if turned else (93, 61)), exif=exif)
+    assert irn("downscale", "a.png", *made_by, "-o", "s.png").status == 0
+    with Image.open(tmp_path / "s.png") as image:
+        image.load()
+        Image.fromarray(np.array(image)).save(tmp_path / "bare.png", exif=image.getexif())
+    assert irn("upscale", "s.png", "-o", "wanted.png").status == 0
+    ran = irn("upscale", "bare.png", *known, "-o", "found.png")
+    assert ran.status == 0 and "no manifest: taken for the work of irn-x" in ran.error()
+    with Image.open(tmp_path / "wanted.png") as one, Image.open(tmp_path / "found.png") as other:
+        assert one.size == ((61, 93) if turned else (93, 61))
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+    again = ("upscale", "bare.png", *known, "-o", "found.png", "--on-existing")
+    assert irn(*again, "resume").out == ""
+    (planned,) = (json.loads(line) for line in irn(*again, "overwrite", "--dry-run", "--json").lines[:1])
+    assert (planned["output_width"], planned["output_height"]) == one.size
+    named = irn("upscale", "bare.png", *known, "--name", "{stem}-{scale}")
+    with Image.open(tmp_path / "s.png") as image:
+        word = Manifest.from_json(image.text["irn"]).scale_word
+    assert named.lines == [f"bare-{word}.png"]
+    for options in (("--size", "20x20"), ("--size", "900x900", *known[:-2])):
+        ran = irn("upscale", "bare.png", *options, "-o", "no.png")
+        assert ran.status == 2 and "--size" in ran.error() and not (tmp_path / "no.png").exists()
 
 
 def test_a_damaged_manifest(small: Path, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:

@@ -83,6 +83,10 @@ def test_the_log_has_everything(ready: None, irn: Irn, tmp_path: Path, tiny_mode
     assert "o/a.x4.png" in log and "gone.png: no such file" in log and "1 done" in log
     ran = irn("downscale", "a.png", "--log-file", "gone/log", "--model", tiny_model)
     assert ran.status == 4 and "gone/log" in ran.error()
+    before = (tmp_path / "a.png").read_bytes()
+    ran = irn("downscale", "b.png", "--log-file", "a.png", "--model", tiny_model)
+    assert ran.status == 4 and "a.png cannot be written (it holds something else than text)" in ran.error()
+    assert (tmp_path / "a.png").read_bytes() == before
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
