@@ -42,7 +42,7 @@ def test_what_resuming_cost(tmp_path: Path) -> None:
     page.parent.mkdir()
     folder.mkdir(parents=True)
     page.write_text(f"{resuming.BEGIN}\n{resuming.END}\n")
-    runs = (("unbroken", 33.5), ("checkpoint", 33.52), ("weights", 33.25), ("short", 34.0))
+    runs = (("unbroken", 33.5), ("checkpoint", 33.52), ("weights", 33.25), ("luma", 33.8), ("short", 34.0))
     for name, value in runs:
         found = replace(scores(value), trained_pixels=50_000_000)
         (folder / f"{name}.json").write_text(found.to_json())
