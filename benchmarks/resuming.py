@@ -24,7 +24,7 @@ WAYS = {
     UNBROKEN: "unbroken",
     "checkpoint": "killed, resumed from its full checkpoint",
     "weights": "killed, resumed from its averaged weights alone: a new schedule over the steps left",
-    "luma": "the recipe as it is since, unbroken: `irn-x4 --steps 870`, luma counted half as much again, guide 1.2",
+    "luma": "the recipe as it is since, unbroken: luma counted half as much again, guide 1.2",
     "short": "another recipe, unbroken: `irn-x4-short --steps 2033`",
 }
 """Stem of the file -> what was done."""
