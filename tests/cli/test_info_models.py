@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 from running import Irn, environment, save
@@ -147,17 +148,21 @@ def test_installed_weights_are_found_by_the_manifest(shelf: Path, irn: Irn, tmp_
 
 
 def test_a_scale_without_weights_of_its_own(shelf: Path, irn: Irn, tmp_path: Path) -> None:
-    """The way down goes through others; a small picture without a manifest needs the very ones."""
+    """The way down goes through others, and so does the way back of a picture whose manifest was lost."""
     save(tmp_path / "a.png")
     made = json.loads(irn("downscale", "a.png", "--scale", 2, "-o", "o/", "--json").lines[0])
     assert made["model"] == "irn-x4-1"
     assert irn("upscale", "o/a.x2.png", "-o", "b.png").status == 0
-    save(tmp_path / "plain.png")
-    ran = irn("upscale", "plain.png", "--scale", 2)
-    assert ran.status == 5 and "x4" in ran.error()
+    with Image.open(tmp_path / "o/a.x2.png") as image:
+        Image.fromarray(np.array(image)).save(tmp_path / "plain.png")
+    ran = irn("upscale", "plain.png", "--scale", 2, "--size", "45x31", "-o", "c.png")
+    assert ran.status == 0 and "irn-x4-1 on 45x31 at scale 2" in ran.error()
+    with Image.open(tmp_path / "b.png") as one, Image.open(tmp_path / "c.png") as other:
+        assert np.array_equal(np.array(one), np.array(other))
     (shelf / "catalogue.json").write_text("[]")
-    ran = irn("downscale", "a.png", "--scale", 2, "-o", "none/")
-    assert ran.status == 5 and not (tmp_path / "none").exists()
+    for way, source in (("downscale", "a.png"), ("upscale", "plain.png")):
+        ran = irn(way, source, "--scale", 2, "-o", "none/")
+        assert ran.status == 5 and not (tmp_path / "none").exists()
 
 
 def test_weights_are_not_imported_over_themselves(irn: Irn, tmp_path: Path) -> None:
