@@ -36,6 +36,10 @@ _LOSSY = {
 }
 
 
+def _path(item: Found | Job) -> Path:
+    return item.path if isinstance(item, Found) else item.source
+
+
 @dataclass(frozen=True)
 class Header:
     """The head of one picture file."""
@@ -63,7 +67,7 @@ class Headers:
 
     def of(self, item: Found | Job) -> Header:
         """Raise InputError, again each time, for what cannot be read."""
-        path = item.path if isinstance(item, Found) else item.source
+        path = _path(item)
         # Standard input has no path; it comes at most once in a run.
         key = ("-" if item.data is not None else f"./{path}", item.page)
         if key not in self._known:
@@ -89,7 +93,7 @@ class Headers:
 
     def turned(self, item: Found | Job) -> bool:
         """Whether a viewer shows it with its sides exchanged; False for what cannot be read."""
-        path = item.path if isinstance(item, Found) else item.source
+        path = _path(item)
         try:
             return peek_turned(path if item.data is None else io.BytesIO(item.data), item.page)
         except InputError:
