@@ -17,11 +17,12 @@ from pathlib import Path
 from costs import costs
 from logs import logged, scored, x8_table
 from peers import lead
-from table import load
+from table import load, means
 
 from examples import load as load_examples
 from irncli.batch.pipeline import MOST_TOGETHER
 from irncli.nn.network import paper_config
+from irncli.pretrained.catalogue import entries
 from irncli.pretrained.load import load_weights
 from irncli.training.cost import multiply_adds, parameters
 
@@ -32,6 +33,7 @@ FACT = re.compile(r"(<!-- fact:([^ ]+) -->)(.*?)(<!-- /fact -->)", re.DOTALL)
 MADE = re.compile(r"<!-- (\w+):begin -->.*?<!-- \1:end -->|```.*?```|`[^`\n]*`", re.DOTALL)
 """What other scripts fill, and code."""
 FIGURE = re.compile(r"\d[\d.,]*\s*(?:dB|%|MB/|s/MP|k\b|M\b(?!P)|million|multiply-adds)")
+SECONDS = ("seconds_per_megapixel",)
 PAPER_PIXELS = 500_000 * 16 * 144**2
 """Steps, batch and patch of the paper's training (network.md, section 8)."""
 
@@ -49,8 +51,8 @@ def facts(top: Path = TOP) -> dict[str, str]:
         found[f"x{scale}-share-of-work"] = f"{multiply_adds(ours) / multiply_adds(paper):.0%}"
         if scores.trained_pixels:
             found[f"x{scale}-share-of-pixels"] = f"{scores.trained_pixels / PAPER_PIXELS:.2%}"
-    means = [each.mean for scores in results.values() for each in scores.sets]
-    cost = [mean.restored.psnr_y - mean.drawn.psnr_y for mean in means if mean.drawn]
+    every_mean = [each.mean for scores in results.values() for each in scores.sets]
+    cost = [mean.restored.psnr_y - mean.drawn.psnr_y for mean in every_mean if mean.drawn]
     found["tau-1-cost"] = f"{min(cost):.1f} to {max(cost):.1f} dB"
     every = []
     for path in sorted((folder / "examples").glob("x*.jsonl")):
@@ -63,7 +65,17 @@ def facts(top: Path = TOP) -> dict[str, str]:
     found["examples-range"] = f"{min(every):.0f} to {max(every):.0f} dB"
     found["avif-lead"] = lead(load(folder / "peers", "x*.json"), "AVIF")
     found["x8-table"] = x8_table(folder)
+    found |= best_facts(folder)
     return found | batch_facts(folder) | costs(folder) | logged(folder) | scored(folder)
+
+
+def best_facts(results: Path) -> dict[str, str]:
+    """Of the models that refine unasked: how many times as long as plainly they take to make a picture small."""
+    rows = json.loads((results / "refinement.json").read_text("utf-8"))["rows"]
+    seconds = {k: mean["seconds_per_megapixel"] for k, mean in means(rows, "steps", SECONDS).items()}
+    best = [entry for entry in entries() if entry.best]
+    times = [seconds[entry.name, entry.refine] / seconds[entry.name, 0] for entry in best]
+    return {"best-times": f"{min(times):.0f} to {max(times):.0f} times"}
 
 
 def batch_facts(results: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from irncli.evaluation.scores import Figures, Quality, Scores
+from irncli.pretrained.catalogue import find
 
 TOP = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
@@ -63,6 +64,9 @@ def table(results: Sequence[Scores]) -> str:
 
 def refined_name(name: str, steps: int) -> str:
     """A model's as a table tells it, with what its small pictures were refined by."""
+    entry = find(name)
+    if entry and entry.best and entry.refine == steps:
+        return f"`{entry.best}`: {name}, `--refine {steps}`"
     return f"{name}, `--refine {steps}`" if steps else name
 
 

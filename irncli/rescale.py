@@ -28,6 +28,7 @@ from irncli.images.transparency import around, extremes, flatten_alpha, spread
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
 from irncli.planes import Planes, bicubic, resized, whole_cells
+from irncli.pretrained.catalogue import refine_of
 from irncli.pretrained.load import Weights, load_weights
 from irncli.refine import refined
 from irncli.scratch import Spill
@@ -65,6 +66,8 @@ class Rescaler:
             network, device=str(place), dtype=dtype, tile=tile, threads=threads, on_shortage=on_shortage
         )
         self.planes = Planes(self.engine, self.weights.latent)
+        self.refine = refine_of(model)
+        """Steps of refinement unless told otherwise: those of a model that is named as the best."""
 
     @property
     def scale(self) -> int:
@@ -95,16 +98,17 @@ class Rescaler:
         keep_name: str | None = None,
         grid: Grid | None = None,
         spill: Spill | None = None,
-        refine: int = 0,
+        refine: int | None = None,
         depth: int = 8,
     ) -> tuple[Picture, Manifest]:
         """A decoded file -> its small picture and the manifest that belongs into it.
 
         ``grid``: of another size than the network's own, for which the picture is resampled before it.
         ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
-        ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`). ``depth``: bits a
-        sample of the small picture, 8 or 16.
+        ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`), by default
+        :attr:`refine`. ``depth``: bits a sample of the small picture, 8 or 16.
         """
+        refine = self.refine if refine is None else refine
         picture, trained_grey = loaded.picture, self.weights.grey
         grid = grid or self.planes.grid(picture.height, picture.width)
         colour = picture.colour
@@ -238,20 +242,36 @@ class Rescaler:
 
     @overload
     def downscale(
-        self, image: Image.Image, wish: Wish | None = None, *, refine: int = 0, depth: int = 8
+        self,
+        image: Image.Image,
+        wish: Wish | None = None,
+        *,
+        refine: int | None = None,
+        depth: int = 8,
     ) -> tuple[Image.Image, Manifest]: ...
     @overload
     def downscale(
-        self, image: Samples, wish: Wish | None = None, *, refine: int = 0, depth: int = 8
+        self,
+        image: Samples,
+        wish: Wish | None = None,
+        *,
+        refine: int | None = None,
+        depth: int = 8,
     ) -> tuple[Samples, Manifest]: ...
     def downscale(
-        self, image: Image.Image | Samples, wish: Wish | None = None, *, refine: int = 0, depth: int = 8
+        self,
+        image: Image.Image | Samples,
+        wish: Wish | None = None,
+        *,
+        refine: int | None = None,
+        depth: int = 8,
     ) -> tuple[Image.Image | Samples, Manifest]:
         """A Pillow image or a uint8 or uint16 array -> the small one, of the same kind, and its manifest.
 
         ``wish``: a size or a scale that is not the network's, such as ``Wish(max_side=1200)``; as stored,
-        whatever a viewer would show. ``refine``: steps by which it is made to restore better. ``depth``:
-        bits a sample of the small one, 8 (whatever the original has) or 16, which hides more.
+        whatever a viewer would show. ``refine``: steps by which it is made to restore better, by default
+        :attr:`refine`. ``depth``: bits a sample of the small one, 8 (whatever the original has) or 16, which
+        hides more.
         """
         if depth not in (8, 16):
             raise UsageError(f"a depth of {depth} bits", "Use 8 or 16.")

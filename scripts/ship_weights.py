@@ -101,6 +101,9 @@ def main() -> None:
         "--also", type=int, nargs=2, metavar=("PIXELS", "STEPS"), default=(0, 0),
         help="what the header of --continues leaves out: runs in between that started_from tells of",
     )  # fmt: skip
+    parser.add_argument(
+        "--refine", type=int, default=8, help="steps of the name that ends in -best; 0: there is none"
+    )
     options = parser.parse_args()
 
     weights = load_weights(str(options.trained))
@@ -133,6 +136,11 @@ def main() -> None:
         "licence": weights.header["licence"],
         "source": SOURCE.format(recipe=alias),
     }
+    if options.refine:
+        entry |= {"best": f"{alias}-best", "refine": options.refine}
+    for older in entries:  # the name is the newest's
+        if older["alias"] == alias:
+            older.pop("best", None), older.pop("refine", None)
     entries = [entry, *(e for e in entries if e["name"] != options.name)]
     entries.sort(key=lambda e: (e["scale"], e["alias"]))
     catalogue.write_text(json.dumps(entries, indent=1) + "\n", "utf-8")

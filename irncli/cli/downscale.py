@@ -35,7 +35,7 @@ def downscale(
     max_side: o.MaxSide = None,
     model: o.Model = None,
     format: Form = None,
-    refine: p.Refine = 0,
+    refine: p.Refine = None,
     depth: p.Depth = 8,
     name: o.Name = None,
     recursive: o.Recursive = False,
@@ -75,7 +75,7 @@ def downscale(
     memory = o.bytes_from(memory_budget)
     most = o.pixels_from(max_pixels)
     number, every = p.page_from(page)
-    p.check_refine(refine, memory)
+    steps = p.refine_from(refine, model, memory)
     p.check_depth(depth)
     wish = o.wish_from(scale, size, width, height, max_side, model)
     o.jobs_from(jobs)
@@ -140,7 +140,7 @@ def downscale(
         keep_name=keep_name,
         max_pixels=most,
         budget=budget,
-        refine=refine,
+        refine=steps,
         depth=depth,
         headers=headers,
     )

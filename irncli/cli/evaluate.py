@@ -93,7 +93,7 @@ def evaluate(
     scale: Scales = None,
     more: MoreData = None,
     draws: Draws = 5,
-    refine: p.Refine = 0,
+    refine: p.Refine = None,
     grey: Grey = False,
     stress: StressTest = False,
     peer: o.Peers = None,
@@ -121,7 +121,7 @@ def evaluate(
     side = o.tile_from(tile)
     if not 0 <= draws <= 1000:
         raise UsageError(f"--draws {draws} is out of range", "Use 0 to 1000.")
-    p.check_refine(refine, None)
+    steps = p.refine_from(refine, model, None)
     if stress and (peer or codecs or crops):
         raise UsageError("--stress judges no peers", "Drop --stress, or --peer, --codecs and --crops.")
     if crops and not json:
@@ -131,9 +131,9 @@ def evaluate(
         raise UsageError("no pictures to judge by", "Give a folder of them, as in --data Set5.")
     if scale is None and model is None:
         raise UsageError("nothing to judge", "Give --model irn-x4, or --scale 1.5,2,3.")
-    if stress and refine:
-        raise UsageError("--stress looks at unrefined pictures", "Drop --stress or --refine.")
-    if scale and (stress or peer or codecs or crops or grey or refine):
+    if stress and steps:
+        raise UsageError("--stress looks at unrefined pictures", "Drop --stress, or say --refine 0.")
+    if scale and (stress or peer or codecs or crops or grey or steps):
         what = "--scale N,N... judges neither --stress, --grey, --refine nor peers"
         raise UsageError(what, "Leave them out, or give --model alone.")
     scales = [o.wish_from(word, None, None, None, None, None) for word in scale.split(",")] if scale else []
@@ -174,7 +174,7 @@ def evaluate(
         out.detail(f"{name}/{picture.name}: {quality.psnr_y:.2f} dB")
 
     scores = judge(
-        rescaler, folders, draws=draws, grey=grey, refine=refine, beside=beside, progress=progress
+        rescaler, folders, draws=draws, grey=grey, refine=steps, beside=beside, progress=progress
     )
     tell(scores.to_json(), lambda: show(out, scores))
     return 0

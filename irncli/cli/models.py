@@ -23,7 +23,10 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names o
 
 @command
 def list_(out: Output) -> int:
-    """List the weights that came with irn; an alias is another name of the newest."""
+    """List the weights that came with irn; an alias is another name of the newest.
+
+    One that ends in -best makes small pictures as with the --refine that stands beside it.
+    """
     from irncli.pretrained.catalogue import entries, find
 
     rows = []
@@ -33,7 +36,8 @@ def list_(out: Output) -> int:
             out.record({**vars(e), "alias": alias, "path": e.path, "present": e.path.is_file()})
             continue
         here = "yes" if e.path.is_file() else "no"
-        rows.append((e.name, alias or "", f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
+        names = [name for name in (alias, e.best and f"{e.best} (--refine {e.refine})") if name]
+        rows.append((e.name, ", ".join(names), f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
     if out.json:
         return 0
     out.table(("name", "alias", "scale", "bytes", "licence", "identity", "here"), rows)

@@ -28,12 +28,13 @@ Page = Annotated[
     ),
 ]
 Refine = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--refine",
         metavar="N",
         help="Better each small picture in N steps, such as 5, so that it restores closer to its original, "
-        "and no further from bicubic. Every step takes longer than making it.",
+        "and no further from bicubic. Every step takes longer than making it. [default: 0, or the steps of a "
+        "model such as irn-x4-best]",
     ),
 ]
 MOST_REFINE = 1000
@@ -54,10 +55,17 @@ def check_depth(depth: int) -> None:
         raise UsageError(f"--depth {depth} is no depth", "Use 8 or 16.")
 
 
-def check_refine(steps: int, memory: int | None) -> None:
-    """Raise UsageError for a number of steps that is none, or that never ends, and beside a budget."""
+def refine_from(number: int | None, model: str | None, memory: int | None) -> int:
+    """Steps, as told or as the model's name has it.
+
+    Raise UsageError for a number that is none, or that never ends, and beside a budget.
+    """
+    from irncli.pretrained.catalogue import refine_of
+
+    steps = refine_of(model) if number is None and model else number or 0
     if steps and memory is not None:
         what = "--refine goes through the whole picture at each step, and --memory-budget does not hold it"
-        raise UsageError(what, "Keep one.")
+        raise UsageError(what, "Keep one." if number else "Give --refine 0, or no budget.")
     if not 0 <= steps <= MOST_REFINE:
         raise UsageError(f"--refine {steps} is out of range", f"Use 0 to {MOST_REFINE}, such as 5.")
+    return steps

@@ -63,7 +63,7 @@ def roundtrip(
     height: o.Height = None,
     max_side: o.MaxSide = None,
     model: o.Model = None,
-    refine: p.Refine = 0,
+    refine: p.Refine = None,
     tau: o.Tau = None,
     seed: o.Seed = "0",
     recursive: o.Recursive = False,
@@ -98,7 +98,7 @@ def roundtrip(
     most = o.pixels_from(max_pixels)
     one_page, every = p.page_from(page)
     p.check_depth(depth)
-    p.check_refine(refine, memory)
+    steps = p.refine_from(refine, model, memory)
     number = o.seed_from(seed)
     if peer and page_file is None:
         raise UsageError("--peer is for the page", "Add --report FILE.")
@@ -148,7 +148,7 @@ def roundtrip(
     beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
     outputs = Outputs(on_existing)
-    work = RoundTrip(models, fit, outputs, tau, number, most, depth, beside, budget=budget, refine=refine)
+    work = RoundTrip(models, fit, outputs, tau, number, most, depth, beside, budget=budget, refine=steps)
     report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)

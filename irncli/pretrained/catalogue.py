@@ -33,6 +33,10 @@ class CatalogueEntry:
     """Of the network (architecture.md, Weights)."""
     licence: str
     source: str
+    best: str = ""
+    """What stands for it with each small picture refined: ``irn-x4-best``."""
+    refine: int = 0
+    """In so many steps."""
 
     @property
     def path(self) -> Path:
@@ -63,7 +67,8 @@ def _entries(path: Path, changed: int, size: int) -> tuple[CatalogueEntry, ...]:
 
 
 def _there_are() -> str:
-    return "There are: " + ", ".join(dict.fromkeys(e.alias for e in entries())) + "; or give a file."
+    names = dict.fromkeys(name for e in entries() for name in (e.alias, e.best) if name)
+    return "There are: " + ", ".join(names) + "; or give a file."
 
 
 def _is_path(name: str) -> bool:
@@ -72,9 +77,15 @@ def _is_path(name: str) -> bool:
 
 def find(name: str) -> CatalogueEntry | None:
     """By versioned name or alias; a file's path is never a name."""
-    if _is_path(name):
+    if not name or _is_path(name):
         return None
-    return next((e for e in entries() if name in (e.name, e.alias)), None)
+    return next((e for e in entries() if name in (e.name, e.alias, e.best)), None)
+
+
+def refine_of(name: str) -> int:
+    """Steps in which a model of this name refines small pictures unless it is told otherwise."""
+    entry = find(name)
+    return entry.refine if entry and name == entry.best else 0
 
 
 def resolve(name_or_path: str) -> Path:

@@ -11,6 +11,7 @@ from PIL import Image
 from running import ROOT, Irn, save
 
 from irncli.manifest import Manifest
+from irncli.pretrained.catalogue import find, refine_of
 
 
 def test_a_folder_restores_better_without_a_word_to_upscale(irn: Irn, tmp_path: Path) -> None:
@@ -73,3 +74,35 @@ def test_a_budget_is_refused_beside_it(irn: Irn, tmp_path: Path) -> None:
     ran = irn("roundtrip", "a.png", "--refine", 1, "--memory-budget", "2GB")
     assert ran.status == 2 and "--memory-budget" in ran.error()
     assert irn("downscale", "a.png", "--refine", 0, "--memory-budget", "2GB").status == 0
+
+
+def test_the_best_refines_unasked(irn: Irn, tmp_path: Path) -> None:
+    with Image.open(ROOT / "examples/osprey.webp") as photo:
+        photo.convert("RGB").crop((300, 200, 397, 290)).save(tmp_path / "a.png")
+    best = ("downscale", "a.png", "--model", "irn-x4-best", "--on-existing", "resume")
+    steps = refine_of("irn-x4-best")
+    assert steps > 2 and refine_of("irn-x4") == refine_of("") == 0
+    assert irn(*best).lines == ["a.x4.png"]
+    asked = irn("downscale", "a.png", "--refine", steps, "-o", "asked.png")
+    assert asked.status == 0
+    assert (tmp_path / "a.x4.png").read_bytes() == (tmp_path / "asked.png").read_bytes()
+    with Image.open(tmp_path / "a.x4.png") as small:
+        manifest = Manifest.from_json(small.info["irn"])
+    assert (manifest.options, manifest.model) == ({"refine": steps}, find("irn-x4").name)  # type: ignore[union-attr]
+    assert irn(*best).out == ""
+    assert irn("upscale", "a.x4.png", "--model", "irn-x4-best", "-o", "back.png").status == 0
+    assert irn(*best, "--refine", 0).lines == ["a.x4.png"]  # what is asked goes before the name
+    assert irn("downscale", "a.png", "-o", "plain.png").status == 0
+    assert (tmp_path / "a.x4.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+
+
+def test_the_best_and_what_cannot_go_with_refinement(irn: Irn, tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    words = ("downscale", "a.png", "--model", "irn-x2-best", "--memory-budget", "2GB")
+    ran = irn(*words)
+    assert ran.status == 2 and "Give --refine 0, or no budget." in ran.error()
+    assert irn(*words, "--refine", 0).status == 0
+    ran = irn("evaluate", "--model", "irn-x2-best", "--stress", ".")
+    assert ran.status == 2 and "say --refine 0" in ran.error()
+    ran = irn("downscale", "a.png", "--model", "irn-x3-best")
+    assert ran.status == 5 and "irn-x4-best" in ran.error()
