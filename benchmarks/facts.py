@@ -70,7 +70,7 @@ def facts(top: Path = TOP) -> dict[str, str]:
 
 
 def best_facts(results: Path) -> dict[str, str]:
-    """Of the models that refine unasked: how many times as long as plainly they take to make a picture small."""
+    """Of the models that refine unasked: how many times as long they take to make a picture small."""
     rows = json.loads((results / "refinement.json").read_text("utf-8"))["rows"]
     seconds = {k: mean["seconds_per_megapixel"] for k, mean in means(rows, "steps", SECONDS).items()}
     best = [entry for entry in entries() if entry.best]

@@ -8,6 +8,7 @@ about bicubic that the unrefined one lies on, so it is never further from bicubi
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 
 import numpy as np
@@ -36,18 +37,24 @@ HALVINGS = 12
 
 
 def refined(
-    planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool, steps: int
+    planes: Planes,
+    original: Samples,
+    small: Samples,
+    grid: Grid,
+    grey: bool,
+    steps: int,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> Samples:
     """H W C and its h w C, uint8 or uint16 -> the small picture to keep, like ``small``.
 
     ``grey``: it is restored as one plane. The picture restored at tau 0 has a smaller error than before (see
     :func:`error_of`), or ``small`` itself comes back: never worse. Pictures with fewer than 12 small pixels a
-    side are left alone.
+    side are left alone. ``progress`` is told the share of the steps that is done.
     """
     if min(small.shape[:2]) < LEAST_SITES:
         return small
     before = error_of(planes, original, small, grid, grey)
-    found = _descend(planes, original, small, grid, grey, steps)
+    found = _descend(planes, original, small, grid, grey, steps, progress)
     give_back()
     return found if error_of(planes, original, found, grid, grey) < before else small
 
@@ -70,7 +77,13 @@ def error_of(planes: Planes, original: Samples, small: Samples, grid: Grid, grey
 
 
 def _descend(
-    planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool, steps: int
+    planes: Planes,
+    original: Samples,
+    small: Samples,
+    grid: Grid,
+    grey: bool,
+    steps: int,
+    progress: Callable[[float], None],
 ) -> Samples:
     target = planes.source(original, grid)
     depth, wanted = depth_of(small), depth_of(original)
@@ -79,7 +92,8 @@ def _descend(
     bound = _distance(sample, guide, depth)
     moving = torch.zeros_like(sample)
     for step in range(steps):
-        gradient = _gradient(planes, target, sample, grey, (depth, wanted))
+        told = partial(_within, progress, step, steps)
+        gradient = _gradient(planes, target, sample, grey, (depth, wanted), told)
         moving.mul_(MOMENTUM).add_(gradient)
         ahead = torch.add(gradient, moving, alpha=MOMENTUM)  # Nesterov's
         length = float(ahead.square().mean().sqrt())
@@ -96,16 +110,18 @@ def _gradient(
     sample: Tensor,
     grey: bool,
     depths: tuple[int, int],
+    told: Callable[[float], None],
 ) -> Tensor:
     """Of the sum of squared errors, samples and luma, tile by tile, through the roundings; like ``sample``.
 
-    ``depths``: bits of the small and of the restored picture.
+    ``depths``: bits of the small and of the restored picture. ``told``: of the share of the tiles done.
     """
     engine, gradient = planes.engine, torch.zeros_like(sample)
     s, (rows, columns) = engine.scale, sample.shape[2:]
     side = min(SIDE // s, engine.tile or SIDE)
     fetched, wanted = (0, 0), torch.empty(0)
-    for tile in tiles.grid((0, rows), columns, side):
+    every = tiles.grid((0, rows), columns, side)
+    for index, tile in enumerate(every):
         if fetched != (tile.y0, tile.y1):
             fetched, wanted = (tile.y0, tile.y1), target(tile.y0 * s, tile.y1 * s)
         truth = wanted[:, : 1 if grey else 3, :, tile.x0 * s : tile.x1 * s].to(engine.device)
@@ -115,7 +131,12 @@ def _gradient(
             leaf = sample[place].to(engine.device).clone().requires_grad_(True)
             error = _squared(_restored(planes, leaf, tile.inside(window), grey, depths).sub(truth))
             gradient[place] += torch.autograd.grad(error, leaf)[0].cpu()
+        told((index + 1) / len(every))
     return gradient
+
+
+def _within(progress: Callable[[float], None], step: int, steps: int, done: float) -> None:
+    progress((step + done) / steps)
 
 
 def _squared(error: Tensor) -> Tensor:

@@ -99,6 +99,7 @@ class Rescaler:
         grid: Grid | None = None,
         spill: Spill | None = None,
         refine: int | None = None,
+        progress: Callable[[float], None] = lambda done: None,
         depth: int = 8,
     ) -> tuple[Picture, Manifest]:
         """A decoded file -> its small picture and the manifest that belongs into it.
@@ -106,7 +107,8 @@ class Rescaler:
         ``grid``: of another size than the network's own, for which the picture is resampled before it.
         ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
         ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`), by default
-        :attr:`refine`. ``depth``: bits a sample of the small picture, 8 or 16.
+        :attr:`refine`; ``progress`` is told the share of them that is done. ``depth``: bits a sample of the
+        small picture, 8 or 16.
         """
         refine = self.refine if refine is None else refine
         picture, trained_grey = loaded.picture, self.weights.grey
@@ -117,7 +119,7 @@ class Rescaler:
         as_grey = picture.grey and trained_grey
         small_colour = self.planes.down(colour, as_grey, grid, spill, depth)
         if refine:
-            small_colour = refined(self.planes, colour, small_colour, grid, picture.grey, refine)
+            small_colour = refined(self.planes, colour, small_colour, grid, picture.grey, refine, progress)
         small_alpha = None
         if picture.alpha is not None:
             small_alpha = self._alpha_down(picture.alpha, grid, depth)

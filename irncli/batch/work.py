@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,8 @@ class Downscale:
     max_pixels: int = 500_000_000
     refine: int = 0
     """Steps that make the small picture restore better."""
+    progress: Callable[[float], None] = lambda done: None
+    """Told the share of them that is done."""
     depth: int = 8
     """Bits a sample of the small pictures."""
     _known: dict[str, Stated] = field(default_factory=dict, repr=False)
@@ -120,8 +122,9 @@ class Downscale:
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
-            loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine, depth=self.depth
-        )
+            loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine,
+            progress=self.progress, depth=self.depth,
+        )  # fmt: skip
         return small, replace(manifest, options=self.options(job)), loaded.picture.notes
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:

@@ -46,6 +46,10 @@ class Bars:
         told: dict[str, Any] = {"batch": False, "expects": expects}
         self._progress.reset(self._file, total=None, description=name, visible=True, **told)
 
+    def share(self, done: float) -> None:
+        """Of the long part of the file at hand so much is done, 0..1."""
+        self._progress.update(self._file, total=1.0, completed=done)
+
     def end(self, key: str, seconds: float) -> None:
         """The file of this key has ended; 0 seconds: without any work."""
         self._progress.advance(self._batch)
@@ -82,6 +86,8 @@ class _Left(ProgressColumn):
         if task.fields["batch"]:
             return self._batch.render(task)
         expects, elapsed = task.fields["expects"], task.elapsed or 0.0
+        if task.total and task.completed:
+            expects = elapsed / task.completed
         if expects is None:
             return Text(f"{clock(elapsed)} so far")
         return Text(f"{clock(max(0.0, expects - elapsed))} left", style="progress.remaining")

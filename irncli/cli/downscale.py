@@ -130,6 +130,7 @@ def downscale(
         more = f" and {len(ours) - 1} more" if len(ours) > 1 else ""
         what = f"{ours[0].name}{more}: made by irn, and made smaller once more"
         out.note(f"{what}; a folder of their own keeps small pictures apart: -o small/")
+    teller = Teller(out)
     work = Downscale(
         Models(device, dtype, side, threads, out.note),
         fit,
@@ -141,6 +142,7 @@ def downscale(
         max_pixels=most,
         budget=budget,
         refine=steps,
+        progress=teller.share,
         depth=depth,
         headers=headers,
     )
@@ -150,5 +152,5 @@ def downscale(
     way = o.way_from(engine, work, jobs, start.target)
     budget.announce(plan.jobs)
     tidy(plan)
-    report = run(plan, way, Teller(out), missed=missed, fail_fast=fail_fast)
+    report = run(plan, way, teller, missed=missed, fail_fast=fail_fast)
     return conclude(out, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil, floor
 from typing import Any
@@ -80,6 +80,8 @@ class RoundTrip:
     """Of the coefficients; the pictures stay in memory, to be compared."""
     refine: int = 0
     """Steps that better the small picture."""
+    progress: Callable[[float], None] = lambda done: None
+    """Told the share of them that is done."""
     judged: list[PictureScores] = field(default_factory=list)
     """For the report, as they come."""
 
@@ -92,7 +94,7 @@ class RoundTrip:
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
         small, manifest = rescaler.downscale_picture(
-            loaded, grid=grid, spill=spill, refine=self.refine, depth=self.depth
+            loaded, grid=grid, spill=spill, refine=self.refine, progress=self.progress, depth=self.depth
         )
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()

@@ -148,8 +148,11 @@ def roundtrip(
     beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
     outputs = Outputs(on_existing)
-    work = RoundTrip(models, fit, outputs, tau, number, most, depth, beside, budget=budget, refine=steps)
-    report = run(plan, in_turn(work), Teller(out, _nothing_yet), missed=missed, fail_fast=fail_fast)
+    teller = Teller(out, _nothing_yet)
+    work = RoundTrip(
+        models, fit, outputs, tau, number, most, depth, beside, budget, refine=steps, progress=teller.share
+    )
+    report = run(plan, in_turn(work), teller, missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)
     if shown and work.judged:

@@ -48,6 +48,11 @@ class Teller:
             self.bars.start(one_line(job.source.name), job.name, job.pixels)
         self.out.detail(f"{job.name} begins")
 
+    def share(self, done: float) -> None:
+        """What a work that knows it says of the input at hand, 0..1."""
+        if self.bars:
+            self.bars.share(done)
+
     def end(self, outcome: Outcome) -> None:
         if self.bars and outcome.name not in self.ended:
             self.bars.end(outcome.name, outcome.seconds)

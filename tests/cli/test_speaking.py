@@ -191,6 +191,23 @@ def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixt
     assert str(rows[3]) == "1:00 left"
 
 
+def test_a_refined_file_tells_how_much_of_it_is_done(tmp_path: Path) -> None:
+    from irncli.cli.bars import Bars
+
+    bars = Bars(1)
+    bars.start("one", "in/one", 1000)
+    bars.share(0.25)
+    (task,) = [task for task in bars._progress.tasks if task.visible]
+    task.start_time, task.stop_time = 0.0, 30.0
+    row = str(bars._progress.columns[-1](task))
+    bars.close()
+    assert (task.completed, row) == (0.25, "1:30 left")
+    save(tmp_path / "a.png", 256, 128)
+    words = ["downscale", "a.png", "--refine", 6, "--tile", 64, "--on-existing", "overwrite"]
+    _, _, seen = on_terminal(words, tmp_path, COLUMNS="80")
+    assert "0:" in seen and " left" in seen  # a first file: nothing but its own share can tell
+
+
 def test_no_color_is_obeyed(ready: None, tmp_path: Path, tiny_model: Path) -> None:
     words: list[object] = ["downscale", "a.png", "b.png", "-o", "o/", "--model", tiny_model]
     _, _, seen = on_terminal(words, tmp_path, NO_COLOR="1")
