@@ -34,7 +34,7 @@ def test_the_how_to_agrees_with_the_results(
 def test_no_picture_restores_worse_or_leaves_bicubic() -> None:
     """MATLAB's bicubic differs from Pillow's, which bounds it, along the border alone.
 
-    One step or two may find nothing better. One picture at x2 gains in RGB and loses luma; no mean does.
+    One step may find nothing better.
     """
     plain = {(r["model"], r["picture"]): r for r in RECORD["rows"] if r["steps"] == 0}
     refined = [r for r in RECORD["rows"] if r["steps"]]
@@ -43,10 +43,9 @@ def test_no_picture_restores_worse_or_leaves_bicubic() -> None:
     for row in refined:
         before = plain[row["model"], row["picture"]]
         assert row["psnr_rgb"] >= before["psnr_rgb"]
-        if row["steps"] > 2:
+        if row["steps"] > 1:
             assert row["psnr_rgb"] > before["psnr_rgb"]
-            known = (row["model"], row["steps"], row["picture"]) == ("irn-x2-4", 5, "baby")
-            assert known or row["psnr_y"] > before["psnr_y"]
+            assert row["psnr_y"] > before["psnr_y"]
         assert row["small_psnr_rgb"] > before["small_psnr_rgb"] - 0.05
         key = row["model"], row["steps"]
         gains[key] = gains.get(key, 0.0) + row["psnr_y"] - before["psnr_y"]
