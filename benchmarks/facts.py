@@ -33,7 +33,6 @@ FACT = re.compile(r"(<!-- fact:([^ ]+) -->)(.*?)(<!-- /fact -->)", re.DOTALL)
 MADE = re.compile(r"<!-- (\w+):begin -->.*?<!-- \1:end -->|```.*?```|`[^`\n]*`", re.DOTALL)
 """What other scripts fill, and code."""
 FIGURE = re.compile(r"\d[\d.,]*\s*(?:dB|%|MB/|s/MP|k\b|M\b(?!P)|million|multiply-adds)")
-SECONDS = ("seconds_per_megapixel",)
 PAPER_PIXELS = 500_000 * 16 * 144**2
 """Steps, batch and patch of the paper's training (network.md, section 8)."""
 
@@ -72,7 +71,8 @@ def facts(top: Path = TOP) -> dict[str, str]:
 def best_facts(results: Path) -> dict[str, str]:
     """Of the models that refine unasked: how many times as long they take to make a picture small."""
     rows = json.loads((results / "refinement.json").read_text("utf-8"))["rows"]
-    seconds = {k: mean["seconds_per_megapixel"] for k, mean in means(rows, "steps", SECONDS).items()}
+    name = "seconds_per_megapixel"
+    seconds = {key: mean[name] for key, mean in means(rows, "steps", [name]).items()}
     best = [entry for entry in entries() if entry.best]
     times = [seconds[entry.name, entry.refine] / seconds[entry.name, 0] for entry in best]
     return {"best-times": f"{min(times):.0f} to {max(times):.0f} times"}

@@ -140,7 +140,8 @@ def main() -> None:
         entry |= {"best": f"{alias}-best", "refine": options.refine}
     for older in entries:  # the name is the newest's
         if older["alias"] == alias:
-            older.pop("best", None), older.pop("refine", None)
+            for key in ("best", "refine"):
+                older.pop(key, None)
     entries = [entry, *(e for e in entries if e["name"] != options.name)]
     entries.sort(key=lambda e: (e["scale"], e["alias"]))
     catalogue.write_text(json.dumps(entries, indent=1) + "\n", "utf-8")

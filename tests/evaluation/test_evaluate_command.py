@@ -76,7 +76,7 @@ def test_refined_small_pictures_are_judged_and_said(tmp_path, capsys):
         quality[steps] = scores.sets[0].mean
     assert quality[2].restored.psnr_rgb > quality[0].restored.psnr_rgb + 0.1
     # Pillow's bicubic bounds it; MATLAB's, which is judged by, differs along the border.
-    assert quality[2].small.psnr_rgb > quality[0].small.psnr_rgb - 0.05
+    assert quality[2].small.psnr_rgb > quality[0].small.psnr_rgb - 0.005
     assert irn("--model", "irn-x4", tmp_path, "--draws", 0, "--refine", 1) == 0
     assert "refined in 1 steps" in capsys.readouterr().err
 
