@@ -97,6 +97,8 @@ class _Loop:
         if out_of_time and run.finish:
             trainer.total = trainer.step  # so many it came to
         ending = trainer.interrupted or out_of_time or trainer.step >= trainer.total
+        if trainer.interrupted:
+            self._save(must=False)  # before it is judged: torchrun kills half a minute after it stops
         # Whether it is time is the first rank's to say: it alone judges and saves, while the others wait.
         if ending or self._due(self.last_valid, run.validate_every):
             self._judge()

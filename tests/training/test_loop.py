@@ -115,6 +115,22 @@ def test_resumed_in_the_middle_it_ends_with_the_same_bits(pictures, tmp_path):
         assert len(changed.resume(first.checkpoint)) == 1
 
 
+def test_a_stopped_run_is_saved_before_it_is_judged(pictures, tmp_path, monkeypatch):
+    """Whoever stops it may kill it next: torchrun does so half a minute later, and judging can take that."""
+
+    def killed(*args, **options):
+        raise SystemExit("killed")
+
+    monkeypatch.setattr("irncli.training.loop.validate", killed)
+    run = trainer(pictures, tmp_path)
+    one_step = run.one_step
+    run.one_step = lambda: (one_step(), run.step == 3 and os.kill(os.getpid(), signal.SIGTERM))[0]
+    with pytest.raises(SystemExit):
+        train(run, silent)
+    resumed = trainer(pictures, tmp_path)
+    assert resumed.resume(run.checkpoint) == [] and resumed.step == 3
+
+
 def test_length_and_seed_are_the_resumed_runs_unless_given(pictures, tmp_path):
     first = trainer(pictures, tmp_path, steps=9, seed=5)
     first.save()

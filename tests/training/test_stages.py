@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors import safe_open
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from irncli.errors import TrainingError
@@ -215,6 +217,24 @@ def test_a_cpu_compiles_the_whole_and_a_gpu_its_blocks(pictures, tmp_path, monke
     assert run.one_step().isfinite().all()
     undo_compile(run.objective, run.network)
     assert run.objective._compiled_call_impl is None
+
+
+def test_on_a_cpu_each_of_several_processes_compiles_the_whole(pictures, tmp_path, monkeypatch):
+    """The blocks alone are slower there than without; DistributedDataParallel hides the objective."""
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda f, **k: seen.append(f.__self__) or f)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        run = trainer(pictures, tmp_path)
+        alone = run.objective
+        run.objective = DistributedDataParallel(alone)
+        compile_training(run.objective, run.network, "cpu")
+        assert seen == [alone]
+        assert run.one_step().isfinite().all()
+        undo_compile(run.objective, run.network)
+        assert alone._compiled_call_impl is None
+    finally:
+        dist.destroy_process_group()
 
 
 def test_validation_judges_grey_beside_colour(pictures, tmp_path):
