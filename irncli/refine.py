@@ -129,7 +129,7 @@ def _gradient(
         place = np.s_[:, :, window.y0 : window.y1, window.x0 : window.x1]
         with torch.enable_grad():
             leaf = sample[place].to(engine.device).clone().requires_grad_(True)
-            error = _squared(_restored(planes, leaf, tile.inside(window), grey, depths).sub(truth))
+            error = squared_error(_restored(planes, leaf, tile.inside(window), grey, depths).sub(truth))
             gradient[place] += torch.autograd.grad(error, leaf)[0].cpu()
         told((index + 1) / len(every))
     return gradient
@@ -139,10 +139,10 @@ def _within(progress: Callable[[float], None], step: int, steps: int, done: floa
     progress((step + done) / steps)
 
 
-def _squared(error: Tensor) -> Tensor:
-    """Luma counts as much as the three colours together, as in the training of the shipped weights.
+def squared_error(error: Tensor) -> Tensor:
+    """N C H W -> the sum of squares, in which luma counts as much as the three colours together.
 
-    It is where detail is seen.
+    It is where detail is seen; the training of the shipped weights counts it so, too.
     """
     each: Tensor = error.square().sum()
     if error.shape[1] != len(BT601):

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from irncli.nn.coupling import Coupling
 from irncli.nn.network import InvertibleRescaler
+from irncli.training.descent import Descent
 from irncli.training.objective import Objective
 
 GRAPHS = 64
@@ -29,7 +30,9 @@ def compiler_missing() -> str | None:
     return "no C++ compiler found: training without torch.compile, more than twice as slow"
 
 
-def compile_training(objective: nn.Module, network: InvertibleRescaler, device: str) -> None:
+def compile_training(
+    objective: nn.Module, network: InvertibleRescaler, descent: Descent, device: str
+) -> None:
     """Compile what suits the device, on its first use."""
     from torch._dynamo import config  # takes seconds: not for a run without a compiler
 
@@ -37,13 +40,17 @@ def compile_training(objective: nn.Module, network: InvertibleRescaler, device: 
     own = _own(objective)
     if device == "cpu" and isinstance(own, Objective):
         own.compile(dynamic=False)
+        descent.small = torch.compile(descent.small, dynamic=False)  # type: ignore[method-assign]
+        descent.error = torch.compile(descent.error, dynamic=False)  # type: ignore[method-assign]
     else:
         compile_blocks(network)
 
 
-def undo_compile(objective: nn.Module, network: InvertibleRescaler) -> None:
+def undo_compile(objective: nn.Module, network: InvertibleRescaler, descent: Descent) -> None:
     """Back to the plain methods of the classes."""
     _own(objective)._compiled_call_impl = None
+    for name in ("small", "error"):
+        vars(descent).pop(name, None)
     for block in _blocks(network):
         for name in ("forward", "inverse"):
             vars(block).pop(name, None)

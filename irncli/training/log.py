@@ -10,10 +10,11 @@ from irncli.errors import OutputError
 
 COLUMNS = (
     "step", "megapixels", "seconds", "rate", "loss", "hr_term", "train_lr_db", "valid_psnr_y", "valid_lr_db",
-    "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_db", "mpx_per_second", "peak_share",
+    "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_db", "valid_refined_db",
+    "mpx_per_second", "peak_share",
 )  # fmt: skip
-"""The ``valid_`` ones are empty without validation pictures, ``valid_grey_db`` and ``valid_any_`` ones for a
-recipe without grey or without other scales."""
+"""The ``valid_`` ones are empty without validation pictures, ``valid_grey_db``, ``valid_any_`` and
+``valid_refined_db`` for a recipe without grey, without other scales or without a descent."""
 
 
 class Log:

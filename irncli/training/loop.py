@@ -134,7 +134,7 @@ class _Loop:
             if missing:
                 self.report(missing)
             return trainer.one_step()
-        compile_training(trainer.objective, trainer.network, self.run_config.device)
+        compile_training(trainer.objective, trainer.network, trainer.descent, self.run_config.device)
         before = trainer.step
         try:
             return trainer.one_step()
@@ -142,7 +142,7 @@ class _Loop:
             if trainer.step != before:
                 raise
             self.report(f"torch.compile does not work here ({type(error).__name__}): training without it")
-            undo_compile(trainer.objective, trainer.network)
+            undo_compile(trainer.objective, trainer.network, trainer.descent)
             return trainer.one_step()
 
     def _read(self) -> None:
@@ -204,7 +204,10 @@ class _Loop:
             grey = trainer.recipe.grey_share > 0
             other = trainer.recipe.any_scale.share > 0
             z = trainer.recipe.loss.z
-            found = validate(trainer.ema, trainer.valid_pool, device, z, grey=grey, any_scale=other)
+            steps = trainer.recipe.refine_steps
+            found = validate(
+                trainer.ema, trainer.valid_pool, device, z, grey=grey, any_scale=other, refine=steps
+            )
             row |= {f"valid_{name}": value for name, value in found.items()}
         row["mpx_per_second"] = speed / 1e6
         row["peak_share"] = peak_share(speed / self.ranks.world, self.cost, device, self.dtype)

@@ -41,6 +41,8 @@ class Batch:
     latent is taken as it is."""
     resizing: Resizing | None = None
     """With patches of any scale: ``hr`` holds their originals, each in its top left corner, 0 beside it."""
+    moves: Tensor | None = None
+    """Like the guide: how far a descent moves the small pictures (:mod:`irncli.training.descent`)."""
 
     def laid_out(self, layout: torch.memory_format) -> Batch:
         """The same with the picture's samples in another order in memory."""
@@ -142,6 +144,7 @@ def objective(
     latent: Tensor | None = None,
     tau: Tensor | None = None,
     resizing: Resizing | None = None,
+    moves: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loss, its HR term and the mean squared distance of the small picture to the guide.
 
@@ -149,12 +152,16 @@ def objective(
     N 3(s^2-1) H/s W/s standard normal. Without a latent the picture is restored from z = 0; with ``tau``, N,
     from tau * (mean + deviation * latent) of the encoded latents of this batch. The HR term is given without
     its weight. ``resizing``: ``hr`` is what it enlarges, and the restored picture what it makes small again.
+    ``moves``: like the guide; the share ``refine_share`` of what the restored picture costs is then taken of
+    the one that is restored, from z = 0, from the small picture moved so.
     """
     lr, z = network(resizing.enlarge(hr) if resizing else hr)
     lr = torch.where(grey.view(-1, 1, 1, 1), lr.mean(1, keepdim=True), lr)
     target = guide.clamp(0, 1) if loss.clip_guide else guide
     error = lr - target
     total = loss.guide_weight * distance(error, loss.guide, loss.sums)
+    if loss.guide_luma_weight:
+        total = total + loss.guide_luma_weight * distance(luma_of(error), loss.guide, loss.sums)
     if loss.chroma_weight:
         total = total + loss.chroma_weight * distance(chroma_error(error), "l2", loss.sums)
     if loss.tint_weight:
@@ -181,14 +188,23 @@ def objective(
         made = straight_through(restored[:count])
         again, _ = network(resizing.first(count).enlarge(made) if resizing else made)
         total = total + loss.cycle_weight * distance(again - first[:count], "l2", loss.sums)
+    cost, hr_term = cost_of(restored - hr, loss, weight)
+    if moves is not None:
+        refined = network.inverse(straight_through(lr + moves), torch.zeros_like(z))
+        cost = torch.lerp(cost, cost_of(refined - hr, loss, weight)[0], loss.refine_share)
+    return total + cost, hr_term.detach(), error.detach().square().mean()
+
+
+def cost_of(missed: Tensor, loss: LossConfig, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """What a restored picture's error costs, N 3 H W, and of that the HR term without its weight."""
+    hr_term = distance(missed, loss.hr, loss.sums, weight)
+    cost = loss.hr_weight * hr_term
     if loss.luma_weight:
-        total = total + loss.luma_weight * distance(luma_of(restored - hr), loss.hr, loss.sums, weight)
+        cost = cost + loss.luma_weight * distance(luma_of(missed), loss.hr, loss.sums, weight)
     if loss.colour_weight:
-        missed = restored - hr
         colour = missed - luma_of(missed)
-        total = total + loss.colour_weight * distance(colour, "l2", loss.sums, weight)
-    hr_term = distance(restored - hr, loss.hr, loss.sums, weight)
-    return total + loss.hr_weight * hr_term, hr_term.detach(), error.detach().square().mean()
+        cost = cost + loss.colour_weight * distance(colour, "l2", loss.sums, weight)
+    return cost, hr_term
 
 
 class Objective(nn.Module):
@@ -200,4 +216,5 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, loss: LossConfig) -> tuple[Tensor, Tensor, Tensor]:
         b = batch
-        return objective(self.network, b.hr, b.guide, b.grey, b.noise, loss, b.latent, b.tau, b.resizing)
+        given = (b.noise, loss, b.latent, b.tau, b.resizing, b.moves)
+        return objective(self.network, b.hr, b.guide, b.grey, *given)

@@ -35,6 +35,8 @@ class LossConfig:
     guide: str = "l2"
     """Form of the term that holds the small picture to bicubic: ``l2``, ``l1`` or ``charbonnier``."""
     guide_weight: float = 1.0
+    guide_luma_weight: float = 0.0
+    """Extra weight on the same distance in BT.601 luma alone: what a likeness of structure (SSIM-Y) sees."""
     chroma_weight: float = 0.0
     """Extra weight on the small picture's colour differences, low-passed by 3x3: coloured stripes."""
     tint_weight: float = 0.0
@@ -62,13 +64,21 @@ class LossConfig:
     z_weight: float = 0.0
     """Weight on the squared latent, the paper's z loss."""
 
+    refine_share: float = 0.0
+    """Of what the restored picture costs: taken of the one that is restored after a descent, so that the
+    weights are trained for what ``--refine`` does. The rest is taken of the plain one."""
+    refine_steps: int = 3
+    """Of that descent: each takes two thirds of the time of a plain step of training."""
+
     def __post_init__(self) -> None:
+        if self.refine_steps < 1:
+            raise ValueError("loss.refine_steps must be at least 1")
         for name in ("hr", "guide"):
             if getattr(self, name) not in FORMS:
                 raise ValueError(f"loss.{name} must be one of {', '.join(FORMS)}")
         if self.z not in LATENTS:
             raise ValueError(f"loss.z must be one of {', '.join(LATENTS)}")
-        for name in ("z_share", "cycle_share"):
+        for name in ("z_share", "cycle_share", "refine_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"loss.{name} must lie in 0..1")
 
@@ -179,6 +189,8 @@ class Recipe:
             least = LEAST_SITES if self.any_scale.share else 8
             if phase.patch % scale or phase.patch < least * scale:
                 raise ValueError(f"patch must be a multiple of {scale}, at least {least * scale}")
+            if self.any_scale.share and phase.loss.refine_share:
+                raise ValueError("loss.refine_share does not go with any_scale.share")
             if self.steps < 1 or phase.batch < 1:
                 raise ValueError("steps and batch must be at least 1")
 
@@ -198,6 +210,11 @@ class Recipe:
     @property
     def largest_patch(self) -> int:
         return max(phase.patch for phase in self.phases())
+
+    @property
+    def refine_steps(self) -> int:
+        """Of the descent that the weights are trained for; 0 if they are not."""
+        return max(phase.loss.refine_steps if phase.loss.refine_share else 0 for phase in self.phases())
 
     @property
     def largest_step(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from irncli.nn.network import InvertibleRescaler
 from irncli.training.batches import Batch, draw
 from irncli.training.checkpoint import load_checkpoint, save_checkpoint
 from irncli.training.data import Pool
+from irncli.training.descent import Descent
 from irncli.training.growing import grow
 from irncli.training.objective import Objective
 from irncli.training.optimiser import make_optimisers, rate_at
@@ -53,6 +54,7 @@ class Trainer:
         self.ema = copy.deepcopy(self.network).requires_grad_(False)
         self.optimisers = make_optimisers(self.network, recipe.optimiser)
         self.objective: torch.nn.Module = Objective(self.network)
+        self.descent = Descent(self.network)
         if ranks.world > 1:
             self.objective = DistributedDataParallel(self.objective, broadcast_buffers=False)
         self.total = run.steps or recipe.steps
@@ -198,7 +200,11 @@ class Trainer:
             for group in optimiser.param_groups:
                 group["lr"] = rate
         batch = batch.laid_out(self.layout)
-        loss, hr_term, lr_error = self.objective(batch, self.phase.loss)
+        settings = self.phase.loss
+        if settings.refine_share:
+            moves = self.descent.moves(batch.hr, batch.guide, batch.grey, settings.refine_steps)
+            batch = replace(batch, moves=moves)
+        loss, hr_term, lr_error = self.objective(batch, settings)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.optimiser.clip_norm)
         ok = self.ranks.all_agree(torch.isfinite(norm) & torch.isfinite(loss.detach()))

@@ -80,6 +80,7 @@ def test_a_grey_patch_has_one_small_plane():
     "change",
     [
         {"guide_weight": 3.0},
+        {"guide_luma_weight": 1.0},
         {"chroma_weight": 1.0},
         {"range_weight": 1.0},
         {"z_weight": 1.0},

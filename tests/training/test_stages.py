@@ -19,6 +19,7 @@ from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.training import compiling, loop
 from irncli.training.compiling import compile_blocks, compile_training, undo_compile
 from irncli.training.data import Pool, read_pool
+from irncli.training.descent import Descent
 from irncli.training.log import COLUMNS, Log
 from irncli.training.loop import train
 from irncli.training.objective import Objective, guide_margin
@@ -201,7 +202,7 @@ def test_blocks_of_a_level_share_one_graph(monkeypatch):
     found.sum().backward()
     torch.testing.assert_close(found, expected)
     assert counters["stats"]["unique_graphs"] == 4  # two levels, two directions; not six blocks of each
-    undo_compile(Objective(network), network)
+    undo_compile(Objective(network), network, Descent(network))
     assert "forward" not in vars(network.levels[0][0])
     assert torch.equal(network.inverse(*network(hr)), expected)
 
@@ -211,12 +212,12 @@ def test_a_cpu_compiles_the_whole_and_a_gpu_its_blocks(pictures, tmp_path, monke
     seen = []
     monkeypatch.setattr(torch, "compile", lambda f, **k: seen.append((f.__name__, k)) or f)
     run = trainer(pictures, tmp_path)
-    compile_training(run.objective, run.network, device)
-    expected = ["forward", "inverse"] * 2 if blocks else ["_call_impl"]
+    compile_training(run.objective, run.network, run.descent, device)
+    expected = ["forward", "inverse"] * 2 if blocks else ["_call_impl", "small", "error"]
     assert [name for name, _ in seen] == expected and all(k == {"dynamic": False} for _, k in seen)
     assert run.one_step().isfinite().all()
-    undo_compile(run.objective, run.network)
-    assert run.objective._compiled_call_impl is None
+    undo_compile(run.objective, run.network, run.descent)
+    assert run.objective._compiled_call_impl is None and not {"small", "error"} & vars(run.descent).keys()
 
 
 def test_on_a_cpu_each_of_several_processes_compiles_the_whole(pictures, tmp_path, monkeypatch):
@@ -228,10 +229,10 @@ def test_on_a_cpu_each_of_several_processes_compiles_the_whole(pictures, tmp_pat
         run = trainer(pictures, tmp_path)
         alone = run.objective
         run.objective = DistributedDataParallel(alone)
-        compile_training(run.objective, run.network, "cpu")
-        assert seen == [alone]
+        compile_training(run.objective, run.network, run.descent, "cpu")
+        assert seen == [alone, run.descent, run.descent]
         assert run.one_step().isfinite().all()
-        undo_compile(run.objective, run.network)
+        undo_compile(run.objective, run.network, run.descent)
         assert alone._compiled_call_impl is None
     finally:
         dist.destroy_process_group()

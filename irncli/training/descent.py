@@ -1,0 +1,82 @@
+"""What ``--refine`` does to a small picture, inside a step of training: weights are trained for it.
+
+The loss is then taken of what is restored from there, too. Its gradient is not followed through the descent,
+as in first-order meta-learning (Finn et al. 2017, MAML): the small picture is moved by what is held constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from irncli.nn.network import InvertibleRescaler
+from irncli.quantise import straight_through
+from irncli.refine import MOMENTUM, STEP, squared_error
+
+LEAST = 1e-12
+"""Where a length is divided by."""
+
+
+class Descent:
+    """Moves the small pictures of a batch as :mod:`irncli.refine` moves those of a file, each patch alone.
+
+    The ball about bicubic is taken before rounding. Nothing is learnt of it, and nobody waits for the device.
+    """
+
+    def __init__(self, network: InvertibleRescaler) -> None:
+        self.network = network
+
+    def moves(self, hr: Tensor, guide: Tensor, grey: Tensor, steps: int) -> Tensor:
+        """N 3 H W, N 3 H/s W/s, N bool -> how far the descent moves the small pictures, like ``guide``."""
+        guide = guide.clamp(0, 1)
+        first = self.small(hr, grey)
+        bound, sample, moving = _length(first - guide), first, torch.zeros_like(first)
+        with _held(self.network):
+            for step in range(steps):
+                leaf = sample.detach().requires_grad_(True)
+                gradient = torch.autograd.grad(self.error(leaf, hr), leaf)[0]
+                gradient = torch.where(_each(grey), gradient.mean(1, keepdim=True), gradient)
+                moving = MOMENTUM * moving + gradient
+                ahead = gradient + MOMENTUM * moving
+                reach = self.network.scale * STEP / 255 * (1 - step / steps)
+                sample = sample - ahead * (reach * ahead[0].numel() ** 0.5 / _length(ahead))
+                away = sample - guide
+                sample = guide + away * (bound / _length(away)).clamp(max=1.0)
+        return sample - first
+
+    @torch.no_grad()
+    def small(self, hr: Tensor, grey: Tensor) -> Tensor:
+        """N 3 H W -> N 3 H/s W/s, not rounded; of grey patches three equal channels."""
+        lr, _ = self.network(hr)
+        return torch.where(_each(grey), lr.mean(1, keepdim=True), lr)
+
+    def error(self, small: Tensor, hr: Tensor) -> Tensor:
+        """What the descent goes down: the squared error of what the rounded small pictures restore."""
+        latent = small.new_zeros(len(small), self.network.config.latent_channels, *small.shape[2:])
+        restored = self.network.inverse(straight_through(small), latent)
+        return squared_error(straight_through(restored) - hr)
+
+
+@contextmanager
+def _held(network: InvertibleRescaler) -> Iterator[None]:
+    """What the weights would learn is not computed."""
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
+
+
+def _each(grey: Tensor) -> Tensor:
+    return grey.view(-1, 1, 1, 1)
+
+
+def _length(x: Tensor) -> Tensor:
+    """N C H W -> N 1 1 1, Euclidean."""
+    return x.square().sum((1, 2, 3), keepdim=True).sqrt().clamp_min(LEAST)
