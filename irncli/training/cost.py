@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from irncli.nn.coupling import LOW
 from irncli.nn.mixing import MixingStep
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
+from irncli.training.recipe import LossConfig
 
 CELLS = 16
 """Cells a side of the picture that is counted on: no subnet needs more to be whole."""
@@ -40,6 +41,13 @@ def multiply_adds(config: NetworkConfig) -> float:
     with torch.no_grad():
         network(torch.empty(1, LOW, side, side, device="meta"))
     return total / (side * side)
+
+
+def passes(loss: LossConfig) -> int:
+    """Of a training step through the network; a gradient of weights and samples counts as two more, one of
+    samples alone as one. Cycles are left out."""
+    plain = 2 * 3
+    return plain + (1 + 2 * loss.refine_steps + 3 if loss.refine_share else 0)
 
 
 def parameters(config: NetworkConfig) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from irncli.errors import OutputError
 from irncli.training.compiling import compile_training, compiler_missing, undo_compile
-from irncli.training.cost import multiply_adds
+from irncli.training.cost import multiply_adds, passes
 from irncli.training.log import Log
 from irncli.training.speed import in_words, peak_share
 from irncli.training.stopping import stop_on_signal
@@ -210,7 +210,8 @@ class _Loop:
             )
             row |= {f"valid_{name}": value for name, value in found.items()}
         row["mpx_per_second"] = speed / 1e6
-        row["peak_share"] = peak_share(speed / self.ranks.world, self.cost, device, self.dtype)
+        cost = self.cost * passes(trainer.phase.loss)
+        row["peak_share"] = peak_share(speed / self.ranks.world, cost, device, self.dtype)
         trainer.history.append(row)
         if self.log:
             self.log.write(row)

@@ -7,8 +7,7 @@ import time
 
 import torch
 
-FLOP_PER_MULTIPLY_ADD = 12
-"""Of a training step: two directions, forward and twice as much backward, two operations each."""
+FLOP_PER_MULTIPLY_ADD = 2
 
 
 @functools.cache
@@ -29,7 +28,7 @@ def matrix_peak(device: str, dtype: torch.dtype) -> float:
 
 
 def peak_share(pixels_per_second: float, multiply_adds: float, device: str, dtype: torch.dtype) -> float:
-    """Of one device's matrix peak that training needs at this speed."""
+    """Of one device's matrix peak that training needs; ``multiply_adds``: of a pixel in a step."""
     return FLOP_PER_MULTIPLY_ADD * multiply_adds * pixels_per_second / matrix_peak(device, dtype)
 
 

@@ -30,6 +30,8 @@ torch.set_num_threads(1)
 together, device = ranks.join("cpu"), "cpu"
 recipe, out = load_recipe(sys.argv[1]), Path(sys.argv[3])
 recipe = replace(recipe, steps=4, batch=4, fp32_from=0.0, grey_share=0.5)
+if sys.argv[4:]:
+    recipe = replace(recipe, loss=replace(recipe.loss, refine_share=0.5, refine_steps=2))
 pool = read_pool([Path(sys.argv[2])], 40, print)
 run = Trainer(recipe, RunConfig(out, compile=False, device=device), pool, pool, together)
 losses, learn = [], run.learn
@@ -48,12 +50,15 @@ ranks.leave()
 """
 
 
-def start(pictures: Path, out: Path, rank: int, world: int, port: int) -> subprocess.Popen[str]:
+def start(
+    pictures: Path, out: Path, rank: int, world: int, port: int, *words: str
+) -> subprocess.Popen[str]:
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": port}
     place["MASTER_ADDR"] = "127.0.0.1"
     environment = os.environ | {key: str(value) for key, value in place.items()}
-    words = [sys.executable, "-c", WORKER, Path(__file__).with_name("tiny.toml"), pictures, out]
-    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", WORKER, Path(__file__).with_name("tiny.toml"), pictures, out, *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 def free_port() -> int:
@@ -64,10 +69,11 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def test_two_processes_learn_what_one_does(pictures, tmp_path):
+@pytest.mark.parametrize("words", [(), ("refining",)])
+def test_two_processes_learn_what_one_does(pictures, tmp_path, words):
     port = free_port()
-    started = [start(pictures, tmp_path / "one", 0, 1, port)]
-    started += [start(pictures, tmp_path / "two", rank, 2, port) for rank in (0, 1)]
+    started = [start(pictures, tmp_path / "one", 0, 1, port, *words)]
+    started += [start(pictures, tmp_path / "two", rank, 2, port, *words) for rank in (0, 1)]
     found = []
     for process in started:
         out, err = process.communicate(timeout=120)

@@ -1,0 +1,168 @@
+"""Weights trained for what --refine does: the descent inside a step, and what is learnt of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from irncli.cli.app import main
+from irncli.errors import TrainingError
+from irncli.images.pixels import to_planes
+from irncli.planes import bicubic
+from irncli.quantise import quantise
+from irncli.rescale import Rescaler
+from irncli.training.cost import passes
+from irncli.training.data import read_pool
+from irncli.training.descent import Descent
+from irncli.training.objective import objective
+from irncli.training.options import RunConfig
+from irncli.training.recipe import LossConfig, Stage, load_recipe, parse_recipe
+from irncli.training.trainer import Trainer
+from irncli.training.validation import validate
+
+TINY = Path(__file__).with_name("tiny.toml")
+RECIPE = load_recipe(str(TINY))
+REFINING = replace(RECIPE, loss=replace(RECIPE.loss, refine_share=0.8, refine_steps=2))
+OSPREY = Path(__file__).parents[2] / "examples/osprey.webp"
+COLOUR = torch.tensor([False, False])
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Rescaler:
+    return Rescaler("irn-x2", threads=1)
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    with Image.open(OSPREY) as image:
+        return np.array(image.convert("RGB").crop((300, 200, 396, 280)))
+
+
+def batch_of(photo: np.ndarray, rescaler: Rescaler) -> tuple[torch.Tensor, torch.Tensor]:
+    """The photograph and its mirror image with their guides, N 3 H W."""
+    _, manifest = rescaler.downscale(photo)
+    guide = to_planes(bicubic(photo, manifest.grid))
+    hr = to_planes(photo)
+    return torch.cat([hr, hr.flip(3)]), torch.cat([guide, guide.flip(3)])
+
+
+def test_it_gains_what_refine_gains(photo, shipped):
+    """Not the same samples: that one begins at the rounded ones and moves most by less than a level."""
+    hr, guide = batch_of(photo, shipped)
+    network = shipped.engine.network
+    moves = Descent(network).moves(hr, guide, COLOUR, 3)
+    with torch.no_grad():
+        ours = quantise(network(hr)[0] + moves)[:1]
+        plain, better = (to_planes(shipped.downscale(photo, refine=steps)[0]) for steps in (0, 3))
+        error = Descent(network).error
+        before, theirs, own = (10 * error(small, hr[:1]).log10() for small in (plain, better, ours))
+    assert before - theirs > 0.3
+    assert own - theirs == pytest.approx(0, abs=0.2 * (before - theirs))
+
+
+def test_each_patch_restores_better_and_is_no_further_from_bicubic(photo, shipped):
+    hr, guide = batch_of(photo, shipped)
+    hr[1] = hr[1].lerp(guide[1].repeat_interleave(2, 1).repeat_interleave(2, 2), 0.9)  # a smooth one
+    network = shipped.engine.network
+    descent = Descent(network)
+    small, moves = descent.small(hr, COLOUR), descent.moves(hr, guide, COLOUR, 3)
+    alone = descent.moves(hr[1:], guide[1:], COLOUR[1:], 3)
+    torch.testing.assert_close(moves[1:], alone, atol=2e-4, rtol=0)  # whatever lies beside it
+    with torch.no_grad():
+        for i in range(2):
+            one, true = slice(i, i + 1), hr[i : i + 1]
+            assert descent.error(small[one] + moves[one], true) < 0.9 * descent.error(small[one], true)
+            near, far = (
+                (x - guide.clamp(0, 1))[i].square().sum() for x in (small + moves, small)
+            )
+            assert near <= far * 1.0001
+
+
+def test_a_grey_patch_keeps_one_plane(photo, shipped):
+    hr, guide = batch_of(photo, shipped)
+    hr[0], guide[0] = hr[0].mean(0), guide[0].mean(0)
+    moves = Descent(shipped.engine.network).moves(hr, guide, torch.tensor([True, False]), 2)
+    assert moves[0].abs().max() > 0
+    torch.testing.assert_close(moves[0, :1].expand(3, -1, -1), moves[0], atol=1e-6, rtol=0)
+    assert not torch.allclose(moves[1, 0], moves[1, 1], atol=1e-3)
+
+
+def a_trainer(pictures: Path, out: Path, recipe=REFINING) -> Trainer:
+    pool = read_pool([pictures], 40, print)
+    return Trainer(recipe, RunConfig(out, compile=False), pool, pool)
+
+
+def test_nothing_is_learnt_of_the_descent_itself(pictures, tmp_path):
+    run = a_trainer(pictures, tmp_path)
+    hr, guide = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 16, 16)
+    moves = run.descent.moves(hr, guide, COLOUR, 2)
+    assert not moves.requires_grad
+    assert all(p.requires_grad and p.grad is None for p in run.network.parameters())
+    Descent(run.ema).moves(hr, guide, COLOUR, 1)
+    assert not any(p.requires_grad for p in run.ema.parameters())
+
+
+def test_the_share_is_taken_of_the_refined_picture(photo, shipped):
+    hr, guide = batch_of(photo, shipped)
+    network = shipped.engine.network
+    moves = 2 / 255 * torch.randn(guide.shape, generator=torch.Generator().manual_seed(1))
+
+    def total(share: float, moves: torch.Tensor | None) -> float:
+        loss = LossConfig(guide_weight=0.0, refine_share=share, luma_weight=0.5, colour_weight=2.0)
+        return float(objective(network, hr, guide, COLOUR, None, loss, moves=moves)[0])
+
+    with torch.no_grad():
+        small, z = network(hr)
+        missed = network.inverse(quantise(small + moves), torch.zeros_like(z)) - hr
+        grey = torch.tensordot(torch.tensor([0.299, 0.587, 0.114]), missed, ([0], [1]))[:, None]
+        refined = missed.abs().mean() + 0.5 * grey.abs().mean() + 2 * (missed - grey).square().mean()
+        plain = total(0.0, None)
+        assert total(1.0, moves) == pytest.approx(float(refined), rel=1e-4) and refined > 1.1 * plain
+        assert total(0.25, moves) == pytest.approx(0.75 * plain + 0.25 * float(refined), rel=1e-4)
+        assert total(1.0, torch.zeros_like(moves)) == pytest.approx(plain, rel=1e-5)
+
+
+def test_validation_judges_it_and_the_log_says_so(pictures, tmp_path, shipped):
+    network = shipped.engine.network
+    first = read_pool([OSPREY.parent], 300, print)
+    one = replace(first, starts=first.starts[:1], sizes=first.sizes[:1])
+    plain = validate(network, one, "cpu")
+    found = [validate(network, one, "cpu", refine=steps) for steps in (1, 3)]
+    assert all(set(judged) == {"psnr_y", "lr_db", "refined_db"} for judged in found)
+    once, thrice = (judged["refined_db"] for judged in found)
+    assert plain["psnr_y"] + 0.1 < once < thrice - 0.1 < plain["psnr_y"] + 5
+    toml = tmp_path / "refining.toml"
+    toml.write_text(TINY.read_text().replace("[loss]", "[loss]\nrefine_share = 0.5\nrefine_steps = 1"))
+    words = ["train", str(toml), "--data", str(pictures), "--valid", str(pictures), "-o", str(tmp_path / "o")]
+    assert main([*words, "--no-compile", "--device", "cpu"]) == 0
+    header, row = (line.split(",") for line in (tmp_path / "o/tiny.csv").read_text().splitlines())
+    assert 10 < float(dict(zip(header, row, strict=True))["valid_refined_db"]) < 60
+    assert load_recipe(str(toml)).refine_steps == 1 and RECIPE.refine_steps == 0
+
+
+def test_a_stage_may_begin_it():
+    recipe = replace(RECIPE, stages=(Stage(0.5, loss={"refine_share": 0.5, "refine_steps": 4}),))
+    assert recipe.refine_steps == 4 and recipe.phase_at(0.2).loss.refine_share == 0
+    assert passes(recipe.phase_at(0.2).loss) == 6 and passes(recipe.phase_at(0.6).loss) == 6 + 1 + 8 + 3
+    assert parse_recipe(TINY.read_text()) == RECIPE
+    assert json.loads(recipe.to_json())["stages"][0]["loss"]["refine_steps"] == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ("[loss]\nrefine_share = 1.5", "loss.refine_share must lie in 0..1"),
+        ("[loss]\nrefine_steps = 0", "loss.refine_steps must be at least 1"),
+        ("[any_scale]\nshare = 0.2\n[loss]\nrefine_share = 0.5", "does not go with any_scale"),
+    ],
+)
+def test_settings_that_cannot_be(settings, word):
+    head, _, tail = TINY.read_text().partition("[loss]")
+    with pytest.raises(TrainingError, match=word):
+        parse_recipe(head + settings + tail)
