@@ -62,8 +62,8 @@ def test_it_gains_what_refine_gains(photo, shipped):
         plain, better = (to_planes(shipped.downscale(photo, refine=steps)[0]) for steps in (0, 3))
         error = Descent(network).error
         before, theirs, own = (10 * error(small, hr[:1]).log10() for small in (plain, better, ours))
-    assert before - theirs > 0.3
-    assert own - theirs == pytest.approx(0, abs=0.2 * (before - theirs))
+    assert float(before - theirs) > 0.3
+    assert float(own - theirs) == pytest.approx(0, abs=0.2 * float(before - theirs))
 
 
 def test_each_patch_restores_better_and_is_no_further_from_bicubic(photo, shipped):
