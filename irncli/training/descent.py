@@ -1,7 +1,7 @@
 """What ``--refine`` does to a small picture, inside a step of training: weights are trained for it.
 
-The loss is then taken of what is restored from there, too. Its gradient is not followed through the descent,
-as in first-order meta-learning (Finn et al. 2017, MAML): the small picture is moved by what is held constant.
+The loss is then taken of what is restored from there, too. No gradient is followed into the descent or the
+small picture that it began at: how the network makes small ones is learnt of the plain ones and of the guide.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from irncli.nn.network import InvertibleRescaler
-from irncli.quantise import straight_through
+from irncli.quantise import quantise, straight_through
 from irncli.refine import MOMENTUM, STEP, squared_error
 
 LEAST = 1e-12
@@ -29,8 +29,8 @@ class Descent:
     def __init__(self, network: InvertibleRescaler) -> None:
         self.network = network
 
-    def moves(self, hr: Tensor, guide: Tensor, grey: Tensor, steps: int) -> Tensor:
-        """N 3 H W, N 3 H/s W/s, N bool -> how far the descent moves the small pictures, like ``guide``."""
+    def refined(self, hr: Tensor, guide: Tensor, grey: Tensor, steps: int) -> Tensor:
+        """N 3 H W, N 3 H/s W/s, N bool -> the small pictures after the descent, like ``guide``, rounded."""
         guide = guide.clamp(0, 1)
         first = self.small(hr, grey)
         bound, sample, moving = _length(first - guide), first, torch.zeros_like(first)
@@ -45,7 +45,7 @@ class Descent:
                 sample = sample - ahead * (reach * ahead[0].numel() ** 0.5 / _length(ahead))
                 away = sample - guide
                 sample = guide + away * (bound / _length(away)).clamp(max=1.0)
-        return sample - first
+        return quantise(sample)
 
     @torch.no_grad()
     def small(self, hr: Tensor, grey: Tensor) -> Tensor:

@@ -41,8 +41,8 @@ class Batch:
     latent is taken as it is."""
     resizing: Resizing | None = None
     """With patches of any scale: ``hr`` holds their originals, each in its top left corner, 0 beside it."""
-    moves: Tensor | None = None
-    """Like the guide: how far a descent moves the small pictures (:mod:`irncli.training.descent`)."""
+    refined: Tensor | None = None
+    """Like the guide: the small pictures after a descent (:mod:`irncli.training.descent`), rounded."""
 
     def laid_out(self, layout: torch.memory_format) -> Batch:
         """The same with the picture's samples in another order in memory."""
@@ -144,7 +144,7 @@ def objective(
     latent: Tensor | None = None,
     tau: Tensor | None = None,
     resizing: Resizing | None = None,
-    moves: Tensor | None = None,
+    refined: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loss, its HR term and the mean squared distance of the small picture to the guide.
 
@@ -152,8 +152,8 @@ def objective(
     N 3(s^2-1) H/s W/s standard normal. Without a latent the picture is restored from z = 0; with ``tau``, N,
     from tau * (mean + deviation * latent) of the encoded latents of this batch. The HR term is given without
     its weight. ``resizing``: ``hr`` is what it enlarges, and the restored picture what it makes small again.
-    ``moves``: like the guide; the share ``refine_share`` of what the restored picture costs is then taken of
-    the one that is restored, from z = 0, from the small picture moved so.
+    ``refined``: small pictures like the guide; the share ``refine_share`` of what the restored picture costs
+    is then taken of what they restore from z = 0.
     """
     lr, z = network(resizing.enlarge(hr) if resizing else hr)
     lr = torch.where(grey.view(-1, 1, 1, 1), lr.mean(1, keepdim=True), lr)
@@ -189,9 +189,9 @@ def objective(
         again, _ = network(resizing.first(count).enlarge(made) if resizing else made)
         total = total + loss.cycle_weight * distance(again - first[:count], "l2", loss.sums)
     cost, hr_term = cost_of(restored - hr, loss, weight)
-    if moves is not None:
-        refined = network.inverse(straight_through(lr + moves), torch.zeros_like(z))
-        cost = torch.lerp(cost, cost_of(refined - hr, loss, weight)[0], loss.refine_share)
+    if refined is not None:
+        better = network.inverse(refined, torch.zeros_like(z))
+        cost = torch.lerp(cost, cost_of(better - hr, loss, weight)[0], loss.refine_share)
     return total + cost, hr_term.detach(), error.detach().square().mean()
 
 
@@ -216,5 +216,5 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, loss: LossConfig) -> tuple[Tensor, Tensor, Tensor]:
         b = batch
-        given = (b.noise, loss, b.latent, b.tau, b.resizing, b.moves)
+        given = (b.noise, loss, b.latent, b.tau, b.resizing, b.refined)
         return objective(self.network, b.hr, b.guide, b.grey, *given)

@@ -202,8 +202,8 @@ class Trainer:
         batch = batch.laid_out(self.layout)
         settings = self.phase.loss
         if settings.refine_share:
-            moves = self.descent.moves(batch.hr, batch.guide, batch.grey, settings.refine_steps)
-            batch = replace(batch, moves=moves)
+            small = self.descent.refined(batch.hr, batch.guide, batch.grey, settings.refine_steps)
+            batch = replace(batch, refined=small)
         loss, hr_term, lr_error = self.objective(batch, settings)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.optimiser.clip_norm)

@@ -79,8 +79,8 @@ def validate(
             restored_db.append(psnr(luma(ours), luma(true)))
             if refine and index % SOME == 0:
                 with torch.enable_grad():
-                    moves = descent.moves(hr, guide, torch.tensor([False], device=hr.device), refine)
-                ours = cut_border(_array(back(lr + moves, latent)), scale)
+                    better = descent.refined(hr, guide, torch.tensor([False], device=hr.device), refine)
+                ours = cut_border(_array(back(better, latent)), scale)
                 refined_db.append(psnr(luma(ours), luma(true)))
             if any_scale and index % SOME == 0:
                 ours, true, little, wanted = _at_three_quarters(network, hr, back)

@@ -14,6 +14,7 @@ from PIL import Image
 from irncli.cli.app import main
 from irncli.errors import TrainingError
 from irncli.images.pixels import to_planes
+from irncli.nn.network import InvertibleRescaler
 from irncli.planes import bicubic
 from irncli.quantise import quantise
 from irncli.rescale import Rescaler
@@ -56,9 +57,8 @@ def test_it_gains_what_refine_gains(photo, shipped):
     """Not the same samples: that one begins at the rounded ones and moves most by less than a level."""
     hr, guide = batch_of(photo, shipped)
     network = shipped.engine.network
-    moves = Descent(network).moves(hr, guide, COLOUR, 3)
+    ours = Descent(network).refined(hr, guide, COLOUR, 3)[:1]
     with torch.no_grad():
-        ours = quantise(network(hr)[0] + moves)[:1]
         plain, better = (to_planes(shipped.downscale(photo, refine=steps)[0]) for steps in (0, 3))
         error = Descent(network).error
         before, theirs, own = (10 * error(small, hr[:1]).log10() for small in (plain, better, ours))
@@ -71,26 +71,26 @@ def test_each_patch_restores_better_and_is_no_further_from_bicubic(photo, shippe
     hr[1] = hr[1].lerp(guide[1].repeat_interleave(2, 1).repeat_interleave(2, 2), 0.9)  # a smooth one
     network = shipped.engine.network
     descent = Descent(network)
-    small, moves = descent.small(hr, COLOUR), descent.moves(hr, guide, COLOUR, 3)
-    alone = descent.moves(hr[1:], guide[1:], COLOUR[1:], 3)
-    torch.testing.assert_close(moves[1:], alone, atol=2e-4, rtol=0)  # whatever lies beside it
+    small, refined = quantise(descent.small(hr, COLOUR)), descent.refined(hr, guide, COLOUR, 3)
+    alone = descent.refined(hr[1:], guide[1:], COLOUR[1:], 3)
+    assert (refined[1:] - alone).abs().mean() < 0.02 / 255  # whatever lies beside it
+    assert torch.equal(refined, quantise(refined))
     with torch.no_grad():
         for i in range(2):
             one, true = slice(i, i + 1), hr[i : i + 1]
-            assert descent.error(small[one] + moves[one], true) < 0.9 * descent.error(small[one], true)
-            near, far = (
-                (x - guide.clamp(0, 1))[i].square().sum() for x in (small + moves, small)
-            )
-            assert near <= far * 1.0001
+            assert descent.error(refined[one], true) < 0.95 * descent.error(small[one], true)
+            near, far = ((x - guide.clamp(0, 1))[i].square().sum() for x in (refined, small))
+            assert near <= far * 1.02  # held before both were rounded
 
 
 def test_a_grey_patch_keeps_one_plane(photo, shipped):
     hr, guide = batch_of(photo, shipped)
     hr[0], guide[0] = hr[0].mean(0), guide[0].mean(0)
-    moves = Descent(shipped.engine.network).moves(hr, guide, torch.tensor([True, False]), 2)
-    assert moves[0].abs().max() > 0
-    torch.testing.assert_close(moves[0, :1].expand(3, -1, -1), moves[0], atol=1e-6, rtol=0)
-    assert not torch.allclose(moves[1, 0], moves[1, 1], atol=1e-3)
+    grey, descent = torch.tensor([True, False]), Descent(shipped.engine.network)
+    refined = descent.refined(hr, guide, grey, 2)
+    assert not torch.equal(refined[0], quantise(descent.small(hr, grey))[0])
+    assert torch.equal(refined[0, :1].expand(3, -1, -1), refined[0])
+    assert not torch.allclose(refined[1, 0], refined[1, 1], atol=1e-3)
 
 
 def a_trainer(pictures: Path, out: Path, recipe=REFINING) -> Trainer:
@@ -101,31 +101,46 @@ def a_trainer(pictures: Path, out: Path, recipe=REFINING) -> Trainer:
 def test_nothing_is_learnt_of_the_descent_itself(pictures, tmp_path):
     run = a_trainer(pictures, tmp_path)
     hr, guide = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 16, 16)
-    moves = run.descent.moves(hr, guide, COLOUR, 2)
-    assert not moves.requires_grad
+    assert not run.descent.refined(hr, guide, COLOUR, 2).requires_grad
     assert all(p.requires_grad and p.grad is None for p in run.network.parameters())
-    Descent(run.ema).moves(hr, guide, COLOUR, 1)
+    Descent(run.ema).refined(hr, guide, COLOUR, 1)
     assert not any(p.requires_grad for p in run.ema.parameters())
 
 
-def test_the_share_is_taken_of_the_refined_picture(photo, shipped):
+def test_the_share_is_taken_of_what_the_refined_one_restores(photo, shipped):
     hr, guide = batch_of(photo, shipped)
     network = shipped.engine.network
-    moves = 2 / 255 * torch.randn(guide.shape, generator=torch.Generator().manual_seed(1))
 
-    def total(share: float, moves: torch.Tensor | None) -> float:
+    def total(share: float, refined: torch.Tensor | None) -> float:
         loss = LossConfig(guide_weight=0.0, refine_share=share, luma_weight=0.5, colour_weight=2.0)
-        return float(objective(network, hr, guide, COLOUR, None, loss, moves=moves)[0])
+        return float(objective(network, hr, guide, COLOUR, None, loss, refined=refined)[0])
 
     with torch.no_grad():
         small, z = network(hr)
-        missed = network.inverse(quantise(small + moves), torch.zeros_like(z)) - hr
+        noise = torch.randn(guide.shape, generator=torch.Generator().manual_seed(1))
+        moved = quantise(small + 2 / 255 * noise)
+        missed = network.inverse(moved, torch.zeros_like(z)) - hr
         grey = torch.tensordot(torch.tensor([0.299, 0.587, 0.114]), missed, ([0], [1]))[:, None]
         refined = missed.abs().mean() + 0.5 * grey.abs().mean() + 2 * (missed - grey).square().mean()
         plain = total(0.0, None)
-        assert total(1.0, moves) == pytest.approx(float(refined), rel=1e-4) and refined > 1.1 * plain
-        assert total(0.25, moves) == pytest.approx(0.75 * plain + 0.25 * float(refined), rel=1e-4)
-        assert total(1.0, torch.zeros_like(moves)) == pytest.approx(plain, rel=1e-5)
+        assert total(1.0, moved) == pytest.approx(float(refined), rel=1e-4) and refined > 1.1 * plain
+        assert total(0.25, moved) == pytest.approx(0.75 * plain + 0.25 * float(refined), rel=1e-4)
+        assert total(1.0, quantise(small)) == pytest.approx(plain, rel=1e-5)
+
+
+def test_the_way_down_learns_of_the_plain_picture_alone(photo, shipped):
+    """The refined one teaches the way back: its small picture is given, whatever made it."""
+    hr, guide = batch_of(photo, shipped)
+    network = InvertibleRescaler(shipped.engine.network.config)
+    network.load_state_dict(shipped.engine.network.state_dict())
+    loss = LossConfig(guide_weight=0.0, refine_share=1.0)
+    refined = torch.full_like(guide, 0.5)
+    objective(network, hr, guide, COLOUR, None, loss, refined=refined)[0].backward()
+    found = [p.grad.clone() for p in network.parameters()]
+    network.zero_grad()
+    (network.inverse(refined, torch.zeros(2, 9, *guide.shape[2:])) - hr).abs().mean().backward()
+    for one, parameter in zip(found, network.parameters(), strict=True):
+        torch.testing.assert_close(one, parameter.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_validation_judges_it_and_the_log_says_so(pictures, tmp_path, shipped):
