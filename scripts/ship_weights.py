@@ -16,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,10 +79,27 @@ def write(weights: Weights, path: Path, header: dict[str, str], stored: torch.dt
     return save_weights(path, weights.network, weights.header | header, weights.latent, stored)
 
 
+def with_entry(entries: list[dict[str, Any]], entry: dict[str, Any], refine: int) -> list[dict[str, Any]]:
+    """The catalogue with a new entry, which takes over its alias's name ending in -best.
+
+    With ``refine`` 0 there is none, unless weights of another alias, trained for it alone, have it.
+    """
+    best = f"{entry['alias'].removesuffix('-best')}-best"
+    if refine:
+        entry = entry | {"best": best, "refine": refine}
+    kept = []
+    for older in entries:
+        if older.get("best") == best and (refine or older["alias"] == entry["alias"]):
+            older = {key: value for key, value in older.items() if key not in ("best", "refine")}
+        if older["name"] != entry["name"]:
+            kept.append(older)
+    return sorted([entry, *kept], key=lambda e: (e["scale"], e["alias"]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trained", type=Path)
-    parser.add_argument("name", help="versioned: irn-x4-1")
+    parser.add_argument("name", help="versioned: irn-x4-1; irn-x4-best-1 if trained for -best alone")
     parser.add_argument("--valid", type=Path, required=True, help="folder of validation pictures")
     parser.add_argument(
         "--stored", choices=STORED, default="fp16", help="what the file's numbers are; int8 with scales"
@@ -136,15 +154,7 @@ def main() -> None:
         "licence": weights.header["licence"],
         "source": SOURCE.format(recipe=alias),
     }
-    if options.refine:
-        entry |= {"best": f"{alias}-best", "refine": options.refine}
-    for older in entries:  # the name is the newest's
-        if older["alias"] == alias:
-            for key in ("best", "refine"):
-                older.pop(key, None)
-    entries = [entry, *(e for e in entries if e["name"] != options.name)]
-    entries.sort(key=lambda e: (e["scale"], e["alias"]))
-    catalogue.write_text(json.dumps(entries, indent=1) + "\n", "utf-8")
+    catalogue.write_text(json.dumps(with_entry(entries, entry, options.refine), indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
