@@ -2,8 +2,7 @@
 
 Encode-time refinement (family.md, 1.11): gradient descent on the small picture's own samples through the
 inverse, with both roundings in the loop. Nothing changes for who restores it. The picture stays in the ball
-about bicubic that the unrefined one lies on, so it is never further from bicubic than that one, unless the
-weights, made so that the unrefined one lies closer, allow for more.
+about bicubic that the unrefined one lies on, so it is never further from bicubic than that one.
 """
 
 from __future__ import annotations
@@ -45,19 +44,17 @@ def refined(
     grey: bool,
     steps: int,
     progress: Callable[[float], None] = lambda done: None,
-    ball: float = 1.0,
 ) -> Samples:
     """H W C and its h w C, uint8 or uint16 -> the small picture to keep, like ``small``.
 
-    ``grey``: it is restored as one plane. ``ball``: how many times as far from bicubic it may lie as
-    ``small``. The picture restored at tau 0 has a smaller error than before (see :func:`error_of`), or
-    ``small`` itself comes back: never worse. Pictures with fewer than 12 small pixels a side are left alone.
-    ``progress`` is told the share of the steps that is done.
+    ``grey``: it is restored as one plane. The picture restored at tau 0 has a smaller error than before (see
+    :func:`error_of`), or ``small`` itself comes back: never worse. Pictures with fewer than 12 small pixels a
+    side are left alone. ``progress`` is told the share of the steps that is done.
     """
     if min(small.shape[:2]) < LEAST_SITES:
         return small
     before = error_of(planes, original, small, grid, grey)
-    found = _descend(planes, original, small, grid, grey, steps, progress, ball)
+    found = _descend(planes, original, small, grid, grey, steps, progress)
     give_back()
     return found if error_of(planes, original, found, grid, grey) < before else small
 
@@ -87,13 +84,12 @@ def _descend(
     grey: bool,
     steps: int,
     progress: Callable[[float], None],
-    ball: float,
 ) -> Samples:
     target = planes.source(original, grid)
     depth, wanted = depth_of(small), depth_of(original)
     guide = to_planes(bicubic(original, grid, depth))[:, : small.shape[2]]
     sample = to_planes(small)[:, : small.shape[2]].clone()
-    bound = ball**2 * _distance(sample, guide, depth)
+    bound = _distance(sample, guide, depth)
     moving = torch.zeros_like(sample)
     for step in range(steps):
         told = partial(_within, progress, step, steps)

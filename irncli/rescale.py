@@ -119,8 +119,7 @@ class Rescaler:
         as_grey = picture.grey and trained_grey
         small_colour = self.planes.down(colour, as_grey, grid, spill, depth)
         if refine:
-            given = (colour, small_colour, grid, picture.grey, refine, progress, self.weights.ball)
-            small_colour = refined(self.planes, *given)
+            small_colour = refined(self.planes, colour, small_colour, grid, picture.grey, refine, progress)
         small_alpha = None
         if picture.alpha is not None:
             small_alpha = self._alpha_down(picture.alpha, grid, depth)

@@ -122,10 +122,6 @@ def main() -> None:
     parser.add_argument(
         "--refine", type=int, default=8, help="steps of the name that ends in -best; 0: there is none"
     )
-    parser.add_argument(
-        "--ball", type=float, default=1.0,
-        help="how many times as far from bicubic a refined small picture may lie as an unrefined one",
-    )  # fmt: skip
     options = parser.parse_args()
 
     weights = load_weights(str(options.trained))
@@ -133,8 +129,6 @@ def main() -> None:
     path = WEIGHTS / f"{options.name}.safetensors"
     stored = STORED[options.stored]
     header = {"name": options.name, "dtype": "fp32", "grey": str(options.grey).lower()}
-    if options.ball != 1.0:
-        header["ball"] = f"{options.ball:g}"
     if options.started_from:
         header["started_from"] = options.started_from
     if options.continues:

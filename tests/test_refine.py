@@ -10,7 +10,6 @@ from PIL import Image
 
 import irncli.refine
 from irncli.planes import Samples, bicubic
-from irncli.pretrained.load import save_weights
 from irncli.refine import error_of, refined
 from irncli.rescale import Rescaler
 from irncli.sizes import Wish
@@ -62,32 +61,6 @@ def test_both_depths_are_refined_on_their_own_grids(photo: Samples, shipped: dic
         assert squared(better, guide) <= squared(plain, guide)
 
 
-def test_a_wider_ball_restores_closer_and_is_kept_to(photo: Samples, shipped: dict[int, Rescaler]) -> None:
-    """From a picture near bicubic, which restores badly and may not go far."""
-    planes = shipped[4].planes
-    grid = planes.grid(*photo.shape[:2])
-    guide = bicubic(photo, grid)
-    near, errors = np.where(guide < 128, guide + 1, guide - 1).astype(np.uint8), []
-    for ball in (1.0, 1.3, 2.0):
-        found = refined(planes, photo, near, grid, False, 4, ball=ball)
-        assert squared(found, guide) <= ball**2 * squared(near, guide)
-        errors.append(error_of(planes, photo, found, grid, False))
-    assert errors[2] < 0.98 * errors[1] and errors[1] < 0.98 * errors[0]
-
-
-def test_weights_tell_their_ball(photo: Samples, shipped: dict[int, Rescaler], tmp_path: Path) -> None:
-    weights, further = shipped[4].weights, {}
-    for ball in ("1", "1.2"):
-        path = tmp_path / f"{ball}.safetensors"
-        save_weights(path, weights.network, weights.header | {"ball": ball}, weights.latent)
-        rescaler = Rescaler(str(path), threads=1)
-        plain, manifest = rescaler.downscale(photo)
-        better, _ = rescaler.downscale(photo, refine=4)
-        guide = bicubic(photo, manifest.grid)
-        further[ball] = squared(better, guide) / squared(plain, guide)
-    assert further["1"] <= 1 < further["1.2"] <= 1.2**2
-
-
 @pytest.mark.parametrize("wish", [None, Wish(max_side=60)], ids=["x4", "resampled"])
 def test_the_error_that_decides_is_that_of_the_file(
     wish: Wish | None, photo: Samples, shipped: dict[int, Rescaler]
@@ -116,7 +89,7 @@ def test_tiles_find_what_the_whole_picture_finds(
         monkeypatch.setattr(irncli.refine, "SIDE", side)
         better = refined(planes, photo, small, grid, False, 3)
         errors[side] = error_of(planes, photo, better, grid, False)
-    assert errors[64] == pytest.approx(errors[4096], rel=0.01)  # 0.04 dB of a gain of some tenths
+    assert errors[64] == pytest.approx(errors[4096], rel=0.005)  # 0.02 dB of a gain of some tenths
 
 
 def test_nothing_that_restores_worse_is_kept(

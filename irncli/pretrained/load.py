@@ -68,9 +68,6 @@ class Latent:
         """Mean 0, deviation 1: what the paper trains with."""
         return cls(np.zeros(channels, np.float32), np.ones(channels, np.float32))
 
-MAX_BALL = 2.0
-"""Further from bicubic by that much a small picture is no ordinary one any more."""
-
 
 @dataclass(frozen=True)
 class Weights:
@@ -87,8 +84,6 @@ class Weights:
     grey: bool
     """Whether one plane can carry the details of a grey picture."""
     header: dict[str, str]
-    ball: float = 1.0
-    """How far from bicubic a refined small picture may lie, as a multiple of the unrefined one's distance."""
 
 
 class _Bare(TorchFunctionMode):
@@ -131,9 +126,6 @@ def load_weights(name_or_path: str) -> Weights:
         tau, dtype = float(header["tau"]), header["dtype"]
         if not 0 <= tau <= MAX_TAU:
             raise ValueError("unknown temperature")
-        ball = float(header.get("ball", 1.0))
-        if not 1 <= ball <= MAX_BALL:
-            raise ValueError("unknown ball of refinement")
         state = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in unpacked(arrays).items()}
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: {error}", "It needs a newer irn, or was not made by irn.") from error
@@ -152,7 +144,6 @@ def load_weights(name_or_path: str) -> Weights:
         dtype=dtype,
         grey=header.get("grey") == "true",
         header=header,
-        ball=ball,
     )
 
 

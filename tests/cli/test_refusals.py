@@ -274,12 +274,10 @@ def test_a_header_that_was_forged(irn: Irn, tmp_path: Path, tiny_model: Path) ->
     """It is read before the file is loaded: for names, and for what is to be resumed."""
     save(tmp_path / "a.png")
     header = read_header(tiny_model)
-    forgeries = (("tau", {"tau": "warm"}), ("ball", {"ball": "9"}), ("named", {"name": "../a/b"}))
-    for name, forged in forgeries:
+    for name, forged in (("tau", {"tau": "warm"}), ("named", {"name": "../a/b"})):
         save_file(dict(read_arrays(tiny_model)), tmp_path / f"{name}.safetensors", header | forged)
-    for name in ("tau", "ball"):
-        ran = irn("downscale", "a.png", "--model", f"{name}.safetensors", "--name", "{stem}.{model}")
-        assert ran.status == 5 and f"{name}.safetensors" in ran.error()
+    ran = irn("downscale", "a.png", "--model", "tau.safetensors", "--name", "{stem}.{model}")
+    assert ran.status == 5 and "tau.safetensors" in ran.error()
     ran = irn("downscale", "a.png", "--model", "named.safetensors", "--name", "{stem}.{model}")
     assert ran.lines == ["a.a-b.png"], ran
 
