@@ -19,6 +19,7 @@ COLUMNS = {
     "mpx": ("megapixels", ".0f"),
     "minutes": ("seconds", ".0f"),
     "loss": ("loss", ".3g"),
+    "refined": ("valid_refined_db", ".2f"),
 }
 
 
@@ -31,8 +32,9 @@ def logged(results: Path) -> dict[str, str]:
         for when, row in ((("first", rows[0]), ("last", rows[-1])) + tuple((r["step"], r) for r in rows)):
             found[f"log:{path.stem}:{when}:step"] = row["step"]
             for name, (column, form) in COLUMNS.items():
-                value = float(row[column]) / (60 if name == "minutes" else 1)
-                found[f"log:{path.stem}:{when}:{name}"] = format(value, form)
+                if text := row.get(column):
+                    value = float(text) / (60 if name == "minutes" else 1)
+                    found[f"log:{path.stem}:{when}:{name}"] = format(value, form)
     return found
 
 

@@ -21,8 +21,8 @@ from table import means, measured
 
 TOP = Path(__file__).resolve().parents[1]
 RESULT = Path("benchmarks/results/refinement.json")
-MODELS = ("irn-x4", "irn-x2")
-STEPS = (0, 1, 2, 5, 8, 20)
+MODELS = ("irn-x4", "irn-x4-best", "irn-x2")
+STEPS = (0, 1, 2, 5, 8, 12, 20)
 BEGIN, END = "<!-- refinement:begin -->", "<!-- refinement:end -->"
 COLUMNS = (
     "model", "steps", "restored, dB", "RGB, dB", "gain, dB", "small to bicubic: RGB, Y, dB", "PNG, bytes",

@@ -89,7 +89,7 @@ def test_tiles_find_what_the_whole_picture_finds(
         monkeypatch.setattr(irncli.refine, "SIDE", side)
         better = refined(planes, photo, small, grid, False, 3)
         errors[side] = error_of(planes, photo, better, grid, False)
-    assert errors[64] == pytest.approx(errors[4096], rel=0.005)  # 0.02 dB of a gain of some tenths
+    assert errors[64] == pytest.approx(errors[4096], rel=0.01)  # 0.04 dB of a gain of some tenths
 
 
 def test_nothing_that_restores_worse_is_kept(

@@ -36,7 +36,8 @@ def list_(out: Output) -> int:
             out.record({**vars(e), "alias": alias, "path": e.path, "present": e.path.is_file()})
             continue
         here = "yes" if e.path.is_file() else "no"
-        names = [name for name in (alias, e.best and f"{e.best} (--refine {e.refine})") if name]
+        plain, refining = alias != e.best and alias, e.best and f"{e.best} (--refine {e.refine})"
+        names = [name for name in (plain, refining) if name]
         rows.append((e.name, ", ".join(names), f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
     if out.json:
         return 0

@@ -111,14 +111,21 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> 
 
 def test_an_alias_stands_beside_the_weights_that_it_means(irn: Irn) -> None:
     rows = [line.split() for line in irn("models", "list").lines[1:]]
-    named = [(row[0], row[1].rstrip(",")) for row in rows if row[1] in ("irn-x2,", "irn-x4,")]
+    named = [(row[0], row[1].rstrip(",")) for row in rows if row[1].rstrip(",") in ("irn-x2", "irn-x4")]
     assert named == [(catalogue.find(alias).name, alias) for alias in ("irn-x2", "irn-x4")]  # type: ignore[union-attr]
     assert len(rows) > len(named)  # the earlier ones, without
     told = [json.loads(line) for line in irn("models", "list", "--json").lines]
-    assert [(each["name"], each["alias"]) for each in told if each["alias"]] == named
+    aliases = [(each["name"], each["alias"]) for each in told if each["alias"] not in (None, each["best"])]
+    assert aliases == named
     best = [(each["name"], each["best"], str(each["refine"])) for each in told if each["best"]]
-    words = [(row[0], row[2].lstrip("("), row[4].rstrip(")")) for row in rows if "(--refine" in row]
-    assert best == words and [name for name, _, _ in best] == [name for name, _ in named]
+    words = []
+    for row in rows:
+        if "(--refine" in row:
+            at = row.index("(--refine")
+            words.append((row[0], row[at - 1], row[at + 1].rstrip(")")))
+    assert best == words
+    assert [alias for _, alias, _ in best] == ["irn-x2-best", "irn-x4-best"]
+    assert all(catalogue.find(alias).name == name for name, alias, _ in best)  # type: ignore[union-attr]
 
 
 def test_the_catalogue(shelf: Path, irn: Irn) -> None:

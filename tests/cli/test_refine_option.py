@@ -80,19 +80,19 @@ def test_the_best_refines_unasked(irn: Irn, tmp_path: Path) -> None:
     with Image.open(ROOT / "examples/osprey.webp") as photo:
         photo.convert("RGB").crop((300, 200, 397, 290)).save(tmp_path / "a.png")
     best = ("downscale", "a.png", "--model", "irn-x4-best", "--on-existing", "resume")
-    steps = refine_of("irn-x4-best")
+    steps, name = refine_of("irn-x4-best"), find("irn-x4-best").name  # type: ignore[union-attr]
     assert steps > 2 and refine_of("irn-x4") == refine_of("") == 0
     assert irn(*best).lines == ["a.x4.png"]
-    asked = irn("downscale", "a.png", "--refine", steps, "-o", "asked.png")
+    asked = irn("downscale", "a.png", "--model", name, "--refine", steps, "-o", "asked.png")
     assert asked.status == 0
     assert (tmp_path / "a.x4.png").read_bytes() == (tmp_path / "asked.png").read_bytes()
     with Image.open(tmp_path / "a.x4.png") as small:
         manifest = Manifest.from_json(small.info["irn"])
-    assert (manifest.options, manifest.model) == ({"refine": steps}, find("irn-x4").name)  # type: ignore[union-attr]
+    assert (manifest.options, manifest.model) == ({"refine": steps}, name)
     assert irn(*best).out == ""
     assert irn("upscale", "a.x4.png", "--model", "irn-x4-best", "-o", "back.png").status == 0
     assert irn(*best, "--refine", 0).lines == ["a.x4.png"]  # what is asked goes before the name
-    assert irn("downscale", "a.png", "-o", "plain.png").status == 0
+    assert irn("downscale", "a.png", "--model", name, "-o", "plain.png").status == 0
     assert (tmp_path / "a.x4.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
