@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batch": {"", "errors", "images", "manifest", "pretrained", "rescale", "scratch", "sizes"},
     "evaluation": {"", "errors", "images", "manifest", "rescale", "quantise", "sizes"},
     "report": {"errors", "evaluation"},
-    "training": {"errors", "evaluation", "images", "nn", "pretrained", "quantise", "sizes"},
+    "training": {"errors", "evaluation", "images", "nn", "pretrained", "quantise", "refine", "sizes"},
     "cli": {"", "batch", "errors", "evaluation", "execution", "images", "manifest", "pretrained", "report",
             "rescale", "scratch", "sizes", "training"},
     "__main__": {"cli"},
