@@ -78,10 +78,8 @@ def test_the_error_that_decides_is_that_of_the_file(
     assert error(rescaler.planes.up(better, grid, False, 0.0, 0)) < error(restored)
 
 
-def test_tiles_find_what_the_whole_picture_finds(
-    photo: Samples, shipped: dict[int, Rescaler], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    planes = shipped[4].planes
+def test_tiles_find_what_the_whole_picture_finds(photo: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    planes = Rescaler("irn-x4", dtype="fp32", threads=1).planes  # bfloat16 rounds more than this bound
     grid = planes.grid(*photo.shape[:2])
     small = planes.down(photo, False)
     errors = {}
@@ -89,7 +87,7 @@ def test_tiles_find_what_the_whole_picture_finds(
         monkeypatch.setattr(irncli.refine, "SIDE", side)
         better = refined(planes, photo, small, grid, False, 3)
         errors[side] = error_of(planes, photo, better, grid, False)
-    assert errors[64] == pytest.approx(errors[4096], rel=0.01)  # 0.04 dB of a gain of some tenths
+    assert errors[64] == pytest.approx(errors[4096], rel=0.005)  # 0.02 dB of a gain of some tenths
 
 
 def test_nothing_that_restores_worse_is_kept(

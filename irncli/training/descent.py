@@ -15,6 +15,7 @@ from torch import Tensor
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import quantise, straight_through
 from irncli.refine import MOMENTUM, STEP, squared_error
+from irncli.training.objective import one_plane
 
 LEAST = 1e-12
 """Where a length is divided by."""
@@ -37,8 +38,7 @@ class Descent:
         with _held(self.network):
             for step in range(steps):
                 leaf = sample.detach().requires_grad_(True)
-                gradient = torch.autograd.grad(self.error(leaf, hr), leaf)[0]
-                gradient = torch.where(_each(grey), gradient.mean(1, keepdim=True), gradient)
+                gradient = one_plane(torch.autograd.grad(self.error(leaf, hr), leaf)[0], grey)
                 moving = MOMENTUM * moving + gradient
                 ahead = gradient + MOMENTUM * moving
                 reach = self.network.scale * STEP / 255 * (1 - step / steps)
@@ -50,8 +50,7 @@ class Descent:
     @torch.no_grad()
     def small(self, hr: Tensor, grey: Tensor) -> Tensor:
         """N 3 H W -> N 3 H/s W/s, not rounded; of grey patches three equal channels."""
-        lr, _ = self.network(hr)
-        return torch.where(_each(grey), lr.mean(1, keepdim=True), lr)
+        return one_plane(self.network(hr)[0], grey)
 
     def error(self, small: Tensor, hr: Tensor) -> Tensor:
         """What the descent goes down: the squared error of what the rounded small pictures restore."""
@@ -71,10 +70,6 @@ def _held(network: InvertibleRescaler) -> Iterator[None]:
     finally:
         for parameter in learning:
             parameter.requires_grad_(True)
-
-
-def _each(grey: Tensor) -> Tensor:
-    return grey.view(-1, 1, 1, 1)
 
 
 def _length(x: Tensor) -> Tensor:

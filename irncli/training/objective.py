@@ -95,6 +95,11 @@ def to_grey(x: Tensor) -> Tensor:
     return luma_of(x).expand_as(x)
 
 
+def one_plane(x: Tensor, grey: Tensor) -> Tensor:
+    """N 3 h w, N bool -> the same, of grey patches three equal channels."""
+    return torch.where(grey.view(-1, 1, 1, 1), x.mean(1, keepdim=True), x)
+
+
 def total_of(x: Tensor, sums: bool) -> Tensor:
     """Mean over all elements; with ``sums`` over the batch only, summed over the rest."""
     return x.sum() / x.shape[0] if sums else x.mean()
@@ -156,7 +161,7 @@ def objective(
     is then taken of what they restore from z = 0.
     """
     lr, z = network(resizing.enlarge(hr) if resizing else hr)
-    lr = torch.where(grey.view(-1, 1, 1, 1), lr.mean(1, keepdim=True), lr)
+    lr = one_plane(lr, grey)
     target = guide.clamp(0, 1) if loss.clip_guide else guide
     error = lr - target
     total = loss.guide_weight * distance(error, loss.guide, loss.sums)
