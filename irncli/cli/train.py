@@ -180,6 +180,7 @@ def take_up(out: Output, trainer: Trainer, path: Path) -> None:
     from irncli.pretrained.identity import is_ours, read_header
     from irncli.pretrained.load import load_weights
     from irncli.pretrained.public import read_tensors
+    from irncli.training.growing import can_grow
 
     if _is_checkpoint(path):
         for difference in trainer.resume(path):
@@ -190,9 +191,10 @@ def take_up(out: Output, trainer: Trainer, path: Path) -> None:
     state = read_tensors(path) if plain else {}
     if not plain or any(key.startswith("operations.") for key in state):
         network = load_weights(str(path)).network
-        if network.scale < trainer.recipe.network.scale:
+        if can_grow(network.config, trainer.recipe.network):
             trainer.grow_from(network, path.name)
-            out.say(f"begins with the weights of {path} as its last levels, with a new schedule")
+            part = "last levels" if network.scale < trainer.recipe.network.scale else "narrower part"
+            out.say(f"begins with the weights of {path} as its {part}, with a new schedule")
             return
         state = network.state_dict()
     trainer.start_from(state, path.name)

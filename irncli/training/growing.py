@@ -1,4 +1,5 @@
-"""A network that begins as a smaller one: an x8 whose last two levels are those of a trained x4.
+"""A network that begins as a smaller one: an x8 whose last two levels are those of a trained x4, or an x4
+that is wider and deeper than a trained one.
 
 The finer levels come first and begin as the identity, so what the trained levels get is the mean of 2x2
 pixels in place of the picture. The details that the finer levels leave beside it pass through them untouched:
@@ -6,6 +7,8 @@ nothing of what the trained levels read, and nothing of what they write, is lost
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,6 +22,22 @@ SUBNETS = ("residual", "wide")
 
 
 def can_grow(trained: NetworkConfig, wanted: NetworkConfig) -> bool:
+    """Whether the one can begin as the other: of a smaller scale, or of the same one."""
+    return _can_widen(trained, wanted) if trained.scale == wanted.scale else _can_rise(trained, wanted)
+
+
+def _can_widen(trained: NetworkConfig, wanted: NetworkConfig) -> bool:
+    """Whether they differ in width and number of couplings alone, and in these the wanted one has more."""
+    if wanted.levels != trained.levels:
+        return False
+    sizes = zip(wanted.blocks + wanted.width, trained.blocks + trained.width, strict=True)
+    fits = all(mine >= theirs for mine, theirs in sizes)
+    same = replace(wanted, blocks=trained.blocks, width=trained.width) == trained
+    kind = wanted.coupling in COUPLINGS and wanted.subnet == "residual" and not wanted.predict
+    return same and fits and kind and wanted != trained
+
+
+def _can_rise(trained: NetworkConfig, wanted: NetworkConfig) -> bool:
     """Whether the levels of the one are the last levels of the other."""
     more = wanted.levels - trained.levels
     same = ("subnet", "units", "coupling", "clamp", "downsampling", "predict", "predict_units")
@@ -35,13 +54,18 @@ def can_grow(trained: NetworkConfig, wanted: NetworkConfig) -> bool:
 
 @torch.no_grad()
 def grow(network: InvertibleRescaler, trained: InvertibleRescaler) -> None:
-    """Fill the last levels of ``network`` with ``trained``; what is new in them begins at zero.
+    """Fill the last levels of ``network``, or the narrower part of all of them, with ``trained``.
 
-    ``network`` is fresh, so that its other levels are the identity. Raise ValueError unless
+    ``network`` is fresh, so that its other couplings are the identity. Raise ValueError unless
     :func:`can_grow` says that it can.
     """
     if not can_grow(trained.config, network.config):
-        raise ValueError("its last levels are not those of the trained network")
+        raise ValueError("the trained network is no part of it")
+    if trained.scale == network.scale:
+        for level, source in zip(network.levels, trained.levels, strict=True):
+            for mine, theirs in zip(level, source, strict=False):  # type: ignore[call-overload]
+                _broaden(mine, theirs)
+        return
     more = network.config.levels - trained.config.levels
     here = torch.arange(LOW)
     """Where the channels of the trained network's level are among those of this one's."""
@@ -52,6 +76,18 @@ def grow(network: InvertibleRescaler, trained: InvertibleRescaler) -> None:
         after *= 4
         for one, other in zip(mine, theirs, strict=True):  # type: ignore[call-overload]
             _widen(one, other, here)
+
+
+def _broaden(mine: Coupling, theirs: Coupling) -> None:
+    for one, other in zip(mine.half_steps, theirs.half_steps, strict=True):
+        for subnet, source in zip(one.subnets, other.subnets, strict=True):
+            target = subnet.state_dict()
+            for key, value in source.state_dict().items():
+                whole = target[key]
+                if not key.startswith("inp."):  # its inputs are the trained one's
+                    whole[: len(value)] = 0  # of the new channels nothing comes into the old ones
+                whole[tuple(slice(n) for n in value.shape)] = value.to(whole)
+            subnet.load_state_dict(target)
 
 
 def _widen(mine: Coupling, theirs: Coupling, here: Tensor) -> None:

@@ -20,6 +20,9 @@ from irncli.training.recipe import LossConfig
 from irncli.training.resizing import Resizing
 
 CHARBONNIER = 1e-3
+LEAST_SQUARE = 1e-6
+"""Unit of a patch's mean square before its logarithm is taken, of one more than it: no loss is negative, and
+errors under 60 dB count no longer."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,9 @@ def distance(error: Tensor, form: str, sums: bool = False, weight: Tensor | None
         each = error.square()
     elif form == "charbonnier":
         each = (error.square() + CHARBONNIER**2).sqrt()
+    elif form == "log":
+        square = error.square() if weight is None else error.square() * weight
+        return 0.5 * torch.log1p(square.mean((1, 2, 3)) / LEAST_SQUARE).mean()
     else:
         raise ValueError(f"unknown form of a loss: {form!r}")
     return total_of(each if weight is None else each * weight, sums)

@@ -12,7 +12,7 @@ from typing import Any
 from irncli.errors import TrainingError
 from irncli.nn.network import NetworkConfig
 
-FORMS = ("l1", "charbonnier", "l2")
+FORMS = ("l1", "charbonnier", "l2", "log")
 LEAST_SITES = 12
 """Pixels of the small picture a side, with patches of any scale: a file's smaller ones are padded."""
 LATENTS = ("zero", "sampled", "measured")
@@ -23,7 +23,8 @@ class LossConfig:
     """Means over all elements (or ``sums``), pictures in [0, 1]."""
 
     hr: str = "l1"
-    """``l1``, ``charbonnier`` (epsilon 1e-3) or ``l2``."""
+    """``l1``, ``charbonnier`` (epsilon 1e-3), ``l2`` or ``log``: of each patch the logarithm of its root mean
+    square, which is what a mean over pictures of decibels counts."""
     hr_weight: float = 1.0
     """Near the end an ``l2`` is 30 times smaller than an ``l1``: this keeps it beside the other terms."""
     luma_weight: float = 0.0
@@ -33,7 +34,7 @@ class LossConfig:
     """Weight on the squared error of the restored colours, their luma taken out: a faint error everywhere
     costs little, one blotch of false colour much."""
     guide: str = "l2"
-    """Form of the term that holds the small picture to bicubic: ``l2``, ``l1`` or ``charbonnier``."""
+    """Form of the term that holds the small picture to bicubic: one of the same forms."""
     guide_weight: float = 1.0
     guide_luma_weight: float = 0.0
     """Extra weight on the same distance in BT.601 luma alone: what a likeness of structure (SSIM-Y) sees."""
@@ -78,6 +79,8 @@ class LossConfig:
                 raise ValueError(f"loss.{name} must be one of {', '.join(FORMS)}")
         if self.z not in LATENTS:
             raise ValueError(f"loss.z must be one of {', '.join(LATENTS)}")
+        if self.sums and "log" in (self.hr, self.guide):
+            raise ValueError("loss.sums does not go with the form log")
         for name in ("z_share", "cycle_share", "refine_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"loss.{name} must lie in 0..1")

@@ -60,6 +60,23 @@ def test_it_starts_where_the_smaller_one_ended(coupling: str, subnet: str, level
     assert torch.allclose(restored, doubled, atol=1e-9)
 
 
+@pytest.mark.parametrize("coupling", ["affine", "affine-shared", "additive"])
+@pytest.mark.parametrize("units", [1, 2])
+def test_a_wider_and_deeper_one_computes_what_the_narrower_one_does(coupling: str, units: int) -> None:
+    kind = {"subnet": "residual", "coupling": coupling, "units": units}
+    trained = moved(NetworkConfig(4, (2, 1), (4, 5), **kind))
+    network = InvertibleRescaler(NetworkConfig(4, (3, 1), (7, 8), **kind)).double()
+    grow(network, trained)
+    hr = torch.rand(2, 3, 24, 20, dtype=torch.float64)
+    for one, other in zip(network(hr), trained(hr), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+    lr, z = trained(hr)
+    torch.testing.assert_close(network.inverse(lr, 0 * z), trained.inverse(lr, 0 * z), atol=1e-9, rtol=0)
+    network.inverse(lr, 0 * z).square().sum().backward()
+    for subnet in (s for half in network.half_steps() for s in half.subnets):
+        assert (subnet.out.weight.grad != 0).all()  # the new channels, too, have something to say
+
+
 def test_what_is_new_learns_from_the_first_step() -> None:
     """Zeros on both sides of a hidden layer would never move."""
     network = InvertibleRescaler(X4).double()
@@ -81,6 +98,14 @@ def test_other_networks_do_not_grow(change: dict[str, object]) -> None:
     assert not can_grow(X2, replace(X4, **change))
 
 
+@pytest.mark.parametrize(
+    "change", [{"blocks": (1,)}, {"width": (3,)}, {"units": 2}, {"subnet": "wide"}, {"coupling": "luma"}, {}]
+)
+def test_no_network_is_part_of_a_smaller_or_another_one(change: dict[str, object]) -> None:
+    assert can_grow(X2, replace(X2, blocks=(3,), width=(5,)))
+    assert not can_grow(X2, replace(X2, **change))
+
+
 def test_the_shipped_x8_recipe_grows_from_the_shipped_x4() -> None:
     assert can_grow(load_weights("irn-x4").network.config, load_recipe("irn-x8").network)
 
@@ -98,5 +123,12 @@ def test_a_run_takes_up_a_smaller_scale_and_refuses_what_does_not_fit(pictures: 
     lr, _ = run.ema(torch.ones(1, 3, 16, 16))
     assert torch.allclose(lr, trained(torch.ones(1, 3, 8, 8))[0], atol=1e-6)
     save_weights(tmp_path / "other.safetensors", moved(replace(X2, width=(5,))).float(), {})
+    narrow = moved(replace(X4, width=(2, 3))).float()
+    save_weights(tmp_path / "narrow.safetensors", narrow, {})
+    wider = Trainer(recipe, RunConfig(tmp_path, compile=False), pool, None)
+    take_up(Output(), wider, tmp_path / "narrow.safetensors")
+    assert wider.started_from == "narrow.safetensors"
+    hr = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(wider.ema(hr)[0], narrow(hr)[0])
     with pytest.raises(TrainingError, match=r"other.safetensors: made for another network than recipe tiny"):
         take_up(Output(), run, tmp_path / "other.safetensors")

@@ -1,5 +1,6 @@
 """The loss: its guide is the bicubic that judges, its rounding lets gradients through."""
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,7 +11,15 @@ import torch
 from irncli.evaluation.bicubic import resize
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.quantise import quantise, straight_through
-from irncli.training.objective import bicubic_guide, drawn_like, guide_margin, objective, tint, to_grey
+from irncli.training.objective import (
+    bicubic_guide,
+    distance,
+    drawn_like,
+    guide_margin,
+    objective,
+    tint,
+    to_grey,
+)
 from irncli.training.recipe import LossConfig
 
 TINY = NetworkConfig(scale=2, blocks=(2,), width=(6,), subnet="residual", coupling="affine-shared")
@@ -90,7 +99,9 @@ def test_a_grey_patch_has_one_small_plane():
         {"colour_weight": 1.0},
         {"guide": "l1"},
         {"guide": "charbonnier"},
+        {"guide": "log"},
         {"hr": "l2"},
+        {"hr": "log"},
         {"sums": True},
     ],
 )
@@ -123,6 +134,24 @@ def test_luma_counts_beside_the_colours():
         plain, weighed = (parts(replace(PLAIN, hr=form, luma_weight=w), SEEN) for w in (0.0, 3.0))
         torch.testing.assert_close(weighed[0] - plain[0], 3 * expected, rtol=1e-3, atol=1e-6)
         assert weighed[1] == plain[1]
+
+
+def test_the_form_log_counts_decibels_patch_by_patch():
+    """Half of them ten times as far off cost as much as all of them by the root of ten."""
+    error = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 0.1
+    decibels = 10 * error.square().mean((1, 2, 3)).log10()
+    nepers = math.log(10) / 20
+    torch.testing.assert_close(distance(error, "log"), nepers * (decibels.mean() + 60), rtol=1e-3, atol=0)
+    some = torch.tensor([10.0, 10.0, 1.0, 1.0]).view(4, 1, 1, 1)
+    torch.testing.assert_close(
+        distance(some * error, "log"), distance(10**0.5 * error, "log"), rtol=1e-3, atol=0
+    )
+    nothing = torch.zeros_like(error).requires_grad_()
+    loss = distance(nothing, "log")
+    loss.backward()
+    assert loss == 0 and nothing.grad.isfinite().all()  # a patch of plain colour is restored without an error
+    with pytest.raises(ValueError, match="sums does not go with the form log"):
+        LossConfig(hr="log", sums=True)
 
 
 def test_a_colour_without_luma_counts_by_its_square():
