@@ -64,8 +64,8 @@ class Muon(torch.optim.Optimizer):
                     momentum = torch.where(found_inf > 0, before, momentum)
                     update = torch.where(found_inf > 0, 0, update)
                 torch._foreach_copy_(buffers, list(momentum.unbind()))
-                changes = [change.reshape(shape) for change in update.unbind()]
-                torch._foreach_add_(params, changes, alpha=-group["lr"])
+                changes = [change.reshape(shape) for change in (update * -group["lr"]).unbind()]
+                torch._foreach_add_(params, changes)
 
     def _momentum(self, p: Tensor) -> Tensor:
         state = self.state[p]
