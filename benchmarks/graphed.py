@@ -3,7 +3,7 @@
     graphed.py measure RECIPE WEIGHTS FOLDER [BATCH ...]   eager and graphed, milliseconds a step
     graphed.py train [words for irn train]                 the same run with graphed steps
 
-A step of irn-x4 took an H200 95 ms with 32 patches of 144 pixels: its kernels, some two thousand, are launched
+A step of irn-x4 took an H200 95 ms with 32 patches of 144 pixels: some two thousand kernels, launched
 one by one from Python (docs/lab.md). A graph launches them at once. It is no part of `irn train` until it has
 been measured there (1.2 times or more). Without a GPU a stand-in computes anew what the graph would hold.
 """
