@@ -13,6 +13,7 @@
 #   WORK     folder on the machine's own disk            [a folder irn-gpu in TMPDIR]
 #   DEVICE   cuda or cpu                                 [cuda]
 #   PROCESSES  GPUs to train on together                 [1]
+#   GRAPHED  1: each step is one CUDA graph (benchmarks/graphed.py measures what that gives)  [0]
 #   PYTHON   [python3]     LIMIT  seconds after which the run is told to save and end   [570]
 #
 # docs/lab.md tells how the calls go.
@@ -102,7 +103,11 @@ if [ "$mode" = train ]; then
     [ -z "$state" ] || words+=(--resume "$state")
     launch=("$PYTHON" -m)
     [ "${PROCESSES:-1}" = 1 ] || launch=("$PYTHON" -m torch.distributed.run --nproc-per-node "$PROCESSES" -m)
-    command=("${launch[@]}" irncli train "${words[@]}" "$@")
+    if [ "${GRAPHED:-0}" = 1 ]; then
+        command=("$PYTHON" "$here/benchmarks/graphed.py" train "${words[@]}" "$@")
+    else
+        command=("${launch[@]}" irncli train "${words[@]}" "$@")
+    fi
 else
     [ -n "${VALID:-}" ] || fail "the lab needs VALID"
     command=("$PYTHON" "$here/scripts/lab.py" "$what" --data "$WORK/data" --valid "$VALID" --minutes "$minutes"
