@@ -4,7 +4,7 @@
     python scripts/publish_weights.py OWNER/NAME --upload     # with HF_TOKEN, one commit
 
 Every file is held against the catalogue before. model.safetensors, which `hf:OWNER/NAME` means, is
-the newest of --default; the others are `hf:OWNER/NAME/irn-x2-3.safetensors` and so on. Run again, it commits
+the newest of --default; the others are `hf:OWNER/NAME/irn-x2-4.safetensors` and so on. Run again, it commits
 what has changed. HF_* variables count, HF_ENDPOINT among them.
 """
 
