@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,65 +53,50 @@ class Graph:
 
 
 class GraphedTrainer(Trainer):
-    """Everything between a step's batch and its losses is one graph for each phase and precision."""
+    """What a step does on the device is one graph for each phase and precision. For one process alone."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         device = self.run_config.device
-        self.numbers = {name: torch.zeros((), device=device) for name in ("rate", "moved")}
+        self.numbers = torch.zeros(2, device=device)
+        """Rate, and share of the way that the average goes: a graph reads them where they lie."""
         self.graphs: dict[object, tuple[Graph, Batch]] = {}
-        self.warm: dict[object, int] = {}
+        self.warm: Counter[object] = Counter()
+        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
+            if "capturable" in group:
+                group["capturable"] = device.startswith("cuda")
 
-    def learn(self, batch: Batch) -> Tensor:
-        self.network.set_subnet_dtype(self.subnet_dtype)
-        batch, settings = batch.laid_out(self.layout), self.phase.loss
-        decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
-        self.numbers["rate"].fill_(self.rate)
-        self.numbers["moved"].fill_(1 - decay)
-        key = (self.phase, self.subnet_dtype, tuple(id(o.state) for o in self.optimisers))
-        self.warm[key] = self.warm.get(key, 0) + 1
+    def update(self, batch: Batch, rate: float | Tensor, moved: float | Tensor) -> Tensor:
+        self.numbers[0].fill_(rate)
+        self.numbers[1].fill_(moved)
+        key = (self.phase, self.subnet_dtype, tuple(id(optimiser.state) for optimiser in self.optimisers))
+        self.warm[key] += 1
+        if batch.resizing is not None:  # its matrices are not among what is copied below
+            return super().update(batch, *self.numbers)
         if self.warm[key] <= WARM_UP:
-            side = torch.cuda.Stream() if batch.hr.is_cuda else None
-            with torch.cuda.stream(side):  # no-op on a CPU
-                losses = self.update(batch, settings)
-        else:
-            if key not in self.graphs:
-                self.graphs.clear()  # of a phase that is over, or of a state that was put back
-                own = replace(batch)
-                self.graphs[key] = Graph(lambda: self.update(own, settings), self.run_config.device), own
-            graph, own = self.graphs[key]
-            for field in fields(Batch):
-                kept = getattr(own, field.name)
-                if isinstance(kept, Tensor) and kept is not getattr(batch, field.name):
-                    kept.copy_(getattr(batch, field.name))
-            losses = graph.run()
-        self.pixels += self.phase.pixels
-        self.step += 1
-        return losses
+            return self._beside(batch)
+        if key not in self.graphs:
+            self.graphs.clear()  # of a phase that is over, or of a state that was put back
+            own = replace(batch)
+            work = partial(super().update, own, *self.numbers)
+            self.graphs[key] = Graph(work, self.run_config.device), own
+        graph, own = self.graphs[key]
+        for field in fields(Batch):
+            kept, given = getattr(own, field.name), getattr(batch, field.name)
+            if isinstance(kept, Tensor) and kept is not given:
+                kept.copy_(given)
+        return graph.run()
 
-    def update(self, batch: Batch, settings: Any) -> Tensor:
-        """As :meth:`Trainer.learn` of one process, with numbers that the device keeps."""
-        for optimiser in self.optimisers:
-            optimiser.zero_grad(set_to_none=True)
-            for group in optimiser.param_groups:
-                group["lr"] = self.numbers["rate"]
-                if "capturable" in group:
-                    group["capturable"] = self.numbers["rate"].is_cuda
-        if settings.refine_share:
-            small = self.descent.refined(batch.hr, batch.guide, batch.grey, settings.refine_steps)
-            batch = replace(batch, refined=small)
-        loss, hr_term, lr_error = self.objective(batch, settings)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip_norm)
-        ok = torch.isfinite(norm) & torch.isfinite(loss.detach())
-        for optimiser in self.optimisers:
-            optimiser.found_inf = (~ok).float()  # type: ignore[attr-defined]
-            optimiser.step()
-        with torch.no_grad():
-            moved = torch.where(ok, self.numbers["moved"], 0.0)
-            for average, value in zip(self.ema.parameters(), self.network.parameters(), strict=True):
-                average.lerp_(value, moved)
-        return torch.where(ok, torch.stack((loss.detach(), hr_term, lr_error)), torch.nan)
+    def _beside(self, batch: Batch) -> Tensor:
+        """A plain update on a stream of its own: what a capture asks of the steps before it."""
+        if not batch.hr.is_cuda:
+            return super().update(batch, *self.numbers)
+        side, here = torch.cuda.Stream(), torch.cuda.current_stream()
+        side.wait_stream(here)
+        with torch.cuda.stream(side):
+            losses = super().update(batch, *self.numbers)
+        here.wait_stream(side)
+        return losses
 
 
 def measure(recipe_name: str, weights: str, folder: str, *batches: str) -> None:

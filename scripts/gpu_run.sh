@@ -13,7 +13,7 @@
 #   WORK     folder on the machine's own disk            [a folder irn-gpu in TMPDIR]
 #   DEVICE   cuda or cpu                                 [cuda]
 #   PROCESSES  GPUs to train on together                 [1]
-#   GRAPHED  1: each step is one CUDA graph (benchmarks/graphed.py measures what that gives)  [0]
+#   GRAPHED  1: each step is one CUDA graph, one process (benchmarks/graphed.py measures it)  [0]
 #   PYTHON   [python3]     LIMIT  seconds after which the run is told to save and end   [570]
 #
 # docs/lab.md tells how the calls go.

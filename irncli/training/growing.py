@@ -4,6 +4,9 @@ that is wider and deeper than a trained one.
 The finer levels come first and begin as the identity, so what the trained levels get is the mean of 2x2
 pixels in place of the picture. The details that the finer levels leave beside it pass through them untouched:
 nothing of what the trained levels read, and nothing of what they write, is lost or moved.
+
+A wider network of the same scale computes what the trained one does: its new channels are drawn, but nothing
+reads them yet, and its new couplings, at the end of each level, begin as the identity.
 """
 
 from __future__ import annotations
@@ -64,7 +67,7 @@ def grow(network: InvertibleRescaler, trained: InvertibleRescaler) -> None:
     if trained.scale == network.scale:
         for level, source in zip(network.levels, trained.levels, strict=True):
             for mine, theirs in zip(level, source, strict=False):  # type: ignore[call-overload]
-                _broaden(mine, theirs)
+                _widen(mine, theirs)
         return
     more = network.config.levels - trained.config.levels
     here = torch.arange(LOW)
@@ -75,10 +78,10 @@ def grow(network: InvertibleRescaler, trained: InvertibleRescaler) -> None:
         here = torch.cat([here + band * after for band in range(4)])
         after *= 4
         for one, other in zip(mine, theirs, strict=True):  # type: ignore[call-overload]
-            _widen(one, other, here)
+            _place(one, other, here)
 
 
-def _broaden(mine: Coupling, theirs: Coupling) -> None:
+def _widen(mine: Coupling, theirs: Coupling) -> None:
     for one, other in zip(mine.half_steps, theirs.half_steps, strict=True):
         for subnet, source in zip(one.subnets, other.subnets, strict=True):
             target = subnet.state_dict()
@@ -90,7 +93,7 @@ def _broaden(mine: Coupling, theirs: Coupling) -> None:
             subnet.load_state_dict(target)
 
 
-def _widen(mine: Coupling, theirs: Coupling, here: Tensor) -> None:
+def _place(mine: Coupling, theirs: Coupling, here: Tensor) -> None:
     for one, other in zip(mine.half_steps, theirs.half_steps, strict=True):
         reads = here[slice(*other.reads)] - one.reads[0]
         writes = here[slice(*other.writes)] - one.writes[0]

@@ -193,30 +193,33 @@ class Trainer:
         If the loss or a gradient is not finite on any rank, nothing changes on all of them and the three
         are NaN. Nobody waits for the device: whether to change is decided there.
         """
-        recipe, rate = self.recipe, self.rate
         self.network.set_subnet_dtype(self.subnet_dtype)
+        decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
+        losses = self.update(batch.laid_out(self.layout), self.rate, 1 - decay)
+        self.pixels += self.phase.pixels
+        self.step += 1
+        return losses
+
+    def update(self, batch: Batch, rate: float | Tensor, moved: float | Tensor) -> Tensor:
+        """What a step does on the device: its losses. ``moved``: share of the way that the average goes."""
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-        batch = batch.laid_out(self.layout)
         settings = self.phase.loss
         if settings.refine_share:
             small = self.descent.refined(batch.hr, batch.guide, batch.grey, settings.refine_steps)
             batch = replace(batch, refined=small)
         loss, hr_term, lr_error = self.objective(batch, settings)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.optimiser.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip_norm)
         ok = self.ranks.all_agree(torch.isfinite(norm) & torch.isfinite(loss.detach()))
         for optimiser in self.optimisers:
             optimiser.found_inf = (~ok).float()  # type: ignore[attr-defined]
             optimiser.step()
-        decay = min(recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
-        moved = torch.where(ok, 1 - decay, 0.0)
+        share = torch.where(ok, moved, 0.0)
         with torch.no_grad():
             for average, value in zip(self.ema.parameters(), self.network.parameters(), strict=True):
-                average.lerp_(value, moved)
-        self.pixels += self.phase.pixels
-        self.step += 1
+                average.lerp_(value, share)
         losses = self.ranks.mean(torch.stack((loss.detach(), hr_term, lr_error)))
         return torch.where(ok, losses, math.nan)

@@ -17,6 +17,8 @@ import refinement
 
 TOP = Path(__file__).parents[2]
 RECORD = json.loads((TOP / refinement.RESULT).read_text("utf-8"))
+GIVES_LUMA = ("irn-x2-5", "bird")
+"""The model and picture whose luma may lose: its colours are much further off."""
 
 
 def test_the_how_to_agrees_with_the_results(
@@ -35,8 +37,7 @@ def test_the_how_to_agrees_with_the_results(
 def test_no_picture_restores_worse_or_leaves_bicubic() -> None:
     """MATLAB's bicubic differs from Pillow's, which bounds it, along the border alone.
 
-    One step may find nothing better. Of a picture whose luma is far closer than its colours, as x2 restores
-    them, some luma may be given for colour: what must fall is their sum.
+    One step may find nothing better. What must fall is the sum of the errors of colours and luma.
     """
 
     def error(row: dict[str, Any]) -> float:
@@ -53,6 +54,7 @@ def test_no_picture_restores_worse_or_leaves_bicubic() -> None:
         if row["steps"] > 1:
             assert row["psnr_rgb"] > before["psnr_rgb"]
             assert error(row) < error(before)
+            assert row["psnr_y"] > before["psnr_y"] or (row["model"], row["picture"]) == GIVES_LUMA
         assert row["small_psnr_rgb"] > before["small_psnr_rgb"] - 0.05
         key = row["model"], row["steps"]
         gains[key] = gains.get(key, 0.0) + row["psnr_y"] - before["psnr_y"]
