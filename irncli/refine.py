@@ -32,6 +32,8 @@ STEP = 0.1
 """Levels that the samples move in the first step, root mean square, for each of the scale: what restored best
 at x2 and at x4. The steps shrink evenly to nothing."""
 MOMENTUM = 0.6
+LEAST_LUMA = 1e-3
+"""Of the error of all samples that luma's counts as at least, so that no sum of 0 is divided by."""
 HALVINGS = 12
 """Of the interval, when the way back into the ball is searched."""
 
@@ -47,33 +49,47 @@ def refined(
 ) -> Samples:
     """H W C and its h w C, uint8 or uint16 -> the small picture to keep, like ``small``.
 
-    ``grey``: it is restored as one plane. The picture restored at tau 0 has a smaller error than before (see
-    :func:`error_of`), or ``small`` itself comes back: never worse. Pictures with fewer than 12 small pixels a
-    side are left alone. ``progress`` is told the share of the steps that is done.
+    ``grey``: it is restored as one plane. The picture restored at tau 0 has a smaller error than before, the
+    changes of its samples' and of its luma's taken together in shares of what each was, or ``small`` itself
+    comes back: the mean of both PSNRs is never worse. Pictures with fewer than 12 small pixels a side are
+    left alone. ``progress`` is told the share of the steps that is done.
     """
     if min(small.shape[:2]) < LEAST_SITES:
         return small
-    before = error_of(planes, original, small, grid, grey)
-    found = _descend(planes, original, small, grid, grey, steps, progress)
+    before = errors_of(planes, original, small, grid, grey)
+    weight = luma_weight(*before)
+    found = _descend(planes, original, small, grid, grey, steps, weight, progress)
     give_back()
-    return found if error_of(planes, original, found, grid, grey) < before else small
+    after = errors_of(planes, original, found, grid, grey)
+    return found if after[0] + weight * after[1] < before[0] + weight * before[1] else small
 
 
-def error_of(planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool) -> float:
-    """Sum of squared errors, samples and luma, of the picture restored at tau 0, as the file holds it.
+def luma_weight(samples: float, luma: float) -> float:
+    """Sums of squared errors, of all samples and of luma -> what makes the second count as the first does.
 
-    Summed row by row, so that no tile changes it.
+    So the descent gains decibels of both, whichever is further off: at x2 the colours are by far, and nothing
+    but they would be bettered. Grey pictures have no luma apart: their sum is 0, and so is the weight.
     """
-    total, y = 0.0, 0
+    return samples / max(luma, samples * LEAST_LUMA) if luma else 0.0
+
+
+def errors_of(
+    planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool
+) -> tuple[float, float]:
+    """Sums of squared errors, samples and luma, of the picture restored at tau 0, as the file holds it.
+
+    Summed row by row, so that no tile changes them. Of one plane the second is 0.
+    """
+    samples, luma, y = 0.0, 0.0, 0
     for band in planes.up_real(small, grid, grey, 0.0, 0):
         for restored in from_planes(band, depth_of(original)).astype(np.float64):
             error = restored - original[y]
-            total += float(np.square(error).sum())
+            samples += float(np.square(error).sum())
             if error.shape[1] == len(BT601):
-                total += len(BT601) * float(np.square(error @ BT601).sum())
+                luma += float(np.square(error @ BT601).sum())
             y += 1
     give_back()
-    return total
+    return samples, luma
 
 
 def _descend(
@@ -83,6 +99,7 @@ def _descend(
     grid: Grid,
     grey: bool,
     steps: int,
+    weight: float,
     progress: Callable[[float], None],
 ) -> Samples:
     target = planes.source(original, grid)
@@ -93,7 +110,7 @@ def _descend(
     moving = torch.zeros_like(sample)
     for step in range(steps):
         told = partial(_within, progress, step, steps)
-        gradient = _gradient(planes, target, sample, grey, (depth, wanted), told)
+        gradient = _gradient(planes, target, sample, grey, (depth, wanted), weight, told)
         moving.mul_(MOMENTUM).add_(gradient)
         ahead = torch.add(gradient, moving, alpha=MOMENTUM)  # Nesterov's
         length = float(ahead.square().mean().sqrt())
@@ -110,11 +127,13 @@ def _gradient(
     sample: Tensor,
     grey: bool,
     depths: tuple[int, int],
+    weight: float,
     told: Callable[[float], None],
 ) -> Tensor:
     """Of the sum of squared errors, samples and luma, tile by tile, through the roundings; like ``sample``.
 
-    ``depths``: bits of the small and of the restored picture. ``told``: of the share of the tiles done.
+    ``depths``: bits of the small and of the restored picture. ``weight``: of luma. ``told``: of the share of
+    the tiles done.
     """
     engine, gradient = planes.engine, torch.zeros_like(sample)
     s, (rows, columns) = engine.scale, sample.shape[2:]
@@ -129,8 +148,9 @@ def _gradient(
         place = np.s_[:, :, window.y0 : window.y1, window.x0 : window.x1]
         with torch.enable_grad():
             leaf = sample[place].to(engine.device).clone().requires_grad_(True)
-            error = squared_error(_restored(planes, leaf, tile.inside(window), grey, depths).sub(truth))
-            gradient[place] += torch.autograd.grad(error, leaf)[0].cpu()
+            error = _restored(planes, leaf, tile.inside(window), grey, depths).sub(truth)
+            samples, luma = squared_errors(error)
+            gradient[place] += torch.autograd.grad((samples + weight * luma).sum(), leaf)[0].cpu()
         told((index + 1) / len(every))
     return gradient
 
@@ -139,16 +159,16 @@ def _within(progress: Callable[[float], None], step: int, steps: int, done: floa
     progress((step + done) / steps)
 
 
-def squared_error(error: Tensor) -> Tensor:
-    """N C H W -> the sum of squares, in which luma counts as much as the three colours together.
+def squared_errors(error: Tensor) -> tuple[Tensor, Tensor]:
+    """N C H W -> the sums of squares of each picture, of all samples and of luma, N each.
 
-    It is where detail is seen; the training of the shipped weights counts it so, too.
+    Luma is where detail is seen, and what is published is counted on it. Of one plane its sum is 0.
     """
-    each: Tensor = error.square().sum()
+    samples = error.square().sum((1, 2, 3))
     if error.shape[1] != len(BT601):
-        return each
+        return samples, torch.zeros_like(samples)
     luma = torch.tensordot(error.new_tensor(BT601), error, dims=([0], [1]))
-    return each.add(luma.square().sum(), alpha=len(BT601))
+    return samples, luma.square().sum((1, 2))
 
 
 def _restored(

@@ -10,7 +10,7 @@ from PIL import Image
 
 import irncli.refine
 from irncli.planes import Samples, bicubic
-from irncli.refine import error_of, refined
+from irncli.refine import errors_of, luma_weight, refined
 from irncli.rescale import Rescaler
 from irncli.sizes import Wish
 
@@ -70,12 +70,33 @@ def test_the_error_that_decides_is_that_of_the_file(
     small = rescaler.planes.down(photo, False, grid)
     restored = rescaler.planes.up(small, grid, False, 0.0, 0)
 
-    def error(picture: Samples) -> float:
-        return squared(picture, photo) + 3 * squared(picture @ LUMA, photo @ LUMA)
+    def errors(picture: Samples) -> np.ndarray:
+        return np.array([squared(picture, photo), squared(picture @ LUMA, photo @ LUMA)])
 
-    assert error_of(rescaler.planes, photo, small, grid, False) == pytest.approx(error(restored))
+    assert errors_of(rescaler.planes, photo, small, grid, False) == pytest.approx(errors(restored))
     better = refined(rescaler.planes, photo, small, grid, False, 2)
-    assert error(rescaler.planes.up(better, grid, False, 0.0, 0)) < error(restored)
+    assert (errors(rescaler.planes.up(better, grid, False, 0.0, 0)) / errors(restored)).sum() < 2
+
+
+def test_luma_counts_as_much_as_all_samples_do(
+    photo: Samples, shipped: dict[int, Rescaler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So both gain, and luma by more than where it is counted thrice, as if both were as far off."""
+    assert luma_weight(600.0, 40.0) == 15.0
+    assert (luma_weight(0.0, 0.0), luma_weight(9.0, 0.0)) == (0.0, 0.0)
+    assert 9.0 < luma_weight(9.0, 1e-9) < 1e5
+    planes = shipped[2].planes
+    grid, small = planes.grid(*photo.shape[:2]), planes.down(photo, False)
+
+    def decibels(steps: int) -> np.ndarray:
+        better = refined(planes, photo, small, grid, False, steps)
+        return -10 * np.log10(errors_of(planes, photo, better, grid, False))
+
+    plain, ours = decibels(0), decibels(3)
+    monkeypatch.setattr(irncli.refine, "luma_weight", lambda *_: 3.0)
+    thrice = decibels(3)
+    assert (ours - plain > 0.1).all()
+    assert ours[1] > thrice[1] + 0.05 and ours[0] < thrice[0]
 
 
 def test_tiles_find_what_the_whole_picture_finds(photo: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +107,7 @@ def test_tiles_find_what_the_whole_picture_finds(photo: Samples, monkeypatch: py
     for side in (64, 4096):
         monkeypatch.setattr(irncli.refine, "SIDE", side)
         better = refined(planes, photo, small, grid, False, 3)
-        errors[side] = error_of(planes, photo, better, grid, False)
+        errors[side] = errors_of(planes, photo, better, grid, False)
     assert errors[64] == pytest.approx(errors[4096], rel=0.005)  # 0.02 dB of a gain of some tenths
 
 
@@ -98,7 +119,8 @@ def test_nothing_that_restores_worse_is_kept(
     small = planes.down(photo, False)
     worse = np.where(small < 128, small + 9, small - 9)
     monkeypatch.setattr(irncli.refine, "_descend", lambda *_: worse)
-    assert error_of(planes, photo, worse, grid, False) > error_of(planes, photo, small, grid, False)
+    wrong, right = (errors_of(planes, photo, each, grid, False) for each in (worse, small))
+    assert wrong[0] > right[0] and wrong[1] > right[1]
     assert refined(planes, photo, small, grid, False, 3) is small
 
 

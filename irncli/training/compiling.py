@@ -41,7 +41,7 @@ def compile_training(
     if device == "cpu" and isinstance(own, Objective):
         own.compile(dynamic=False)
         descent.small = torch.compile(descent.small, dynamic=False)  # type: ignore[method-assign]
-        descent.error = torch.compile(descent.error, dynamic=False)  # type: ignore[method-assign]
+        descent.errors = torch.compile(descent.errors, dynamic=False)  # type: ignore[method-assign]
     else:
         compile_blocks(network)
 
@@ -49,7 +49,7 @@ def compile_training(
 def undo_compile(objective: nn.Module, network: InvertibleRescaler, descent: Descent) -> None:
     """Back to the plain methods of the classes."""
     _own(objective)._compiled_call_impl = None
-    for name in ("small", "error"):
+    for name in ("small", "errors"):
         vars(descent).pop(name, None)
     for block in _blocks(network):
         for name in ("forward", "inverse"):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import quantise, straight_through
-from irncli.refine import MOMENTUM, STEP, squared_error
+from irncli.refine import LEAST_LUMA, MOMENTUM, STEP, squared_errors
 from irncli.training.objective import one_plane
 
 LEAST = 1e-12
@@ -35,10 +35,15 @@ class Descent:
         guide = guide.clamp(0, 1)
         first = self.small(hr, grey)
         bound, sample, moving = _length(first - guide), first, torch.zeros_like(first)
+        weight = torch.ones(())
         with _held(self.network):
             for step in range(steps):
                 leaf = sample.detach().requires_grad_(True)
-                gradient = one_plane(torch.autograd.grad(self.error(leaf, hr), leaf)[0], grey)
+                samples, luma = self.errors(leaf, hr)
+                if step == 0:
+                    weight = (samples / torch.maximum(luma, samples * LEAST_LUMA).clamp_min(LEAST)).detach()
+                error = (samples + weight * luma).sum()
+                gradient = one_plane(torch.autograd.grad(error, leaf)[0], grey)
                 moving = MOMENTUM * moving + gradient
                 ahead = gradient + MOMENTUM * moving
                 reach = self.network.scale * STEP / 255 * (1 - step / steps)
@@ -52,11 +57,14 @@ class Descent:
         """N 3 H W -> N 3 H/s W/s, not rounded; of grey patches three equal channels."""
         return one_plane(self.network(hr)[0], grey)
 
-    def error(self, small: Tensor, hr: Tensor) -> Tensor:
-        """What the descent goes down: the squared error of what the rounded small pictures restore."""
+    def errors(self, small: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
+        """N 3 h w and N 3 H W -> of what the rounded small pictures restore, N each.
+
+        Squared errors of all samples and of luma: the descent goes down both, as irncli.refine weighs them.
+        """
         latent = small.new_zeros(len(small), self.network.config.latent_channels, *small.shape[2:])
         restored = self.network.inverse(straight_through(small), latent)
-        return squared_error(straight_through(restored) - hr)
+        return squared_errors(straight_through(restored) - hr)
 
 
 @contextmanager
