@@ -213,11 +213,11 @@ def test_a_cpu_compiles_the_whole_and_a_gpu_its_blocks(pictures, tmp_path, monke
     monkeypatch.setattr(torch, "compile", lambda f, **k: seen.append((f.__name__, k)) or f)
     run = trainer(pictures, tmp_path)
     compile_training(run.objective, run.network, run.descent, device)
-    expected = ["forward", "inverse"] * 2 if blocks else ["_call_impl", "small", "error"]
+    expected = ["forward", "inverse"] * 2 if blocks else ["_call_impl", "small", "errors"]
     assert [name for name, _ in seen] == expected and all(k == {"dynamic": False} for _, k in seen)
     assert run.one_step().isfinite().all()
     undo_compile(run.objective, run.network, run.descent)
-    assert run.objective._compiled_call_impl is None and not {"small", "error"} & vars(run.descent).keys()
+    assert run.objective._compiled_call_impl is None and not {"small", "errors"} & vars(run.descent).keys()
 
 
 def test_on_a_cpu_each_of_several_processes_compiles_the_whole(pictures, tmp_path, monkeypatch):
