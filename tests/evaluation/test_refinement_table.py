@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,8 +16,6 @@ import refinement
 
 TOP = Path(__file__).parents[2]
 RECORD = json.loads((TOP / refinement.RESULT).read_text("utf-8"))
-GIVES_LUMA = ("irn-x2-5", "bird")
-"""The model and picture whose luma may lose: its colours are much further off."""
 
 
 def test_the_how_to_agrees_with_the_results(
@@ -37,13 +34,8 @@ def test_the_how_to_agrees_with_the_results(
 def test_no_picture_restores_worse_or_leaves_bicubic() -> None:
     """MATLAB's bicubic differs from Pillow's, which bounds it, along the border alone.
 
-    One step may find nothing better. What must fall is the sum of the errors of colours and luma.
+    One step may find nothing better. Luma and all samples gain, each on every picture.
     """
-
-    def error(row: dict[str, Any]) -> float:
-        """Mean square of the colours and of luma, which PSNR-Y counts in 219 levels."""
-        return 10 ** (-row["psnr_rgb"] / 10) + (255 / 219) ** 2 * 10 ** (-row["psnr_y"] / 10)
-
     plain = {(r["model"], r["picture"]): r for r in RECORD["rows"] if r["steps"] == 0}
     refined = [r for r in RECORD["rows"] if r["steps"]]
     gains: dict[tuple[str, int], float] = {}
@@ -53,8 +45,7 @@ def test_no_picture_restores_worse_or_leaves_bicubic() -> None:
         assert row["psnr_rgb"] >= before["psnr_rgb"]
         if row["steps"] > 1:
             assert row["psnr_rgb"] > before["psnr_rgb"]
-            assert error(row) < error(before)
-            assert row["psnr_y"] > before["psnr_y"] or (row["model"], row["picture"]) == GIVES_LUMA
+            assert row["psnr_y"] > before["psnr_y"]
         assert row["small_psnr_rgb"] > before["small_psnr_rgb"] - 0.05
         key = row["model"], row["steps"]
         gains[key] = gains.get(key, 0.0) + row["psnr_y"] - before["psnr_y"]
