@@ -33,7 +33,9 @@ STEP = 0.1
 at x2 and at x4. The steps shrink evenly to nothing."""
 MOMENTUM = 0.6
 LEAST_LUMA = 1e-3
-"""Of the error of all samples that luma's counts as at least, so that no sum of 0 is divided by."""
+"""Of the error of all samples, what luma's counts as at least where it is next to nothing or left out."""
+LEAST = 1e-12
+"""Where a sum or a length is divided by."""
 HALVINGS = 12
 """Of the interval, when the way back into the ball is searched."""
 
@@ -57,20 +59,20 @@ def refined(
     if min(small.shape[:2]) < LEAST_SITES:
         return small
     before = errors_of(planes, original, small, grid, grey)
-    weight = luma_weight(*before)
+    weight = float(luma_weight(*torch.tensor(before, dtype=torch.float64)))
     found = _descend(planes, original, small, grid, grey, steps, weight, progress)
     give_back()
     after = errors_of(planes, original, found, grid, grey)
     return found if after[0] + weight * after[1] < before[0] + weight * before[1] else small
 
 
-def luma_weight(samples: float, luma: float) -> float:
-    """Sums of squared errors, of all samples and of luma -> what makes the second count as the first does.
+def luma_weight(samples: Tensor, luma: Tensor) -> Tensor:
+    """Sums of squared errors, of all samples and of luma, of one shape -> what makes both count alike.
 
-    So the descent gains decibels of both, whichever is further off: at x2 the colours are by far, and nothing
-    but they would be bettered. Grey pictures have no luma apart: their sum is 0, and so is the weight.
+    With it the descent gains decibels of both, whichever is further off: at x2 the colours are by far, and
+    nothing but they would be bettered.
     """
-    return samples / max(luma, samples * LEAST_LUMA) if luma else 0.0
+    return samples / torch.maximum(luma, samples * LEAST_LUMA).clamp_min(LEAST)
 
 
 def errors_of(

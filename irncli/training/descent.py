@@ -14,11 +14,8 @@ from torch import Tensor
 
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import quantise, straight_through
-from irncli.refine import LEAST_LUMA, MOMENTUM, STEP, squared_errors
+from irncli.refine import LEAST, MOMENTUM, STEP, luma_weight, squared_errors
 from irncli.training.objective import one_plane
-
-LEAST = 1e-12
-"""Where a length is divided by."""
 
 
 class Descent:
@@ -41,7 +38,7 @@ class Descent:
                 leaf = sample.detach().requires_grad_(True)
                 samples, luma = self.errors(leaf, hr)
                 if step == 0:
-                    weight = (samples / torch.maximum(luma, samples * LEAST_LUMA).clamp_min(LEAST)).detach()
+                    weight = luma_weight(samples, luma).detach()
                 error = (samples + weight * luma).sum()
                 gradient = one_plane(torch.autograd.grad(error, leaf)[0], grey)
                 moving = MOMENTUM * moving + gradient
