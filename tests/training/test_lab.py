@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scripting import script
 
 from irncli.training.cost import multiply_adds
+from irncli.training.recipe import load_recipe
 
 TOP = Path(__file__).parents[2]
 TINY = Path(__file__).with_name("tiny.toml")
@@ -73,7 +75,7 @@ def test_a_name_that_is_not_there_and_a_variant_that_cannot_be(plan, pictures, t
     assert "no time left" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted((TOP / "benchmarks/lab").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted((TOP / "benchmarks/lab").glob("x*.toml")), ids=lambda p: p.stem)
 def test_the_variants_are_whole_and_cost_what_they_may(path):
     """Equal pixels, equal guide unless it is what is asked, and no more multiply-adds than the reference."""
     plan = tomllib.loads(path.read_text())
@@ -88,6 +90,17 @@ def test_the_variants_are_whole_and_cost_what_they_may(path):
             assert 0.85 * most < multiply_adds(recipe.network) < most, name
         if not name.startswith("guide"):
             assert (recipe.loss.guide, recipe.loss.guide_weight) == ("l2", 2.0)
+
+
+def test_the_papers_row_is_its_own_recipe_at_the_pixels_of_the_others():
+    plan = tomllib.loads((TOP / "benchmarks/lab/paper.toml").read_text())
+    found = {name: recipe for name, (_, recipe) in lab.recipes(plan, {}, plan["pixels"]).items()}
+    theirs = load_recipe("paper-x4")
+    assert found["paper"] == replace(theirs, name="paper", steps=12)
+    for recipe in found.values():
+        assert recipe.network == theirs.network and recipe.loss == theirs.loss
+        assert recipe.optimiser == theirs.optimiser
+        assert recipe.steps * recipe.batch * recipe.patch**2 == pytest.approx(plan["pixels"], rel=1e-2)
 
 
 def test_the_notebook_says_what_the_rows_say():
