@@ -31,6 +31,7 @@ RELATIVES: list[dict[str, Any]] = [
     {"subnet": "short"},
     {"subnet": "wide"},
     {"predict": 6},
+    {"border": "edge"},
 ]
 """What each changes in a residual network with shared trunks: parts of the family that no weights have."""
 

@@ -157,9 +157,10 @@ def _pictures(
     out: Output, recipe: Recipe, folders: list[Path], valid: list[Path], cache: Path, together: Ranks
 ) -> tuple[Pool, Pool | None]:
     """What is learnt from and what is judged. Of several processes the first one decodes for all."""
-    from irncli.training.data import read_pool
+    from irncli.training.data import read_pool, with_drawn
+    from irncli.training.drawing import DRAWN, DRAWN_SEEDS, DRAWN_VALID
     from irncli.training.objective import guide_margin
-    from irncli.training.validation import smallest_side
+    from irncli.training.validation import VALIDATION_SIDE, smallest_side
 
     scale = recipe.network.scale
     side = recipe.largest_patch + 2 * guide_margin(scale)
@@ -172,6 +173,12 @@ def _pictures(
     out.say(f"{recipe.name}: {len(pictures.sizes)} pictures, {pictures.pixels / 1e6:.1f} megapixels")
     if recipe.data_digest and recipe.data_digest != pictures.digest:
         out.say("these are not the pictures that the recipe was made with: another result is to be expected")
+    if recipe.drawn_share:
+        pictures = with_drawn(pictures, DRAWN, side, DRAWN_SEEDS[0])
+        if judged:
+            judged_side = VALIDATION_SIDE + 2 * guide_margin(scale)
+            judged = with_drawn(judged, DRAWN_VALID, judged_side, DRAWN_SEEDS[1], evenly=True)
+        out.say(f"and {pictures.drawn} drawn ones")
     return pictures, judged
 
 

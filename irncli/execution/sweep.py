@@ -18,7 +18,7 @@ from irncli.execution.free import is_shortage
 from irncli.execution.freed import Hoard
 from irncli.execution.state import State
 from irncli.execution.tiles import Region
-from irncli.nn.coupling import HalfStep
+from irncli.nn.coupling import HalfStep, edge_padded
 
 Size = tuple[int, int]
 """Rows and columns."""
@@ -99,6 +99,12 @@ def half_step(
     window = tile.window(*halo(half, side), *size, least)
     keep = tile.inside(window).scaled(side)
     source = state.read(side, window, half.reads, half.dtype or torch.float32)
+    m = half.margin
+    if m:
+        top, left = m * (window.y0 == 0), m * (window.x0 == 0)
+        bottom, right = m * (window.y1 == size[0]), m * (window.x1 == size[1])
+        source = edge_padded(source, top, bottom, left, right)
+        keep = keep.moved(top, left)
     terms = tuple(_kept(term, keep) for term in half.subnet_terms(source))
     change = half.undo_terms if inverse else half.apply_terms
     state.write(side, tile, half.writes, change(state.read(side, tile, half.writes), terms))

@@ -40,6 +40,9 @@ class Region:
         """The same place on a grid ``factor`` times finer."""
         return Region(self.y0 * factor, self.y1 * factor, self.x0 * factor, self.x1 * factor)
 
+    def moved(self, down: int, right: int) -> Region:
+        return Region(self.y0 + down, self.y1 + down, self.x0 + right, self.x1 + right)
+
     def window(self, halo: int, alignment: int, height: int, width: int, least: int = 1) -> Region:
         """This tile with its halo, starts rounded down to ``alignment``, inside a height x width level.
 

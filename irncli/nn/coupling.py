@@ -25,11 +25,23 @@ MakeSubnet = Callable[[int, int], nn.Module]
 Terms = tuple[Tensor, ...]
 
 
+def edge_padded(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
+    """N C H W -> the same with so many copies of its edge around it; ``x`` itself where all are 0."""
+    if top or bottom:
+        first, last = x[:, :, :1].expand(-1, -1, top, -1), x[:, :, -1:].expand(-1, -1, bottom, -1)
+        x = torch.cat((first, x, last), 2)
+    if left or right:
+        first, last = x[..., :1].expand(-1, -1, -1, left), x[..., -1:].expand(-1, -1, -1, right)
+        x = torch.cat((first, x, last), 3)
+    return x
+
+
 class HalfStep:
     """One half of a coupling. ``reads`` and ``writes`` are channel ranges ``(start, stop)``.
 
     ``dtype`` is the precision of the subnets alone (None: that of the coefficients, which never change
-    theirs).
+    theirs). ``border`` is what the subnets see beyond the picture: ``zeros``, which each convolution pads
+    with as the paper's do, or ``edge``, the source's own edge repeated.
     """
 
     reads: tuple[int, int]
@@ -40,6 +52,16 @@ class HalfStep:
         self.radius = max(int(subnet.radius) for subnet in subnets)  # type: ignore[arg-type]
         self.alignment = max(int(subnet.alignment) for subnet in subnets)  # type: ignore[arg-type]
         self.dtype: torch.dtype | None = None
+        self.border = "zeros"
+
+    @property
+    def margin(self) -> int:
+        """Pixels of the source that are repeated beyond the picture's border, on each side.
+
+        As many as an output sees, so that no convolution's own zeros reach into the picture: of a plain
+        picture the terms are then plain, too. 0 where the border is ``zeros``.
+        """
+        return 0 if self.border == "zeros" else -(-self.radius // self.alignment) * self.alignment
 
     def subnet_terms(self, source: Tensor) -> Terms:
         """N reads H W in the subnets' precision -> tensors N writes H W in the same."""
@@ -51,7 +73,10 @@ class HalfStep:
         The only part that sees neighbours: ``radius`` pixels around each.
         """
         inside = source if self.dtype is None else source.to(self.dtype)
-        return tuple(term.to(source.dtype) for term in self.subnet_terms(inside))
+        m = self.margin
+        terms = self.subnet_terms(edge_padded(inside, m, m, m, m))
+        height, width = source.shape[2:]
+        return tuple(term[:, :, m : m + height, m : m + width].to(source.dtype) for term in terms)
 
     def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
         """The forward direction, elementwise."""

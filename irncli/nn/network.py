@@ -24,6 +24,7 @@ MAX_BLOCKS = 64
 MAX_WIDTH = 1024
 MAX_UNITS = 8
 DOWNSAMPLINGS = ("haar", "matrix")
+BORDERS = ("zeros", "edge")
 
 
 def half_step_dtypes(precision: str, count: int) -> list[torch.dtype]:
@@ -64,6 +65,9 @@ class NetworkConfig:
     """Width of a last step that predicts the high bands from the small picture (HCFlow); 0: none."""
     predict_units: int = 2
     """Residual units of its subnet."""
+    border: str = "zeros"
+    """What subnets see beyond the picture: ``zeros``, the paper's; ``edge``, the source's edge repeated, by
+    which a plain picture stays plain to its rim."""
 
     def __post_init__(self) -> None:
         """Raise ValueError on anything that does not describe a network."""
@@ -84,6 +88,8 @@ class NetworkConfig:
             raise ValueError(f"unknown coupling {self.coupling!r}")
         if self.downsampling not in DOWNSAMPLINGS:
             raise ValueError(f"unknown downsampling {self.downsampling!r}")
+        if self.border not in BORDERS:
+            raise ValueError(f"unknown border {self.border!r}")
         if self.downsampling == "haar" and self.scale not in (2, 4, 8, 16):
             raise ValueError("a Haar network has scale 2, 4, 8 or 16")
         if not 2 <= self.scale <= 16:
@@ -111,9 +117,12 @@ class NetworkConfig:
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces. Part of a network's identity.
 
-        A network without a prediction says nothing of it: its identity is older than the setting.
+        What a network does without (a prediction, an edge) it says nothing of: its identity is older than
+        the setting.
         """
         record = {k: v for k, v in asdict(self).items() if self.predict or not k.startswith("predict")}
+        if self.border == "zeros":
+            del record["border"]
         return json.dumps(record, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -182,6 +191,8 @@ class InvertibleRescaler(nn.Module):
 
                 steps.append(Prediction(channels, predictor, config.clamp))
             self.levels.append(nn.ModuleList(steps))
+        for half in self.half_steps():
+            half.border = config.border
 
     @property
     def scale(self) -> int:

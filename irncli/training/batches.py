@@ -32,7 +32,7 @@ def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, r
     scale, phase, device = recipe.network.scale, recipe.phase_at(share), pool.samples.device
     margin, mine = guide_margin(scale), ranks.part_of(phase.batch)
     size = phase.patch + 2 * margin
-    plan = plan_crops(pool, phase.batch, size, seed, step)
+    plan = plan_crops(pool, phase.batch, size, seed, step, recipe.drawn_share)
     rng = np.random.Generator(np.random.Philox(key=[seed + (1 << 32), step]))
     turned_grey = rng.random(phase.batch) < recipe.grey_share
     flats = plan_flats(phase.batch, size, recipe.flat_share, rng)

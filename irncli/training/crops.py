@@ -16,16 +16,22 @@ from torch import Tensor
 from irncli.training.data import Pool
 
 
-def plan_crops(pool: Pool, batch: int, size: int, seed: int, step: int) -> NDArray[np.int64]:
+def plan_crops(
+    pool: Pool, batch: int, size: int, seed: int, step: int, drawn_share: float = 0.0
+) -> NDArray[np.int64]:
     """``batch`` rows (first sample, stride down, stride right), of crops of ``size`` pixels a side.
 
-    Pictures are drawn by their area. A flip is a stride backwards from the other end, a transposition
-    exchanges the strides.
+    Pictures are chosen by their area, a share of them among the pool's drawn ones. A flip is a stride
+    backwards from the other end, a transposition exchanges the strides.
     """
     rng = np.random.Generator(np.random.Philox(key=[seed, step]))
     sizes, starts = pool.sizes.numpy(), pool.starts.numpy()
     room = sizes - size + 1
     area = room.prod(1).astype(np.float64)
+    if pool.drawn:
+        photographs, drawn = np.split(area, [len(area) - pool.drawn])
+        photographs *= (1 - drawn_share) / photographs.sum()
+        drawn *= drawn_share / drawn.sum()
     plan = np.empty((batch, 3), np.int64)
     for row, index in enumerate(rng.choice(len(area), batch, p=area / area.sum())):
         y, x = (int(rng.integers(room[index, axis])) for axis in (0, 1))

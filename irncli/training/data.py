@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from irncli.errors import InputError, TrainingError
@@ -40,6 +41,8 @@ class Pool:
     """How many pictures stand under which."""
     notes: list[str] = field(default_factory=list)
     """What was passed over, in words."""
+    drawn: int = 0
+    """How many of the pictures, the last ones, are drawn and no photographs."""
 
     @property
     def pixels(self) -> int:
@@ -157,6 +160,39 @@ def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Pool:
         digest=digest.hexdigest(),
         licences=dict(sorted(licences.items())),
         notes=notes,
+    )
+
+
+def with_drawn(pool: Pool, count: int, side: int, seed: int, *, evenly: bool = False) -> Pool:
+    """The same and ``count`` drawn pictures, ``side`` pixels a side, some with pieces of its own in them.
+
+    ``evenly``: as many of each kind, in turn.
+    """
+    from irncli.training.drawing import KINDS, drawn_picture
+
+    kinds = [*KINDS] if evenly else [None]
+
+    def photo(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+        picture = pool.picture(int(rng.integers(len(pool.sizes)))).numpy()
+        room = (max(0, picture.shape[0] - height), max(0, picture.shape[1] - width))
+        y, x = (int(rng.integers(each + 1)) for each in room)
+        piece = picture[y : y + height, x : x + width]
+        missing = (height - piece.shape[0], width - piece.shape[1])
+        return np.pad(piece, ((0, missing[0]), (0, missing[1]), (0, 0)), "symmetric")
+
+    drawn = np.stack(
+        [drawn_picture(seed, i, side, side, photo, kinds[i % len(kinds)]) for i in range(count)]
+    )
+    samples = torch.from_numpy(drawn).reshape(-1)
+    starts = pool.samples.numel() + torch.arange(count) * (3 * side * side)
+    digest = hashlib.sha256(bytes.fromhex(pool.digest) + hashlib.sha256(drawn.tobytes()).digest())
+    return replace(
+        pool,
+        samples=torch.cat((pool.samples, samples)),
+        starts=torch.cat((pool.starts, starts)),
+        sizes=torch.cat((pool.sizes, torch.full((count, 2), side))),
+        digest=digest.hexdigest(),
+        drawn=pool.drawn + count,
     )
 
 

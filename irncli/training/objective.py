@@ -54,6 +54,10 @@ class Batch:
 
 FAINT = 3 / 255
 """Colour error that is not seen."""
+LEAST_STEP = 0.5 / 255
+"""Between two samples of a file that differ; less is the guide's own rounding."""
+ROUNDED = 0.3 / 255
+"""Error that is gone when a sample is rounded, with something to spare."""
 
 
 def guide_margin(scale: int) -> int:
@@ -104,12 +108,12 @@ def one_plane(x: Tensor, grey: Tensor) -> Tensor:
 
 
 def total_of(x: Tensor, sums: bool) -> Tensor:
-    """Mean over all elements; with ``sums`` over the batch only, summed over the rest."""
-    return x.sum() / x.shape[0] if sums else x.mean()
+    """N C H W -> N: of each patch the mean of its elements, or with ``sums`` their sum."""
+    return x.sum((1, 2, 3)) if sums else x.mean((1, 2, 3))
 
 
 def distance(error: Tensor, form: str, sums: bool = False, weight: Tensor | None = None) -> Tensor:
-    """A loss of one of the recipe's forms; ``weight`` of each pixel, N 1 H W."""
+    """N: of each patch a loss of one of the recipe's forms; ``weight`` of each pixel, N 1 H W."""
     if form == "l1":
         each = error.abs()
     elif form == "l2":
@@ -118,25 +122,36 @@ def distance(error: Tensor, form: str, sums: bool = False, weight: Tensor | None
         each = (error.square() + CHARBONNIER**2).sqrt()
     elif form == "log":
         square = error.square() if weight is None else error.square() * weight
-        return 0.5 * torch.log1p(square.mean((1, 2, 3)) / LEAST_SQUARE).mean()
+        return 0.5 * torch.log1p(square.mean((1, 2, 3)) / LEAST_SQUARE)
     else:
         raise ValueError(f"unknown form of a loss: {form!r}")
     return total_of(each if weight is None else each * weight, sums)
 
 
 def tint(error: Tensor) -> Tensor:
-    """Mean of the low-passed colour error beyond what the eye passes over.
+    """N: of each patch the mean of the low-passed colour error beyond what the eye passes over.
 
     A square would let a few strong stripes pay for the detail they hide: on lines finer than the small
     picture they cost less than they bring (seen in city-night, green and purple on white).
     """
-    return fn.relu(chroma_error(error).abs() - FAINT).mean()
+    return fn.relu(chroma_error(error).abs() - FAINT).mean((1, 2, 3))
 
 
 def chroma_error(error: Tensor) -> Tensor:
     """The part of an error that has colour, low-passed by a 3x3 mean: what the eye sees as tint."""
     colour = error - error.mean(1, keepdim=True)
     return fn.avg_pool2d(colour, 3, 1)
+
+
+def roughness(error: Tensor, guide: Tensor) -> Tensor:
+    """N: of each patch the mean error, beyond what rounding takes away, where the guide is one plain colour.
+
+    Plain is what has no other colour within two pixels: there a small picture that is not plain is seen, and
+    costs bytes.
+    """
+    highest, lowest = fn.max_pool2d(guide, 5, 1, 2), -fn.max_pool2d(-guide, 5, 1, 2)
+    plain = ((highest - lowest).amax(1, keepdim=True) < LEAST_STEP).to(error.dtype)
+    return (fn.relu(error.abs() - ROUNDED) * plain).mean((1, 2, 3))
 
 
 def drawn_like(z: Tensor, normal: Tensor, tau: Tensor) -> Tensor:
@@ -173,6 +188,12 @@ def objective(
     total = loss.guide_weight * distance(error, loss.guide, loss.sums)
     if loss.guide_luma_weight:
         total = total + loss.guide_luma_weight * distance(luma_of(error), loss.guide, loss.sums)
+    if loss.guide_square_weight:
+        total = total + loss.guide_square_weight * distance(error, "l2", loss.sums)
+    if loss.mean_weight:
+        total = total + loss.mean_weight * distance(fn.avg_pool2d(error, 3, 1), "l2", loss.sums)
+    if loss.plain_weight:
+        total = total + loss.plain_weight * roughness(error, target)
     if loss.chroma_weight:
         total = total + loss.chroma_weight * distance(chroma_error(error), "l2", loss.sums)
     if loss.tint_weight:
@@ -182,7 +203,7 @@ def objective(
         total = total + loss.range_weight * distance(outside, "l2", loss.sums)
     if loss.z_weight:
         total = total + loss.z_weight * distance(z, "l2", loss.sums)
-    small = straight_through(lr)
+    small = straight_through(lr.clamp(0, 1) if loss.clip_gradient else lr)
     first = small.detach()
     if noise is not None:
         small = small + loss.lr_noise * noise
@@ -198,20 +219,27 @@ def objective(
         count = math.ceil(loss.cycle_share * len(hr))
         made = straight_through(restored[:count])
         again, _ = network(resizing.first(count).enlarge(made) if resizing else made)
-        total = total + loss.cycle_weight * distance(again - first[:count], "l2", loss.sums)
+        cycle = distance(again - first[:count], "l2", loss.sums) * (len(hr) / count)
+        total = total + loss.cycle_weight * fn.pad(cycle, (0, len(hr) - count))
     cost, hr_term = cost_of(restored - hr, loss, weight)
     if refined is not None:
         better = network.inverse(refined, torch.zeros_like(z))
         cost = torch.lerp(cost, cost_of(better - hr, loss, weight)[0], loss.refine_share)
-    return total + cost, hr_term.detach(), error.detach().square().mean()
+    total = total + cost
+    if loss.most:
+        # What a patch costs beyond that turns none of its gradient, but its length.
+        total = total * (loss.most / total.detach().clamp_min(loss.most))
+    return total.mean(), hr_term.mean().detach(), error.detach().square().mean()
 
 
 def cost_of(missed: Tensor, loss: LossConfig, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """What a restored picture's error costs, N 3 H W, and of that the HR term without its weight."""
+    """N: what each restored picture's error costs, N 3 H W, and of that the HR term without its weight."""
     hr_term = distance(missed, loss.hr, loss.sums, weight)
     cost = loss.hr_weight * hr_term
     if loss.luma_weight:
         cost = cost + loss.luma_weight * distance(luma_of(missed), loss.hr, loss.sums, weight)
+    if loss.square_weight:
+        cost = cost + loss.square_weight * distance(missed, "l2", loss.sums, weight)
     if loss.colour_weight:
         colour = missed - luma_of(missed)
         cost = cost + loss.colour_weight * distance(colour, "l2", loss.sums, weight)

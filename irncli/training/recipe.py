@@ -33,11 +33,21 @@ class LossConfig:
     colour_weight: float = 0.0
     """Weight on the squared error of the restored colours, their luma taken out: a faint error everywhere
     costs little, one blotch of false colour much."""
+    square_weight: float = 0.0
+    """Weight on the squared error of the restored picture beside an ``hr`` of another form: a logarithm all
+    but forgets the patches that are thrown furthest off."""
     guide: str = "l2"
     """Form of the term that holds the small picture to bicubic: one of the same forms."""
     guide_weight: float = 1.0
     guide_luma_weight: float = 0.0
     """Extra weight on the same distance in BT.601 luma alone: what a likeness of structure (SSIM-Y) sees."""
+    guide_square_weight: float = 0.0
+    """Weight on the squared distance beside a guide of another form, for the same reason."""
+    mean_weight: float = 0.0
+    """Weight on the squared error of the small picture's 3x3 means: that of a checkerboard is grey."""
+    plain_weight: float = 0.0
+    """Weight on the small picture's error where bicubic is one plain colour, beyond 0.3 of a level: what is
+    plain stays so, and a file of it small."""
     chroma_weight: float = 0.0
     """Extra weight on the small picture's colour differences, low-passed by 3x3: coloured stripes."""
     tint_weight: float = 0.0
@@ -45,6 +55,10 @@ class LossConfig:
     sees costs much, the faint colour that carries detail everywhere nothing."""
     range_weight: float = 0.0
     """Weight on squared samples outside [0, 1], which the grid would clip."""
+    clip_gradient: bool = False
+    """Whether samples that the grid clips learn nothing from what is restored: nothing of it is theirs."""
+    most: float = 0.0
+    """What one patch may cost; one that costs more has its gradient shortened by so much. 0: anything."""
     clip_guide: bool = True
     """Hold the small picture to what a file of bicubic samples can be, not to its overshoots."""
     cycle_weight: float = 0.0
@@ -166,6 +180,8 @@ class Recipe:
     """Patches that get rectangles of plain colour."""
     stripe_share: float = 0.0
     """Patches that get a grating, often finer than the small picture can show."""
+    drawn_share: float = 0.0
+    """Patches cut from drawn pictures (:mod:`irncli.training.drawing`), not from photographs."""
     fp32_from: float = 1.0
     """Share of the run after which the subnets leave bfloat16."""
     cosines: bool = False

@@ -194,3 +194,25 @@ def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
 def test_every_subnet_and_coupling_is_tested() -> None:
     assert {c.subnet for c in CONFIGS} == set(SUBNETS)
     assert {c.coupling for c in CONFIGS} == set(COUPLINGS)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_with_the_edge_repeated_a_plain_picture_stays_plain_to_its_rim(scale):
+    """In the small picture and in the latent; with the paper's zeros it does not."""
+    hr = torch.tensor([0.9, 0.1, 0.4]).view(1, 3, 1, 1).expand(1, 3, 9 * scale, 7 * scale).contiguous()
+    for border, plain in (("edge", True), ("zeros", False)):
+        config = dataclasses.replace(TINY[scale], border=border)
+        network = randomise(InvertibleRescaler(config), seed=1, std=0.2)
+        coefficients = network.encode(hr)
+        spread = (coefficients - coefficients[..., :1, :1]).abs().max()
+        assert (spread < 1e-5) == plain
+        torch.testing.assert_close(network.decode(coefficients), hr, rtol=0, atol=1e-4)
+
+
+def test_a_border_belongs_to_a_networks_identity_only_where_it_is_no_papers():
+    config = NetworkConfig(scale=2, blocks=(1,), width=(4,))
+    assert "border" not in config.to_json()
+    edge = dataclasses.replace(config, border="edge")
+    assert NetworkConfig.from_json(edge.to_json()) == edge
+    with pytest.raises(ValueError, match="border"):
+        dataclasses.replace(config, border="mirror")

@@ -17,6 +17,7 @@ from irncli.training.objective import (
     drawn_like,
     guide_margin,
     objective,
+    roughness,
     tint,
     to_grey,
 )
@@ -141,13 +142,13 @@ def test_the_form_log_counts_decibels_patch_by_patch():
     error = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 0.1
     decibels = 10 * error.square().mean((1, 2, 3)).log10()
     nepers = math.log(10) / 20
-    torch.testing.assert_close(distance(error, "log"), nepers * (decibels.mean() + 60), rtol=1e-3, atol=0)
+    torch.testing.assert_close(distance(error, "log"), nepers * (decibels + 60), rtol=1e-3, atol=0)
     some = torch.tensor([10.0, 10.0, 1.0, 1.0]).view(4, 1, 1, 1)
     torch.testing.assert_close(
-        distance(some * error, "log"), distance(10**0.5 * error, "log"), rtol=1e-3, atol=0
+        distance(some * error, "log").mean(), distance(10**0.5 * error, "log").mean(), rtol=1e-3, atol=0
     )
     nothing = torch.zeros_like(error).requires_grad_()
-    loss = distance(nothing, "log")
+    loss = distance(nothing, "log").sum()
     loss.backward()
     assert loss == 0 and nothing.grad.isfinite().all()  # a patch of plain colour is restored without an error
     with pytest.raises(ValueError, match="sums does not go with the form log"):
@@ -235,3 +236,45 @@ def test_a_patch_of_tau_zero_is_restored_from_zeros():
     assert parts(loss, [False, False], latent=noise, tau=torch.zeros(2))[1] == plain
     drawn = parts(loss, [False, False], latent=noise, tau=torch.tensor([0.0, 1.0]))[1]
     assert drawn != plain
+
+
+def test_what_a_patch_may_cost_shortens_its_gradient_and_turns_it_not():
+    network = InvertibleRescaler(TINY)
+    hr = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    guide = torch.zeros(1, 3, 8, 8)
+
+    def gradient(most: float) -> torch.Tensor:
+        leaf = hr.clone().requires_grad_()
+        loss = LossConfig(most=most)
+        total, _, _ = objective(network, leaf, guide, torch.tensor([False]), None, loss)
+        total.backward()
+        return leaf.grad.flatten()
+
+    free, held, unbound = gradient(0.0), gradient(0.01), gradient(100.0)
+    assert torch.equal(free, unbound)
+    assert held.norm() < 0.1 * free.norm()
+    assert torch.cosine_similarity(free, held, 0) > 0.9999
+
+
+def test_what_is_plain_in_bicubic_is_to_stay_plain_and_only_that():
+    guide = torch.full((1, 3, 16, 16), 0.5)
+    guide[..., 8:] = torch.rand(1, 3, 16, 8, generator=torch.Generator().manual_seed(1))
+    error = torch.full_like(guide, 2 / 255)
+    assert roughness(error * 0.1, guide) == 0  # gone when it is rounded
+    busy, plain = error.clone(), error.clone()
+    busy[..., :8], plain[..., 6:] = 0, 0
+    assert roughness(busy, guide) == 0
+    torch.testing.assert_close(roughness(plain, guide), torch.tensor([1.7 / 255 * 6 / 16]))
+
+
+def test_clipped_samples_learn_nothing_from_what_is_restored():
+    network = InvertibleRescaler(TINY)  # fresh: the small picture is the mean of four
+    hr = torch.full((1, 3, 16, 16), 1.5, requires_grad=True)
+    loss = LossConfig(guide_weight=0.0, clip_gradient=True, hr="l2")
+    objective(network, hr, torch.ones(1, 3, 8, 8), torch.tensor([False]), None, loss)[0].backward()
+    through_the_grid = hr.grad.mean()
+    hr.grad = None
+    loss = replace(loss, clip_gradient=False)
+    objective(network, hr, torch.ones(1, 3, 8, 8), torch.tensor([False]), None, loss)[0].backward()
+    # Restored is 1 and the picture 1.5: the picture's own gradient, and what the identity would hand back.
+    assert through_the_grid > 0 and abs(float(hr.grad.mean())) < 1e-6
