@@ -25,13 +25,16 @@ VERSION = 1
 MOST_BYTES = 4096
 MODES = ("rgb", "grey", "grey-as-rgb")
 ALPHAS = ("none", "network", "resampled")
+RESTORED_BY = ("network", "lanczos")
 
 _MANIFEST_MAY_LACK: dict[str, object] = {"name": None, "options": {}, "small": None, "original_depth": 8}
+_MANIFEST_MAY_LACK |= {"restored_by": "network", "psnr_y": None}
 """What is not written where it is as it was before these entries were thought of."""
 _REMEDY = "Restore it without its manifest: irn upscale --scale 4."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
 _HEX = re.compile(r"[0-9a-f]{64}")
+MOST_DB = 99.0
 MAX_TAU = 10.0
 """The highest temperature of a latent: beyond it there is noise alone."""
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -76,6 +79,10 @@ class Manifest:
     """Of a small picture that is not of the network's own size: its size and scale (:meth:`Grid.text`)."""
     original_depth: int = 8
     """Bits a sample of the original, which the restored picture has again: 8 or 16."""
+    restored_by: str = "network"
+    """One of :data:`RESTORED_BY`: ``lanczos`` is an ordinary small picture, to be enlarged by that filter."""
+    psnr_y: float | None = None
+    """Of the restored picture against the original, in dB, where it was restored before it was kept."""
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -99,6 +106,9 @@ class Manifest:
         if self.name is not None and not holds_name(self.name):
             _refuse("name")
         _check_options(self.options)
+        _one_of("restored_by", self.restored_by, RESTORED_BY)
+        if self.psnr_y is not None:
+            object.__setattr__(self, "psnr_y", _real("psnr_y", self.psnr_y, most=MOST_DB))
         if self.small is not None:
             _grid_text(self.width, self.height, self.small)
 
@@ -260,7 +270,7 @@ def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> d
     may_lack = _MANIFEST_MAY_LACK.keys() if kind == "manifest" else set[str]()
     if missing := sorted(known - may_lack - values.keys()):
         raise ManifestError(f"its {kind} lacks the entry {missing[0]!r}", _REMEDY)
-    for key in ("name", "small"):
+    for key in ("name", "small", "psnr_y"):
         if key in values and values[key] is None:
             _refuse(key)
     return values
@@ -333,9 +343,9 @@ def _finite(key: str, value: float) -> float:
     return value
 
 
-def _real(key: str, value: object) -> float:
-    """A temperature as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TAU:
+def _real(key: str, value: object, most: float = MAX_TAU) -> float:
+    """A temperature, or another number from 0 to ``most``, as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
         _refuse(key)
     return float(value)
 

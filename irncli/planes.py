@@ -24,6 +24,10 @@ from irncli.quantise import to_grid
 from irncli.scratch import Spill
 from irncli.sizes import Grid
 
+BAND = 512
+"""Rows of the large picture that the usual way makes at a time."""
+LANCZOS_REACH = 4
+"""Rows of the small picture that its window of three lobes reaches, and one more."""
 LEAST_SITES = 12
 """Pixels of the small picture, per side, that the network is run on at least."""
 
@@ -280,18 +284,57 @@ def bicubic(samples: Samples, grid: Grid, depth: int = 8) -> Samples:
     return small.reshape(*grid.small, *samples.shape[2:])
 
 
+def shrunk(samples: Samples, grid: Grid, depth: int, channels: int) -> Samples:
+    """H W C -> the usual small picture, by Pillow's Lanczos, h w ``channels`` of ``depth`` bits."""
+    padded = whole_cells(samples, grid)
+    box = (0, 0, float(grid.small_width * grid.step_x), float(grid.small_height * grid.step_y))
+    small = resized(padded, (grid.small_width, grid.small_height), box, depth, Image.Resampling.LANCZOS)
+    small = small.reshape(*grid.small, samples.shape[2])
+    return np.ascontiguousarray(np.broadcast_to(small, (*grid.small, channels)))
+
+
+def enlarged(small: Samples, grid: Grid, depth: int) -> Iterator[Samples]:
+    """h w C -> bands of the usual large picture, n W C of ``depth`` bits from the top, by Pillow's Lanczos.
+
+    The bands are the same whatever memory there is, so that their samples are, too.
+    """
+    step = float(grid.step_y)
+    across = float(grid.width / grid.step_x)
+    for first in range(0, grid.height, BAND):
+        end = min(first + BAND, grid.height)
+        top = max(0, int(first / step) - LANCZOS_REACH)
+        bottom = min(len(small), ceil(end / step) + LANCZOS_REACH)
+        box = (0.0, first / step - top, across, min(end / step - top, float(bottom - top)))
+        size = (grid.width, end - first)
+        band = resized(small[top:bottom], size, box, depth, Image.Resampling.LANCZOS)
+        yield band.reshape(end - first, grid.width, small.shape[2])
+
+
+def usual_way_up(small: Samples, grid: Grid, grey: bool, room: Room, depth: int) -> Samples:
+    """h w C -> H W C by :func:`enlarged`, in the ``room`` made for it; ``grey``: one plane."""
+    out = room((grid.height, grid.width, 1 if grey else 3), depth)
+    y = 0
+    for band in enlarged(small[..., :1] if grey else small, grid, depth):
+        out[y : y + len(band)] = band
+        y += len(band)
+    return out
+
+
 def resized(
-    samples: Samples, size: tuple[int, int], box: tuple[float, float, float, float], depth: int
+    samples: Samples,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    depth: int,
+    kernel: Image.Resampling = Image.Resampling.BICUBIC,
 ) -> Samples:
-    """Pillow's bicubic, of a box (left, top, right, bottom), to a size (width, height) of ``depth`` bits."""
-    bicubic = Image.Resampling.BICUBIC
+    """By Pillow, of a box (left, top, right, bottom), to a size (width, height) of ``depth`` bits."""
     if depth_of(samples) == depth == 8:
         planes = samples[..., 0] if samples.shape[2:] == (1,) else samples
-        return np.array(Image.fromarray(planes).resize(size, bicubic, box))
+        return np.array(Image.fromarray(planes).resize(size, kernel, box))
     # Pillow resamples more than 8 bits in one plane of reals at a time.
     real = (samples / np.float32(top_of(samples))).astype(np.float32).reshape(*samples.shape[:2], -1)
     images = (Image.fromarray(np.ascontiguousarray(real[..., c])) for c in range(real.shape[2]))
-    small = np.stack([np.asarray(image.resize(size, bicubic, box)) for image in images], 2)
+    small = np.stack([np.asarray(image.resize(size, kernel, box)) for image in images], 2)
     grid = to_grid(torch.from_numpy(small), depth).numpy().astype(dtype_of(depth))
     return grid.reshape(size[1], size[0], *samples.shape[2:])
 

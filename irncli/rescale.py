@@ -14,6 +14,7 @@ from irncli.errors import InputError, ManifestError, UsageError
 from irncli.execution.device import pick
 from irncli.execution.engine import Engine
 from irncli.execution.precision import settle
+from irncli.guard import Guarded, guarded
 from irncli.images.colour import (
     Metadata,
     Picture,
@@ -27,7 +28,7 @@ from irncli.images.rows import Room, in_memory
 from irncli.images.transparency import around, extremes, flatten_alpha, spread
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
-from irncli.planes import Planes, bicubic, resized, whole_cells
+from irncli.planes import Planes, bicubic, resized, usual_way_up, whole_cells
 from irncli.pretrained.catalogue import refine_of
 from irncli.pretrained.load import Weights, load_weights
 from irncli.refine import refined
@@ -99,6 +100,7 @@ class Rescaler:
         grid: Grid | None = None,
         spill: Spill | None = None,
         refine: int | None = None,
+        check: bool | None = None,
         progress: Callable[[float], None] = lambda done: None,
         depth: int = 8,
     ) -> tuple[Picture, Manifest]:
@@ -107,8 +109,9 @@ class Rescaler:
         ``grid``: of another size than the network's own, for which the picture is resampled before it.
         ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
         ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`), by default
-        :attr:`refine`; ``progress`` is told the share of them that is done. ``depth``: bits a sample of the
-        small picture, 8 or 16.
+        :attr:`refine`. ``check``: whether it is restored and held against the usual way before it is kept
+        (:mod:`irncli.guard`), by default where it shows signs of need. ``progress`` is told the share of
+        both that is done. ``depth``: bits a sample of the small picture, 8 or 16.
         """
         refine = self.refine if refine is None else refine
         picture, trained_grey = loaded.picture, self.weights.grey
@@ -120,10 +123,16 @@ class Rescaler:
         small_colour = self.planes.down(colour, as_grey, grid, spill, depth)
         if refine:
             small_colour = refined(self.planes, colour, small_colour, grid, picture.grey, refine, progress)
+        kept = Guarded(small_colour, usual=False, psnr_y=None)
+        if check is not False and isinstance(colour, np.ndarray):
+            always = check is True
+            kept = guarded(
+                self.planes, colour, small_colour, grid, picture.grey, always=always, progress=progress
+            )
         small_alpha = None
         if picture.alpha is not None:
             small_alpha = self._alpha_down(picture.alpha, grid, depth)
-        small = Picture(small_colour, small_alpha, picture.metadata)
+        small = Picture(kept.small, small_alpha, picture.metadata)
         manifest = Manifest(
             width=picture.width,
             height=picture.height,
@@ -142,6 +151,8 @@ class Rescaler:
             name=keep_name,
             options={"refine": refine} if refine else {},
             small=None if grid.is_whole(self.scale) else grid.text,
+            restored_by="lanczos" if kept.usual else "network",
+            psnr_y=None if kept.psnr_y is None else round(kept.psnr_y, 2),
         )
         return small, manifest
 
@@ -178,7 +189,10 @@ class Rescaler:
             )
         grid, grey = manifest.grid, manifest.mode != "rgb"
         depth = manifest.original_depth if depth is None else depth
-        colour = self.planes.up(small.colour, grid, grey, tau, seed, spill=spill, room=room, depth=depth)
+        if manifest.restored_by == "lanczos":
+            colour = usual_way_up(small.colour, grid, grey, room, depth)
+        else:
+            colour = self.planes.up(small.colour, grid, grey, tau, seed, spill=spill, room=room, depth=depth)
         alpha = None
         if small.alpha is not None:
             alpha = self._alpha_up(small.alpha, grid, manifest.alpha, tau, seed, depth)
@@ -249,6 +263,7 @@ class Rescaler:
         wish: Wish | None = None,
         *,
         refine: int | None = None,
+        check: bool | None = None,
         depth: int = 8,
     ) -> tuple[Image.Image, Manifest]: ...
     @overload
@@ -258,6 +273,7 @@ class Rescaler:
         wish: Wish | None = None,
         *,
         refine: int | None = None,
+        check: bool | None = None,
         depth: int = 8,
     ) -> tuple[Samples, Manifest]: ...
     def downscale(
@@ -266,21 +282,24 @@ class Rescaler:
         wish: Wish | None = None,
         *,
         refine: int | None = None,
+        check: bool | None = None,
         depth: int = 8,
     ) -> tuple[Image.Image | Samples, Manifest]:
         """A Pillow image or a uint8 or uint16 array -> the small one, of the same kind, and its manifest.
 
         ``wish``: a size or a scale that is not the network's, such as ``Wish(max_side=1200)``; as stored,
         whatever a viewer would show. ``refine``: steps by which it is made to restore better, by default
-        :attr:`refine`. ``depth``: bits a sample of the small one, 8 (whatever the original has) or 16, which
-        hides more.
+        :attr:`refine`. ``check``: True restores it before it is kept, False never; by default that is done
+        where it shows signs of coming back worse than by Lanczos, and then it is mended or replaced
+        (``manifest.restored_by``). ``depth``: bits a sample of the small one, 8 (whatever the original has)
+        or 16, which hides more.
         """
         if depth not in (8, 16):
             raise UsageError(f"a depth of {depth} bits", "Use 8 or 16.")
         picture = _as_picture(image)
         loaded = Loaded(picture=picture, text=None, sha256=picture_digest(picture), format="")
         grid = wish.grid(picture.width, picture.height) if wish else None
-        small, manifest = self.downscale_picture(loaded, grid=grid, refine=refine, depth=depth)
+        small, manifest = self.downscale_picture(loaded, grid=grid, refine=refine, check=check, depth=depth)
         return _like(image, small), manifest
 
     @overload

@@ -50,6 +50,8 @@ class Downscale:
     max_pixels: int = 500_000_000
     refine: int = 0
     """Steps that make the small picture restore better."""
+    check: bool | None = None
+    """Whether each is restored before it is kept (:mod:`irncli.guard`); None: where there is reason to."""
     progress: Callable[[float], None] = lambda done: None
     """Told the share of them that is done."""
     depth: int = 8
@@ -63,7 +65,8 @@ class Downscale:
         more = _compress(self.compress) | ({"strip": 1} if self.strip else {})
         page = {} if job.page is None else {"page": job.page}
         refine = {"refine": self.refine} if self.refine else {}
-        return self.models.options | self.fit.options | more | page | refine
+        check = {} if self.check is None else {"check": int(self.check)}
+        return self.models.options | self.fit.options | more | page | refine | check
 
     def _name(self, job: Job) -> str | None:
         """What the manifest keeps of the name. Raise InputError for one that it cannot hold."""
@@ -123,9 +126,13 @@ class Downscale:
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
             loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine,
-            progress=self.progress, depth=self.depth,
+            check=self.check, progress=self.progress, depth=self.depth,
         )  # fmt: skip
-        return small, replace(manifest, options=self.options(job)), loaded.picture.notes
+        notes = loaded.picture.notes
+        if manifest.restored_by == "lanczos":
+            what = "the network restores it worse than Lanczos: kept as an ordinary thumbnail"
+            notes = (*notes, f"{what}, to come back at {manifest.psnr_y:g} dB")
+        return small, replace(manifest, options=self.options(job)), notes
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:
         small, manifest, notes = computed
@@ -144,6 +151,8 @@ class Downscale:
             "identity": manifest.identity,
             "depth": manifest.original_depth,
             "small_depth": manifest.depth,
+            "restored_by": manifest.restored_by,
+            "psnr_y": manifest.psnr_y,
             "bytes": len(data),
         }
         return Result(details, (*notes, *more))
@@ -233,6 +242,8 @@ class Upscale:
         header = self.headers.known(job)
         manifest = header.manifest if header else None
         if manifest is None or self.budget.size is not None or not _small(loaded.picture, manifest.scale):
+            return None
+        if manifest.restored_by != "network":
             return None
         if (manifest.tau if self.tau is None else self.tau) != 0:
             return None

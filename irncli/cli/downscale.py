@@ -36,6 +36,7 @@ def downscale(
     model: o.Model = None,
     format: Form = None,
     refine: p.Refine = None,
+    check: p.Check = None,
     depth: p.Depth = 8,
     name: o.Name = None,
     recursive: o.Recursive = False,
@@ -77,6 +78,9 @@ def downscale(
     number, every = p.page_from(page)
     steps = p.refine_from(refine, model, memory)
     p.check_depth(depth)
+    if check and memory is not None:
+        what = "--check restores the whole picture, and --memory-budget does not hold it"
+        raise UsageError(what, "Keep one.")
     wish = o.wish_from(scale, size, width, height, max_side, model)
     o.jobs_from(jobs)
     part = o.shard_from(shard)
@@ -142,6 +146,7 @@ def downscale(
         max_pixels=most,
         budget=budget,
         refine=steps,
+        check=check,
         progress=teller.share,
         depth=depth,
         headers=headers,

@@ -37,6 +37,15 @@ Refine = Annotated[
         "model such as irn-x4-best]",
     ),
 ]
+Check = Annotated[
+    bool | None,
+    typer.Option(
+        "--check/--no-check",
+        help="Restore each small picture before it is kept, and keep an ordinary thumbnail where that comes "
+        "back better. [default: where there are signs of need]",
+        show_default=False,
+    ),
+]
 MOST_REFINE = 1000
 
 

@@ -1,0 +1,192 @@
+"""Never worse than the usual way: where there is reason to, a small picture is restored before it is kept.
+
+The usual way is Lanczos, down and up. Where a network loses to it over the whole picture (plain colour,
+smooth gradients, patterns that it never saw), the small picture is first mended block by block, and if that
+is not enough replaced by the usual one, whose manifest says that it is to be enlarged, not restored.
+
+Looking costs as much as restoring, so :func:`needs_look` looks for signs first, which costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, log10
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irncli.images.colour import BT601
+from irncli.images.depth import Samples, depth_of, top_of
+from irncli.images.pixels import from_planes
+from irncli.planes import Planes, enlarged, shrunk
+from irncli.sizes import Grid
+
+SIDE = 32
+"""Pixels of the original a side of the blocks that errors are summed over."""
+BEST = 99.0
+"""dB; what a picture that comes back without any error counts as."""
+EASY = 46.0
+"""PSNR-Y of the usual way, dB, from which on there is little that a network could add, and much to lose."""
+FLAT_SHARE = 0.03
+"""Of the blocks that are one colour: in a photograph next to none, on screens, in drawings many."""
+FAR = 20.0
+"""Levels, root mean square over a block, that no small picture of a photograph was from the usual one."""
+NEEDLESS = 6.0
+"""The same where the usual way loses less than a level: nothing had to be hidden there."""
+CUT = 0.015
+"""Share of the samples that the grid clips though the usual small picture has them inside."""
+COLOUR = 1.26
+"""Times the squared error of all samples of the usual way that a network may have where its luma is closer: a
+decibel."""
+UNSEEN = 1.0
+"""Levels squared: an error of all samples that nobody sees."""
+ROUNDS = 2
+"""Times that blocks are mended."""
+
+Real = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """The small picture to keep, and what is known of how it comes back."""
+
+    small: Samples
+    usual: bool
+    """It is the usual small picture, to be enlarged and not to be restored."""
+    psnr_y: float | None
+    """Of what comes back, in dB; None where nobody looked."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of a restored picture, squared, in levels of 8 bits, summed over blocks of :data:`SIDE` pixels."""
+
+    luma: Real
+    samples: Real
+
+    def better_than(self, other: Errors, pixels: int) -> bool:
+        """Over the whole picture: in luma, where detail is seen, and in colour at least nearly so."""
+        colour = max(float(other.samples.sum()) * COLOUR, pixels * UNSEEN)
+        return bool(self.luma.sum() <= other.luma.sum() and self.samples.sum() <= colour)
+
+    def psnr_y(self, pixels: int) -> float:
+        mean = float(self.luma.sum()) / pixels
+        return BEST if mean == 0 else min(BEST, 10 * log10(255**2 / mean))
+
+
+def guarded(
+    planes: Planes,
+    original: Samples,
+    small: Samples,
+    grid: Grid,
+    grey: bool,
+    *,
+    always: bool = False,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Guarded:
+    """H W C and the h w C that a network made of it, uint8 or uint16 -> the small picture to keep.
+
+    ``grey``: it is restored as one plane. ``always``: look even where there is no sign. ``progress`` is told
+    the share of the looking that is done.
+    """
+    plain = shrunk(original, grid, depth_of(small), small.shape[2])
+    usual = _errors(original, enlarged(plain, grid, depth_of(original)))
+    if not always and not needs_look(original, small, plain, grid, usual):
+        return Guarded(small, usual=False, psnr_y=None)
+    pixels = original.shape[0] * original.shape[1]
+    found = restored_errors(planes, original, small, grid, grey)
+    progress(0.5)
+    for _ in range(ROUNDS):
+        if found.better_than(usual, pixels):
+            break
+        mended = _mended(small, plain, grid, found.luma + found.samples > usual.luma + usual.samples)
+        again = restored_errors(planes, original, mended, grid, grey)
+        if not again.samples.sum() + again.luma.sum() < found.samples.sum() + found.luma.sum():
+            break
+        small, found = mended, again
+    progress(1.0)
+    if found.better_than(usual, pixels):
+        return Guarded(small, usual=False, psnr_y=found.psnr_y(pixels))
+    return Guarded(plain, usual=True, psnr_y=usual.psnr_y(pixels))
+
+
+def needs_look(original: Samples, small: Samples, plain: Samples, grid: Grid, usual: Errors) -> bool:
+    """Whether a small picture shows signs of one that is restored badly.
+
+    They are: an original that the usual way restores all but exactly, or that has many blocks of one colour;
+    a block far from the usual small picture, or far for no reason; many samples that the grid clips.
+    """
+    if usual.psnr_y(original.shape[0] * original.shape[1]) > EASY:
+        return True
+    if (usual.samples == 0).mean() > FLAT_SHARE:
+        return True
+    unit, top = 255 / top_of(small), top_of(small)
+    away = (small.astype(np.float32) - plain) * unit
+    cut = ((small == 0) & (plain > 2 / unit)) | ((small == top) & (plain < top - 2 / unit))
+    if cut.mean() > CUT:
+        return True
+    rows, columns = usual.luma.shape
+    places = _places(small.shape[0], rows, grid.step_y), _places(small.shape[1], columns, grid.step_x)
+    shape = (rows, columns)
+    count = np.maximum(_summed(np.ones(small.shape), *places, shape), 1)
+    far = np.sqrt(_summed(np.square(away, dtype=np.float64), *places, shape) / count)
+    return bool((far > FAR).any() or ((far > NEEDLESS) & (usual.luma < SIDE * SIDE)).any())
+
+
+def restored_errors(planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool) -> Errors:
+    """Of what ``small`` restores at tau 0, as its file will hold it."""
+    depth = depth_of(original)
+    bands = (from_planes(band, depth) for band in planes.up_real(small, grid, grey, 0.0, 0))
+    return _errors(original, bands)
+
+
+def _errors(original: Samples, bands: Iterable[Samples]) -> Errors:
+    """``bands``: h W C from the top."""
+    height, width, _ = original.shape
+    shape = ceil(height / SIDE), ceil(width / SIDE)
+    luma, samples, y = np.zeros(shape), np.zeros(shape), 0
+    unit = 255 / top_of(original)
+    columns = np.arange(width) // SIDE
+    for band in bands:
+        truth = original[y : y + len(band)]
+        error = (band[..., : truth.shape[2]].astype(np.float32) - truth) * np.float32(unit)
+        bright = error @ np.array(BT601, np.float32) if error.shape[2] == 3 else error[..., 0]
+        rows = (y + np.arange(len(band))) // SIDE
+        luma += _summed(np.square(bright)[..., None], rows, columns, shape)
+        samples += _summed(np.square(error), rows, columns, shape) / error.shape[2]
+        y += len(band)
+    return Errors(luma, samples)
+
+
+def _places(length: int, blocks: int, step: Fraction) -> NDArray[np.intp]:
+    """The block of each sample of the small picture along one axis."""
+    centre = (np.arange(length) + 0.5) * float(step)
+    blocks_of: NDArray[np.intp] = np.minimum((centre // SIDE).astype(np.intp), blocks - 1)
+    return blocks_of
+
+
+def _summed(
+    x: NDArray[np.floating], rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, int]
+) -> Real:
+    """h w C -> the sums over blocks; ``rows`` and ``columns`` ascend and tell the block of each sample."""
+    first = np.flatnonzero(np.diff(columns, prepend=-1))
+    across = np.add.reduceat(x.sum(2, dtype=np.float64), first, 1)
+    begin = np.flatnonzero(np.diff(rows, prepend=-1))
+    out = np.zeros(shape)
+    out[np.ix_(rows[begin], columns[first])] = np.add.reduceat(across, begin, 0)
+    return out
+
+
+def _mended(small: Samples, plain: Samples, grid: Grid, bad: NDArray[np.bool_]) -> Samples:
+    """The same with the usual samples in the blocks that were restored badly, and in those beside them."""
+    wide = np.pad(bad, 1)
+    near = np.logical_or.reduce(
+        [wide[y : y + bad.shape[0], x : x + bad.shape[1]] for y in range(3) for x in range(3)]
+    )
+    rows, columns = (
+        _places(length, blocks, step)
+        for length, blocks, step in zip(small.shape[:2], bad.shape, grid.steps, strict=True)
+    )
+    return np.where(near[np.ix_(rows, columns)][..., None], plain, small)
