@@ -8,10 +8,12 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Literal, NamedTuple
 
-from PIL import Image, TiffImagePlugin, _imaging
+from PIL import Image, PngImagePlugin, TiffImagePlugin, _imaging
 
 from irncli.errors import InputError, IrnError
+from irncli.images.png import LARGEST_CHUNK, LARGEST_CHUNKS
 
 AGAIN = "Get the file again from where it came from."
 _lock = threading.Lock()
@@ -23,6 +25,39 @@ _UNKNOWN_TIFF = {
     for extra, mode in ((0, "LA"), (1, "La"), (2, "LA"))
 }
 """Byte order, photometric, sample format, fill order, bits, kind of the extra sample -> mode, raw mode."""
+
+
+class Decoder(NamedTuple):
+    """Who makes the samples of a file, and what has been done to them when irn gets them."""
+
+    library: Literal["Pillow", "libvips", "pillow-heif", "irn"]
+    turned: Literal["no", "undo", "yes"] = "no"
+    """``no``: as stored, and the tag tells how they stand. ``undo``: the library turns them though the tag
+    stays, so irn turns them back. ``yes``: the library turns them and takes the tag out."""
+    divided: bool = True
+    """Whether colour that is stored multiplied by its alpha comes divided by it."""
+    raised: bool = False
+    """Whether samples of 9 to 15 bits come in the upper bits of 16, for irn to spread them over all."""
+
+
+DECODERS: dict[str, tuple[Decoder, Decoder | None]] = {
+    "PNG": (Decoder("Pillow"), Decoder("libvips")),
+    "JPEG": (Decoder("Pillow"), None),
+    "MPO": (Decoder("Pillow"), None),
+    "WEBP": (Decoder("Pillow"), None),
+    "TIFF": (Decoder("Pillow", turned="undo"), Decoder("libvips")),
+    "BMP": (Decoder("Pillow"), None),
+    "GIF": (Decoder("Pillow"), None),
+    "PPM": (Decoder("Pillow"), Decoder("irn")),
+    "AVIF": (Decoder("Pillow"), Decoder("libvips", turned="undo", raised=True)),
+    "HEIF": (Decoder("pillow-heif", turned="yes"), Decoder("pillow-heif", turned="yes", raised=True)),
+    "JXL": (Decoder("Pillow", turned="undo"), None),
+}
+"""By Pillow's name of the format: 8 bits a sample, and more of them in colour or with transparency.
+
+Each transform has one owner here. More bits in one plane without transparency are decoded as 8 are.
+Whoever decodes, head and metadata are read by Pillow, and the orientation is what Pillow says it is.
+"""
 
 
 @contextmanager
@@ -58,6 +93,10 @@ def quiet() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = None
             _undo.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
+            # Ours are checked before (irncli/images/png.py), and stop at what is made to do harm.
+            for name, most in (("MAX_TEXT_CHUNK", LARGEST_CHUNK), ("MAX_TEXT_MEMORY", LARGEST_CHUNKS)):
+                _undo.callback(setattr, PngImagePlugin, name, getattr(PngImagePlugin, name))
+                setattr(PngImagePlugin, name, most)
             # Grey with alpha of 16 bits, which Pillow cannot identify: its head is all that is read by it.
             for key, value in _UNKNOWN_TIFF.items():
                 if key not in TiffImagePlugin.OPEN_INFO:
@@ -75,6 +114,15 @@ def quiet() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _undo.close()
+
+
+def libtiff_decodes(compression: int) -> bool:
+    """Whether Pillow's libtiff was built with the codec of a TIFF compression; True where it does not say."""
+    with suppress(AttributeError, OSError, TypeError):
+        configured = ctypes.CDLL(_imaging.__file__).TIFFIsCODECConfigured
+        configured.argtypes, configured.restype = [ctypes.c_uint16], ctypes.c_int
+        return bool(configured(compression))
+    return True
 
 
 def _hush_libtiff() -> None:

@@ -21,6 +21,10 @@ _LARGEST = 16 << 20
 """Bytes of all values together: far more than any camera writes."""
 
 
+_SUB_DIRECTORIES = 330
+_MOST_PAGES = 4096
+
+
 class IfdError(ValueError):
     """Bytes that are no TIFF directory."""
 
@@ -71,6 +75,34 @@ def parse(stream: BinaryIO | bytes, page: int = 0) -> Directory:
     Values that lie outside the file are left out. Raise IfdError when there is no directory at all.
     """
     return _Reader(BytesIO(stream) if isinstance(stream, bytes) else stream).page(page)
+
+
+def classic_pages(stream: BinaryIO, offset: int) -> bytes:
+    """The directories of all pages of a BigTIFF as those of a TIFF, to be put at ``offset``, which is even.
+
+    Raise IfdError for what is no directory, struct.error for more than the 4 GB that a TIFF reaches.
+    """
+    reader, seen, packed = _Reader(stream), set[int](), bytearray()
+    reader.left *= 4
+    place = reader.first
+    while place and place not in seen:
+        seen.add(place)
+        count, start, size = reader._entries(place)
+        directory = reader._directory(place, (EXIF, GPS))
+        directory.entries.pop(_SUB_DIRECTORIES, None)
+        for part in (directory, *directory.below.values()):
+            for tag, entry in part.entries.items():
+                if entry.type in (16, 18):
+                    part.put(tag, LONG, *struct.unpack(f"{part.order}{entry.count}Q", entry.data))
+        place = reader._unpack("Q", reader._at(start + count * size, 8))
+        page = bytearray(_packed(directory, offset + len(packed)))
+        if place and place not in seen:
+            at = 2 + 12 * len(directory.entries.keys() | directory.below.keys())
+            page[at : at + 4] = struct.pack(directory.order + "I", offset + len(packed) + len(page))
+        packed += page
+        if len(seen) > _MOST_PAGES:
+            raise IfdError("more pages than anyone needs")
+    return bytes(packed)
 
 
 class _Reader:
