@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from typing import BinaryIO
 
-from irncli.errors import DeviceError, InputError
-from irncli.images.rows import INSTALL, libvips
-from irncli.images.spliced import end_of, spliced
+from PIL import Image, ImageChops
+
+from irncli.errors import InputError
+from irncli.images.decoding import decoding
 
 _EOI, _SOS = 0xD9, 0xDA
 _FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
@@ -18,6 +21,7 @@ _KINDS = dict.fromkeys((0xC3, 0xCB, 0xF7), "losslessly compressed") | dict.fromk
 )
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 """Markers without a segment; the latter stand among the coded pixels."""
+_NOISE = hashlib.shake_128().digest(1 << 12).replace(b"\xff", b"\xfe")
 _NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -45,23 +49,44 @@ def has_end(stream: BinaryIO) -> bool:
 def ended(stream: BinaryIO) -> BinaryIO | None:
     """A JPEG with the end marker that it lacks; None when that is not all that is wrong with it.
 
-    libvips says whether all pixels are there: libjpeg fills up what is missing, and Pillow does not hear its
-    warning. Raise InputError where it is not installed.
+    libjpeg makes up what is missing, and Pillow does not hear its warning. So the file is decoded with other
+    data behind it, too: what was made up is made up otherwise.
     """
     if has_end(stream) or not _all_scans(stream):
         return None
+    stream.seek(0)
+    data = stream.read()
+    # A copy that broke off may be filled up; a last byte of ones is written as these two.
+    coded = data.rstrip(b"\0\xff")
+    filled = data[len(coded) :]
+    data = coded + (b"\xff\0" if filled.startswith(b"\xff\0") else b"\0" if filled == b"\0" else b"")
+    whole = data + b"\xff\xd9"
+    image = _decoded(whole)
+    restart = bytes([0xFF, 0xD0 + _restarts(stream) % 8])
+    for filling in (*(bytes([first]) + _NOISE for first in range(16, 256, 32)), restart + _NOISE):
+        other = _decoded(data + filling + b"\xff\xd9")
+        if image is None or other is None or ImageChops.difference(image, other).getbbox(alpha_only=False):
+            return None
+    return BytesIO(whole)
+
+
+def _decoded(data: bytes) -> Image.Image | None:
     try:
-        vips = libvips()
-    except DeviceError as error:
-        what = "has no end marker, and to tell whether all its pixels are there needs libvips, not installed"
-        raise InputError(what, INSTALL) from error
-    whole = spliced(stream, [(0, end_of(stream)), b"\xff\xd9"])
-    try:
-        vips.Image.jpegload_buffer(whole.read(), access="sequential", fail_on="warning").avg()
-    except vips.Error:
+        with decoding(), Image.open(BytesIO(data), formats=("JPEG",)) as image:
+            image.load()
+            return image
+    except InputError:
         return None
-    whole.seek(0)
-    return whole
+
+
+def _restarts(stream: BinaryIO) -> int:
+    """How many restart markers the last scan has."""
+    last = 0
+    for marker, start, length in segments(stream):
+        if marker == _SOS:
+            last = start + length
+    stream.seek(last)
+    return len(re.findall(rb"\xff[\xd0-\xd7]", stream.read()))
 
 
 def segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
