@@ -88,6 +88,14 @@ def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int) -> Pictur
     return settled(colour, alpha, metadata, own, False, notes)
 
 
+def refusal(error: BaseException, image: ImageFile.ImageFile) -> InputError:
+    """What to say of an opened picture for which libvips has raised."""
+    compression = image.tag_v2.get(259, 1) if isinstance(image, TiffImageFile) else 1
+    if unsupported(error) and compression != 1:
+        return compressed_by(compression, "libvips")
+    return undecoded(error)
+
+
 def _ppm(stream: BinaryIO, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
     """Binary RGB: the samples of two bytes stand behind the head."""
     tile: Any = image.tile[0]
@@ -124,8 +132,5 @@ def _decoded(stream: BinaryIO, image: ImageFile.ImageFile, mode: str) -> NDArray
             raise InputError(what, "Make a 16-bit RGB copy of it first.")
         samples: NDArray[np.uint16] = opened.numpy()
     except vips.Error as error:
-        compression = image.tag_v2.get(259, 1) if isinstance(image, TiffImageFile) else 1
-        if not unsupported(error) or compression == 1:
-            raise undecoded(error) from error
-        raise compressed_by(compression, "libvips") from error
+        raise refusal(error, image) from error
     return samples.reshape(samples.shape[0], samples.shape[1], -1)

@@ -16,7 +16,7 @@ from irncli.images.colour import Picture, from_pillow
 from irncli.images.decoding import decoding
 from irncli.images.deep import check_deep, read_deep
 from irncli.images.encode import KEYWORD, LOSSLESS, WRITABLE, encode
-from irncli.images.jpeg import ended, odd_jpeg
+from irncli.images.jpeg import ended, has_end, odd_jpeg
 from irncli.images.lossy import stored_with_loss
 from irncli.images.metadata import Metadata, collect, own_properties, packet_properties, turned_by
 from irncli.images.opening import (
@@ -251,15 +251,18 @@ def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
 
 
 def _read_jpeg(stream: BinaryIO, image: Image.Image) -> Picture:
-    """Its picture, also where all that is missing is the end marker."""
-    try:
-        return from_pillow(image)
-    except InputError as error:
-        if odd := odd_jpeg(stream):
-            raise unsupported(odd) from error
-        whole = ended(stream)
-        if whole is None:
+    """Its picture, also where all that is missing is the end marker. Raise InputError."""
+    if image.tell() or has_end(stream):
+        try:
+            return from_pillow(image)
+        except InputError as error:
+            if odd := odd_jpeg(stream):
+                raise unsupported(odd) from error
             raise
+    # Pillow makes pixels even of the zeros that a broken copy is filled up with.
+    whole = ended(stream)
+    if whole is None:
+        raise InputError("is cut short: its end is missing", "Get the file again from where it came from.")
     with decoding(), Image.open(whole, formats=("JPEG",)) as again:
         picture = from_pillow(again)
     note = "its end marker is missing, though all its pixels are there"

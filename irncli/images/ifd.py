@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import BinaryIO
 
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
@@ -22,11 +22,17 @@ _LARGEST = 16 << 20
 
 
 _SUB_DIRECTORIES = 330
+_PIXELS = ((273, 279), (324, 325))
+"""Where strips and tiles begin, and their sizes."""
 _MOST_PAGES = 4096
 
 
 class IfdError(ValueError):
     """Bytes that are no TIFF directory."""
+
+
+class CutShortError(IfdError):
+    """A directory whose pixels lie behind the end of the file."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +84,13 @@ def parse(stream: BinaryIO | bytes, page: int = 0) -> Directory:
 
 
 def classic_pages(stream: BinaryIO, offset: int) -> bytes:
-    """The directories of all pages of a BigTIFF as those of a TIFF, to be put at ``offset``, which is even.
+    """The directories of all pages of a BigTIFF as those of a TIFF, to be put at its end, which is even.
 
-    Raise IfdError for what is no directory, struct.error for more than the 4 GB that a TIFF reaches.
+    Raise IfdError for what is no directory, CutShortError, struct.error for more than the 4 GB that a TIFF reaches.
     """
     reader, seen, packed = _Reader(stream), set[int](), bytearray()
     reader.left *= 4
+    end = stream.seek(0, SEEK_END)
     place = reader.first
     while place and place not in seen:
         seen.add(place)
@@ -94,6 +101,10 @@ def classic_pages(stream: BinaryIO, offset: int) -> bytes:
             for tag, entry in part.entries.items():
                 if entry.type in (16, 18):
                     part.put(tag, LONG, *struct.unpack(f"{part.order}{entry.count}Q", entry.data))
+        for starts, sizes in _PIXELS:
+            lengths = zip(directory.numbers(starts), directory.numbers(sizes), strict=False)
+            if any(start + size > end for start, size in lengths):
+                raise CutShortError("pixels behind the end")
         place = reader._unpack("Q", reader._at(start + count * size, 8))
         page = bytearray(_packed(directory, offset + len(packed)))
         if place and place not in seen:

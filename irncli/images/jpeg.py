@@ -47,12 +47,12 @@ def has_end(stream: BinaryIO) -> bool:
 
 
 def ended(stream: BinaryIO) -> BinaryIO | None:
-    """A JPEG with the end marker that it lacks; None when that is not all that is wrong with it.
+    """A JPEG that lacks its end marker with one; None when it lacks pixels, too.
 
     libjpeg makes up what is missing, and Pillow does not hear its warning. So the file is decoded with other
     data behind it, too: what was made up is made up otherwise.
     """
-    if has_end(stream) or not _all_scans(stream):
+    if not _all_scans(stream):
         return None
     stream.seek(0)
     data = stream.read()

@@ -147,9 +147,9 @@ def identified(
         try:
             formats = (*_FORMATS, *_plugged(stream, head, max_pixels))
             image = Image.open(_sound(stream, head), formats=formats)
-        except KeyError as error:  # Pillow looks the compression up.
-            raise tiff.odd_compression(stream) or error from error
         except UnidentifiedImageError as error:
+            if compressed := tiff.odd_compression(stream):
+                raise compressed from error
             odd = odd_jpeg(stream) if head.startswith(b"\xff\xd8\xff") else None
             if odd := odd or tiff.odd_samples(stream) or tiff.odd_layout(stream):
                 raise unsupported(odd) from error

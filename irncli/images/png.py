@@ -115,8 +115,9 @@ def _size(stream: BinaryIO, kind: bytes, start: int, length: int, most: int) -> 
     except zlib.error:
         return None
     if unpacked > most:
-        what = f"has a {kind.decode()} chunk that unpacks to more than {most >> 20} MB: a decompression bomb"
-        raise InputError(what, "Take the chunk out of it first (exiftool -all=), if you trust the file.")
+        limit = LARGEST_CHUNK if most == LARGEST_CHUNK else LARGEST_CHUNKS
+        what = f"is a decompression bomb: text or profile in it unpacks to more than {limit >> 20} MB"
+        raise InputError(what, "Take it out (exiftool -all= FILE), if you trust the file.")
     return unpacked
 
 

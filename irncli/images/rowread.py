@@ -11,6 +11,7 @@ from PIL import ImageFile
 from irncli.errors import DeviceError, InputError
 from irncli.images.colour import Picture, bits_of, deep_in_pillow, profile_space
 from irncli.images.decoding import decoding
+from irncli.images.deep import check_deep, refusal
 from irncli.images.files import Loaded, opened_picture
 from irncli.images.jpeg import has_end
 from irncli.images.metadata import collect
@@ -32,6 +33,7 @@ def read_rows(source: Path | io.BytesIO, name: str, max_pixels: int, page: int |
     with opened_picture(source, name, max_pixels) as (image, text, digest, left_out):
         bits = bits_of(image)
         _refuse(image, bits, name)
+        check_deep(image, bits)
         with decoding():
             metadata, notes = collect(image)
             notes = (*left_out, *notes)
@@ -64,7 +66,7 @@ def read_rows(source: Path | io.BytesIO, name: str, max_pixels: int, page: int |
             if error.__cause__ is None or not unsupported(error.__cause__):
                 raise
             if bits > 8 and not deep_in_pillow(image):
-                raise
+                raise refusal(error.__cause__, image) from error
             raise _by_rows(name, "libvips as it is installed does not decode its compression") from error
         picture = Picture(rows.as_samples(), None, metadata, notes=notes)
         return Loaded(picture, text, digest, image.format or "")

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
 from irncli.errors import InputError
-from irncli.images.decoding import libtiff_decodes
+from irncli.images.decoding import AGAIN, libtiff_decodes
 from irncli.images.depth import Samples, depth_of
 from irncli.images.ifd import (
     BYTE,
@@ -20,6 +20,7 @@ from irncli.images.ifd import (
     RATIONAL,
     SHORT,
     UNDEFINED,
+    CutShortError,
     Directory,
     IfdError,
     classic_pages,
@@ -83,6 +84,8 @@ def little_enough(stream: BinaryIO) -> BinaryIO:
     except struct.error as error:
         what = "is a big-endian BigTIFF of more than 4 GB, which is not supported"
         raise InputError(what, "Make a little-endian copy of it: tiffcp -8 -L IN OUT.") from error
+    except CutShortError as error:
+        raise InputError("is cut short: its end is missing", AGAIN) from error
     except IfdError:
         return stream
     return spliced(stream, [head, (len(head), end), bytes(there - end), directories])
