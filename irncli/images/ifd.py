@@ -86,7 +86,7 @@ def parse(stream: BinaryIO | bytes, page: int = 0) -> Directory:
 def classic_pages(stream: BinaryIO, offset: int) -> bytes:
     """The directories of all pages of a BigTIFF as those of a TIFF, to be put at its end, which is even.
 
-    Raise IfdError for what is no directory, CutShortError, struct.error for more than the 4 GB that a TIFF reaches.
+    Raise IfdError for what is no directory, CutShortError, and struct.error for more than 4 GB.
     """
     reader, seen, packed = _Reader(stream), set[int](), bytearray()
     reader.left *= 4
