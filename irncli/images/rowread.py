@@ -15,7 +15,8 @@ from irncli.images.deep import check_deep, refusal
 from irncli.images.files import Loaded, opened_picture
 from irncli.images.jpeg import has_end
 from irncli.images.metadata import collect
-from irncli.images.rows import FileRows, libvips, unsupported
+from irncli.images.rows import FileRows, libvips, undecoded, unsupported
+from irncli.images.spliced import end_of, spliced
 
 REMEDY = "Raise --memory-budget, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
 _BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "RGB": 3}
@@ -80,9 +81,21 @@ def _refuse(image: ImageFile.ImageFile, bits: int, name: str) -> None:
     if image.format not in ("PNG", "JPEG", "TIFF", "PPM"):
         raise _by_rows(name, f"its format, {image.format}, is decoded as a whole")
     if image.format == "JPEG" and not has_end(cast(BinaryIO, image.fp)):
+        _refuse_cut(cast(BinaryIO, image.fp))
         raise _by_rows(name, "its end marker is missing")
     if image.format == "TIFF" and image.getexif().get(274, 1) != 1:
         raise _by_rows(name, "it is a turned TIFF")
+
+
+def _refuse_cut(stream: BinaryIO) -> None:
+    """Raise InputError for a JPEG without its end that lacks rows, too: more memory would not help it."""
+    vips = libvips()
+    source = vips.SourceCustom()
+    source.on_read(spliced(stream, [(0, end_of(stream)), b"\xff\xd9"]).read)
+    try:
+        vips.Image.jpegload_source(source, access="sequential", fail_on="warning").avg()
+    except vips.Error as error:
+        raise undecoded(error) from error
 
 
 def _by_rows(name: str, why: str) -> DeviceError:
