@@ -30,12 +30,12 @@ _UNKNOWN_TIFF = {
 class Decoder(NamedTuple):
     """Who makes the samples of a file, and what has been done to them when irn gets them."""
 
-    library: Literal["Pillow", "libvips", "pillow-heif", "irn"]
+    library: Literal["Pillow", "libvips", "pillow-heif", "pillow-jxl-plugin", "irn"]
     turned: Literal["no", "undo", "yes"] = "no"
     """``no``: as stored, and the tag tells how they stand. ``undo``: the library turns them though the tag
     stays, so irn turns them back. ``yes``: the library turns them and takes the tag out."""
-    divided: bool = True
-    """Whether colour that is stored multiplied by its alpha comes divided by it."""
+    divides: Literal["library", "irn"] = "library"
+    """Who divides colour by its alpha where it is stored multiplied by it."""
     raised: bool = False
     """Whether samples of 9 to 15 bits come in the upper bits of 16, for irn to spread them over all."""
 
@@ -49,9 +49,12 @@ DECODERS: dict[str, tuple[Decoder, Decoder | None]] = {
     "BMP": (Decoder("Pillow"), None),
     "GIF": (Decoder("Pillow"), None),
     "PPM": (Decoder("Pillow"), Decoder("irn")),
-    "AVIF": (Decoder("Pillow"), Decoder("libvips", turned="undo", raised=True)),
-    "HEIF": (Decoder("pillow-heif", turned="yes"), Decoder("pillow-heif", turned="yes", raised=True)),
-    "JXL": (Decoder("Pillow", turned="undo"), None),
+    "AVIF": (Decoder("Pillow"), Decoder("libvips", turned="undo", divides="irn", raised=True)),
+    "HEIF": (
+        Decoder("pillow-heif", turned="yes"),
+        Decoder("pillow-heif", turned="yes", divides="irn", raised=True),
+    ),
+    "JXL": (Decoder("pillow-jxl-plugin", turned="undo"), None),
 }
 """By Pillow's name of the format: 8 bits a sample, and more of them in colour or with transparency.
 

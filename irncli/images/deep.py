@@ -29,6 +29,7 @@ from irncli.images.metadata import collect, own_properties
 from irncli.images.opening import stored_size
 from irncli.images.png import screened
 from irncli.images.rows import libvips, undecoded, unsupported
+from irncli.images.sniff import avif_multiplied
 from irncli.images.tiff import compressed_by
 
 INSTALL = "Install it: pip install 'irncli[huge]'."
@@ -76,6 +77,8 @@ def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int) -> Pictur
         assert decoder
         if decoder.raised and bits < 16:
             bands = spread_to_16(bands >> (16 - bits), (1 << bits) - 1)
+        if decoder.divides == "irn" and _multiplied(stream, image):
+            bands = _divided(bands)
         if decoder.turned == "undo":
             bands = turned_back(bands, metadata.orientation)
         if bands.shape[:2] != size:
@@ -86,6 +89,24 @@ def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int) -> Pictur
     if mode[-1] in "Aa" or "transparency" in image.info:
         alpha = np.ascontiguousarray(bands[..., -1])
     return settled(colour, alpha, metadata, own, False, notes)
+
+
+def _multiplied(stream: BinaryIO, image: ImageFile.ImageFile) -> bool:
+    """Whether the file says that its colour is multiplied by its alpha."""
+    if image.format == "HEIF":
+        return image.mode.endswith("a")
+    stream.seek(0)
+    return avif_multiplied(stream.read(1 << 20))
+
+
+def _divided(bands: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """H W C with colour divided by the last plane."""
+    out = bands.copy()
+    for row in out:
+        alpha = row[:, -1:].astype(np.uint32)
+        colour = np.minimum(row[:, :-1], alpha) * np.uint32(65535)
+        row[:, :-1] = (colour + alpha // 2) // np.maximum(alpha, 1)
+    return out
 
 
 def refusal(error: BaseException, image: ImageFile.ImageFile) -> InputError:

@@ -92,6 +92,29 @@ def test_the_file_with_ten_bits_looks_like_its_twin_with_eight() -> None:
     assert np.abs(seen(deep) - seen(twin)).mean() < 2
 
 
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("format", ["avif", "heic"])
+def test_a_multiplied_picture_of_more_bits_is_divided_as_its_twin_of_eight(format: str, bits: int) -> None:
+    """200 100 40 at an alpha of 255 on the left and 128 on the right, stored multiplied by it."""
+    wanted = np.full((64, 64, 4), (200, 100, 40, 255), np.uint8)
+    wanted[:, 32:, 3] = 128
+    stored = wanted.copy()
+    stored[..., :3] = np.rint(wanted[..., :3] * (wanted[..., 3:] / 255))
+    file = io.BytesIO()
+    if format == "heic":
+        mode, deep = ("RGBa", stored) if bits == 8 else ("RGBa;16", stored.astype(np.uint16) * 257)
+        pillow_heif.from_bytes(mode, (64, 64), deep.tobytes()).save(file, quality=95)
+    elif bits == 8:
+        Image.fromarray(wanted).save(file, "AVIF", quality=95, alpha_premultiplied=True)
+    else:  # as libvips writes the stored ones, with a reference "prem" added
+        file.write((FAULTS / "multiplied10.avif").read_bytes())
+    assert b"prem" in file.getvalue()
+    picture = read_stream(file, "x").picture
+    assert picture.alpha is not None and picture.depth == (8 if bits == 8 else 16)
+    got = np.dstack((picture.colour, picture.alpha)) / (1 if bits == 8 else 257)
+    assert np.abs(got - wanted)[:, [4, 12, 20, 44, 52, 60]].max() <= 3
+
+
 def layered(depth: int, channels: int, **options: Any) -> tuple[np.ndarray, bytes]:
     """Samples and a TIFF of them; an associated alpha is none, half or all in turn."""
     top, rng = (1 << depth) - 1, np.random.default_rng(depth + channels)
