@@ -23,7 +23,7 @@ _UNKNOWN_TIFF = {
     (order, 1, (1,), 1, (16, 16), (extra,)): ("LA" if extra == 2 else "La", f"{mode};16{end}")
     for order, end in ((b"II", "L"), (b"MM", "B"))
     for extra, mode in ((0, "LA"), (1, "La"), (2, "LA"))
-}
+} | {(b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B")}
 """Byte order, photometric, sample format, fill order, bits, kind of the extra sample -> mode, raw mode."""
 
 
@@ -100,7 +100,8 @@ def quiet() -> Iterator[None]:
             for name, most in (("MAX_TEXT_CHUNK", LARGEST_CHUNK), ("MAX_TEXT_MEMORY", LARGEST_CHUNKS)):
                 _undo.callback(setattr, PngImagePlugin, name, getattr(PngImagePlugin, name))
                 setattr(PngImagePlugin, name, most)
-            # Grey with alpha of 16 bits, which Pillow cannot identify: its head is all that is read by it.
+            # Of 16 bits: grey with alpha, and white is zero with the high byte first, which Pillow cannot
+            # identify. Their heads are all that is read by it.
             for key, value in _UNKNOWN_TIFF.items():
                 if key not in TiffImagePlugin.OPEN_INFO:
                     TiffImagePlugin.OPEN_INFO[key] = value

@@ -51,7 +51,7 @@ def read_rows(source: Path | io.BytesIO, name: str, max_pixels: int, page: int |
             else:
                 opened = vips.Image.new_from_buffer(source.getvalue(), "", **how)
         except vips.Error as error:
-            if unsupported(error):
+            if unsupported(error) or image.format == "PPM":  # which many a libvips has no reader for
                 raise _by_rows(name, "libvips as it is installed does not decode it") from error
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"cannot be read by libvips ({reason})", REMEDY) from error
@@ -68,7 +68,7 @@ def read_rows(source: Path | io.BytesIO, name: str, max_pixels: int, page: int |
                 raise
             if bits > 8 and not deep_in_pillow(image):
                 raise refusal(error.__cause__, image) from error
-            raise _by_rows(name, "libvips as it is installed does not decode its compression") from error
+            raise _by_rows(name, "libvips as it is installed does not decode how it is stored") from error
         picture = Picture(rows.as_samples(), None, metadata, notes=notes)
         return Loaded(picture, text, digest, image.format or "")
 

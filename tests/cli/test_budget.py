@@ -185,7 +185,8 @@ def test_without_libvips_the_remedy_is_told(
         ("P", "a.png", {}, "not plain grey or RGB"),
         ("RGB", "a.jpg", {"progressive": True}, "progressive"),
         ("RGB", "a.webp", {"lossless": True}, "decoded as a whole"),
-        ("RGB", "a.tif", {"compression": "zstd"}, "compression"),
+        ("RGB", "a.ppm", {}, "libvips"),
+        ("RGB", "a.tif", {"compression": "zstd"}, "how it is stored"),
     ],
 )
 def test_what_cannot_be_read_by_rows_is_refused(
