@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -81,7 +82,16 @@ def decoding() -> Iterator[None]:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             if "build `libjxl` from source" in reason:  # all that its plugin says of any broken file
                 raise InputError("is damaged or cut short", AGAIN) from error
+            if unsupported(error):
+                what = f"is of a kind that is not supported ({reason})"
+                raise InputError(what, "Make a PNG of it first.") from error
             raise InputError(f"is damaged or cut short ({reason})", AGAIN) from error
+
+
+def unsupported(error: BaseException) -> bool:
+    """Whether an error of a decoder says that it does not know a kind of file, not that one is damaged."""
+    words = "not supported|unsupported|not configured|not implemented|no decoding plugin"
+    return re.search(words, str(error), re.IGNORECASE) is not None
 
 
 @contextmanager

@@ -23,12 +23,12 @@ from irncli.images.colour import (
     settled,
     turned_back,
 )
-from irncli.images.decoding import DECODERS, decoding
+from irncli.images.decoding import DECODERS, decoding, unsupported
 from irncli.images.depth import Samples, spread_to_16
 from irncli.images.metadata import collect, own_properties
 from irncli.images.opening import stored_size
 from irncli.images.png import screened
-from irncli.images.rows import libvips, undecoded, unsupported
+from irncli.images.rows import libvips, undecoded
 from irncli.images.sniff import avif_multiplied
 from irncli.images.tiff import compressed_by
 

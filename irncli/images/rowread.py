@@ -10,12 +10,12 @@ from PIL import ImageFile
 
 from irncli.errors import DeviceError, InputError
 from irncli.images.colour import Picture, bits_of, deep_in_pillow, profile_space
-from irncli.images.decoding import decoding
+from irncli.images.decoding import decoding, unsupported
 from irncli.images.deep import check_deep, refusal
 from irncli.images.files import Loaded, opened_picture
 from irncli.images.jpeg import has_end
 from irncli.images.metadata import collect
-from irncli.images.rows import FileRows, libvips, undecoded, unsupported
+from irncli.images.rows import FileRows, libvips, undecoded
 from irncli.images.spliced import end_of, spliced
 
 REMEDY = "Raise --memory-budget, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."

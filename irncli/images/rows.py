@@ -7,7 +7,6 @@ Both stand in for the array that :class:`~irncli.images.colour.Picture` holds ot
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
@@ -15,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from irncli.errors import DeviceError, InputError
+from irncli.images.decoding import unsupported
 from irncli.images.depth import Samples, dtype_of
 from irncli.scratch import Scratch
 
@@ -94,11 +94,6 @@ class FileRows:
     def as_samples(self) -> Samples:
         """Itself, in the name of the array that it stands in for."""
         return cast(Samples, self)
-
-
-def unsupported(error: BaseException) -> bool:
-    """Whether an error of libvips says that it cannot decode a kind of file, not that one is damaged."""
-    return re.search("not supported|not configured|unsupported|not implemented", str(error)) is not None
 
 
 def undecoded(error: BaseException) -> InputError:

@@ -247,6 +247,14 @@ def test_a_layout_that_pillow_does_not_know_is_named(planes: bool) -> None:
     assert "damaged" not in caught.value.what
 
 
+def test_a_bmp_that_pillow_does_not_decode_is_named() -> None:
+    data = bytearray(saved("BMP"))
+    data[30] = 4  # a JPEG inside
+    with pytest.raises(InputError, match="not supported") as caught:
+        read_stream(io.BytesIO(bytes(data)), "x")
+    assert "damaged" not in caught.value.what
+
+
 JPEGS = {
     "baseline": {"quality": 90},
     "4:4:4": {"quality": 90, "subsampling": 0},
