@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 
 from irncli.errors import InputError
 from irncli.images.decoding import decoding
+from irncli.images.spliced import end_of
 
 _EOI, _SOS = 0xD9, 0xDA
 _FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
@@ -22,6 +23,7 @@ _KINDS = dict.fromkeys((0xC3, 0xCB, 0xF7), "losslessly compressed") | dict.fromk
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 """Markers without a segment; the latter stand among the coded pixels."""
 _NOISE = hashlib.shake_128().digest(1 << 12).replace(b"\xff", b"\xfe")
+_MOST_SEGMENTS = 1 << 16
 _NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -43,6 +45,9 @@ def odd_jpeg(stream: BinaryIO) -> str | None:
 
 def has_end(stream: BinaryIO) -> bool:
     """Whether a JPEG has its end marker."""
+    stream.seek(max(0, end_of(stream) - 2))
+    if stream.read(2) == bytes([0xFF, _EOI]):
+        return True
     return any(marker == _EOI for marker, _, _ in segments(stream))
 
 
@@ -94,9 +99,9 @@ def segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
 
     The stream may be moved in between.
     """
-    place: int | None = 2
-    while place is not None:
-        place = _next(stream, place)
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        place = _next(stream, at)
         if place is None:
             return
         stream.seek(place + 1)
@@ -106,13 +111,13 @@ def segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
                 yield _EOI, place + 2, 0
             return
         if head[0] in _BARE:
-            place += 2
+            at = place + 2
             continue
         if len(head) < 3:
             return
         length = max(2, int.from_bytes(head[1:], "big"))
         yield head[0], place + 4, length - 2
-        place += 2 + length
+        at = place + 2 + length
 
 
 def _next(stream: BinaryIO, at: int) -> int | None:
