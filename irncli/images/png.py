@@ -69,16 +69,16 @@ def screened(stream: BinaryIO) -> tuple[BinaryIO, tuple[bytes, ...]]:
     Raise InputError for one that unpacks to more than anybody could want, which is made to do harm.
     """
     found = [chunk for chunk in chunks(stream, cut=True) if chunk[0].upper() not in _CRITICAL]
-    left, bad = LARGEST_CHUNKS, []
+    left, bad = LARGEST_CHUNKS, dict[tuple[bytes, int, int], None]()
     for chunk in found:
         size = _size(stream, *chunk, most=min(left, LARGEST_CHUNK))
         if size is None:
-            bad.append(chunk)
+            bad[chunk] = None
         else:
             left -= size
     if any(kind in _ANIMATION for kind, _, _ in bad):
         # Its frames count on each other: the picture itself remains.
-        bad = [chunk for chunk in found if chunk in bad or chunk[0] in _ANIMATION]
+        bad = {chunk: None for chunk in found if chunk in bad or chunk[0] in _ANIMATION}
     if not bad:
         stream.seek(0)
         return stream, ()
