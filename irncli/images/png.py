@@ -116,7 +116,7 @@ def _size(stream: BinaryIO, kind: bytes, start: int, length: int, most: int) -> 
         return None
     if unpacked > most:
         limit = LARGEST_CHUNK if most == LARGEST_CHUNK else LARGEST_CHUNKS
-        what = f"is a decompression bomb: text or profile in it unpacks to more than {limit >> 20} MB"
+        what = f"has text or a profile too large, a decompression bomb: more than {limit >> 20} MB unpacked"
         raise InputError(what, "Take it out (exiftool -all= FILE), if you trust the file.")
     return unpacked
 
