@@ -171,7 +171,7 @@ def _sound(stream: BinaryIO, head: bytes) -> BinaryIO:
     """The file as Pillow can open it, without what it refuses a sound picture for."""
     if head.startswith(png.SIGNATURE):
         return png.screened(stream)[0]
-    return tiff.little_enough(stream)
+    return tiff.as_classic(stream)
 
 
 def _plugged(stream: BinaryIO, head: bytes, max_pixels: int | None) -> tuple[str, ...]:

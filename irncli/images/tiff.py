@@ -67,7 +67,7 @@ def check_layout(image: TiffImageFile, *, vips: bool) -> None:
         raise compressed_by(compression, "Pillow")
 
 
-def little_enough(stream: BinaryIO) -> BinaryIO:
+def as_classic(stream: BinaryIO) -> BinaryIO:
     """A big-endian BigTIFF, which Pillow takes for none, with the directories of a TIFF; any other as it is.
 
     Raise InputError for one of more than 4 GB.
