@@ -23,7 +23,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from irncli.errors import InputError
-from irncli.images.decoding import decoding
+from irncli.images.decoding import DECODERS, decoding
 from irncli.images.depth import Samples, depth_of, spread_to_16
 from irncli.images.metadata import (
     ORIENTATION,
@@ -33,6 +33,7 @@ from irncli.images.metadata import (
     stashed_profile,
     turned_by,
 )
+from irncli.images.tiff import check_layout
 from irncli.images.transparency import extend_under_transparency
 
 __all__ = [
@@ -196,8 +197,10 @@ def deep_in_pillow(image: Image.Image) -> bool:
 
 
 def refuse_mode(image: Image.Image, bits: int = 8) -> None:
-    """Raise InputError for a colour model that is not supported."""
+    """Raise InputError for a colour model or a TIFF's layout that is not supported."""
     mode = image.mode
+    if isinstance(image, TiffImageFile) and _tiles(image):
+        check_layout(image, vips=bits > 8 and not deep_in_pillow(image))
     if raw_mode(image).endswith(("S", "SB")) and bits == 16:
         raise InputError("has samples below zero, which are not supported", "Make a 16-bit copy of it first.")
     names = {"LAB": "Lab colour", "HSV": "HSV colour", "F": "floating-point samples", "I": "32-bit samples"}
@@ -223,10 +226,21 @@ def raw_mode(image: Image.Image) -> str:
 
 def _orientation(image: Image.Image) -> int:
     """By which orientation pixels come turned: Pillow turns a TIFF's as it loads them, irn a JPEG XL's."""
+    if image.format not in DECODERS or DECODERS[image.format][0].turned != "undo":
+        return 1
     if image.format == "JXL":
         return turned_by(own_properties(image)) or 1
     value = image.tag_v2.get(ORIENTATION, 1) if isinstance(image, TiffImageFile) and _tiles(image) else 1
     return value if isinstance(value, int) else 1
+
+
+def turned_back(samples: Samples, orientation: int) -> Samples:
+    """H W C as displayed -> as stored, by an orientation of 1 to 8."""
+    if orientation in (5, 6, 7, 8):
+        samples = samples.swapaxes(0, 1)
+    # What is left of each once rows and columns are exchanged.
+    down, across = (-1 if orientation in turns else 1 for turns in ((3, 4, 6, 7), (2, 3, 7, 8)))
+    return samples[::down, ::across]
 
 
 def _transposed(image: Image.Image, method: Image.Transpose) -> Image.Image:

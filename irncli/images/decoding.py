@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import re
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Literal, NamedTuple
 
-from PIL import Image, TiffImagePlugin, _imaging
+from PIL import Image, PngImagePlugin, TiffImagePlugin, _imaging
 
 from irncli.errors import InputError, IrnError
+from irncli.images.png import LARGEST_CHUNK, LARGEST_CHUNKS
 
 AGAIN = "Get the file again from where it came from."
 _lock = threading.Lock()
@@ -21,8 +24,44 @@ _UNKNOWN_TIFF = {
     (order, 1, (1,), 1, (16, 16), (extra,)): ("LA" if extra == 2 else "La", f"{mode};16{end}")
     for order, end in ((b"II", "L"), (b"MM", "B"))
     for extra, mode in ((0, "LA"), (1, "La"), (2, "LA"))
-}
+} | {(b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B")}
 """Byte order, photometric, sample format, fill order, bits, kind of the extra sample -> mode, raw mode."""
+
+
+class Decoder(NamedTuple):
+    """Who makes the samples of a file, and what has been done to them when irn gets them."""
+
+    library: Literal["Pillow", "libvips", "pillow-heif", "pillow-jxl-plugin", "irn"]
+    turned: Literal["no", "undo", "yes"] = "no"
+    """``no``: as stored, and the tag tells how they stand. ``undo``: the library turns them though the tag
+    stays, so irn turns them back. ``yes``: the library turns them and takes the tag out."""
+    divides: Literal["library", "irn"] = "library"
+    """Who divides colour by its alpha where it is stored multiplied by it."""
+    raised: bool = False
+    """Whether samples of 9 to 15 bits come in the upper bits of 16, for irn to spread them over all."""
+
+
+DECODERS: dict[str, tuple[Decoder, Decoder | None]] = {
+    "PNG": (Decoder("Pillow"), Decoder("libvips")),
+    "JPEG": (Decoder("Pillow"), None),
+    "MPO": (Decoder("Pillow"), None),
+    "WEBP": (Decoder("Pillow"), None),
+    "TIFF": (Decoder("Pillow", turned="undo"), Decoder("libvips")),
+    "BMP": (Decoder("Pillow"), None),
+    "GIF": (Decoder("Pillow"), None),
+    "PPM": (Decoder("Pillow"), Decoder("irn")),
+    "AVIF": (Decoder("Pillow"), Decoder("libvips", turned="undo", divides="irn", raised=True)),
+    "HEIF": (
+        Decoder("pillow-heif", turned="yes"),
+        Decoder("pillow-heif", turned="yes", divides="irn", raised=True),
+    ),
+    "JXL": (Decoder("pillow-jxl-plugin", turned="undo"), None),
+}
+"""By Pillow's name of the format: 8 bits a sample, and more of them in colour or with transparency.
+
+Each transform has one owner here. More bits in one plane without transparency are decoded as 8 are.
+Whoever decodes, head and metadata are read by Pillow, and the orientation is what Pillow says it is.
+"""
 
 
 @contextmanager
@@ -43,7 +82,16 @@ def decoding() -> Iterator[None]:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             if "build `libjxl` from source" in reason:  # all that its plugin says of any broken file
                 raise InputError("is damaged or cut short", AGAIN) from error
+            if unsupported(error):
+                what = f"is of a kind that is not supported ({reason})"
+                raise InputError(what, "Make a PNG of it first.") from error
             raise InputError(f"is damaged or cut short ({reason})", AGAIN) from error
+
+
+def unsupported(error: BaseException) -> bool:
+    """Whether an error of a decoder says that it does not know a kind of file, not that one is damaged."""
+    words = "not supported|unsupported|not configured|not implemented|no decoding plugin"
+    return re.search(words, str(error), re.IGNORECASE) is not None
 
 
 @contextmanager
@@ -58,7 +106,12 @@ def quiet() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = None
             _undo.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
-            # Grey with alpha of 16 bits, which Pillow cannot identify: its head is all that is read by it.
+            # Ours are checked before (irncli/images/png.py), and stop at what is made to do harm.
+            for name, most in (("MAX_TEXT_CHUNK", LARGEST_CHUNK), ("MAX_TEXT_MEMORY", LARGEST_CHUNKS)):
+                _undo.callback(setattr, PngImagePlugin, name, getattr(PngImagePlugin, name))
+                setattr(PngImagePlugin, name, most)
+            # Of 16 bits: grey with alpha, and white is zero with the high byte first, which Pillow cannot
+            # identify. Their heads are all that is read by it.
             for key, value in _UNKNOWN_TIFF.items():
                 if key not in TiffImagePlugin.OPEN_INFO:
                     TiffImagePlugin.OPEN_INFO[key] = value
@@ -75,6 +128,15 @@ def quiet() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _undo.close()
+
+
+def libtiff_decodes(compression: int) -> bool:
+    """Whether Pillow's libtiff was built with the codec of a TIFF compression; True where it does not say."""
+    with suppress(AttributeError, OSError, TypeError):
+        configured = ctypes.CDLL(_imaging.__file__).TIFFIsCODECConfigured
+        configured.argtypes, configured.restype = [ctypes.c_uint16], ctypes.c_int
+        return bool(configured(compression))
+    return True
 
 
 def _hush_libtiff() -> None:

@@ -11,13 +11,26 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from irncli.errors import DeviceError, InputError
-from irncli.images.colour import Picture, deep_in_pillow, from_pillow, raw_mode, refuse_mode, settled
-from irncli.images.decoding import decoding
+from irncli.images.colour import (
+    Picture,
+    deep_in_pillow,
+    from_pillow,
+    raw_mode,
+    refuse_mode,
+    settled,
+    turned_back,
+)
+from irncli.images.decoding import DECODERS, decoding, unsupported
 from irncli.images.depth import Samples, spread_to_16
 from irncli.images.metadata import collect, own_properties
-from irncli.images.rows import libvips
+from irncli.images.opening import stored_size
+from irncli.images.png import screened
+from irncli.images.rows import libvips, undecoded
+from irncli.images.sniff import avif_multiplied
+from irncli.images.tiff import compressed_by
 
 INSTALL = "Install it: pip install 'irncli[huge]'."
 _BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "LA": 2, "La": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}
@@ -27,7 +40,7 @@ _TAKE_AGAIN = "Get the file again from where it came from."
 def check_deep(image: ImageFile.ImageFile, bits: int) -> None:
     """Raise InputError for an opened picture of so many bits that cannot be decoded here; decodes nothing."""
     refuse_mode(image, bits)
-    if deep_in_pillow(image):
+    if bits == 8 or deep_in_pillow(image):
         return
     if image.format == "HEIF":
         return
@@ -50,6 +63,7 @@ def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int) -> Pictur
         return from_pillow(image)
     # Pillow calls 16-bit grey with alpha RGBA, in a PNG.
     mode = "LA" if raw_mode(image).startswith("LA") else image.mode
+    size = stored_size(image)[::-1]
     with decoding():
         if image.format == "PPM":
             metadata, notes = collect(image)
@@ -59,11 +73,48 @@ def read_deep(stream: BinaryIO, image: ImageFile.ImageFile, bits: int) -> Pictur
         metadata, notes = collect(image)
         own = own_properties(image)
         bands = (_heif if image.format == "HEIF" else _decoded)(stream, image, mode)
+        decoder = DECODERS[image.format or ""][1]
+        assert decoder
+        if decoder.raised and bits < 16:
+            bands = spread_to_16(bands >> (16 - bits), (1 << bits) - 1)
+        if decoder.divides == "irn" and _multiplied(stream, image):
+            bands = _divided(bands)
+        if decoder.turned == "undo":
+            bands = turned_back(bands, metadata.orientation)
+        if bands.shape[:2] != size:
+            what = "is a picture whose two decoders, Pillow and libvips, see different sizes in it"
+            raise InputError(what, "Make a 16-bit PNG or TIFF of it first.")
     colour: Samples = np.ascontiguousarray(bands[..., : 1 if mode.startswith(("L", "I;16")) else 3])
     alpha = None
     if mode[-1] in "Aa" or "transparency" in image.info:
         alpha = np.ascontiguousarray(bands[..., -1])
     return settled(colour, alpha, metadata, own, False, notes)
+
+
+def _multiplied(stream: BinaryIO, image: ImageFile.ImageFile) -> bool:
+    """Whether the file says that its colour is multiplied by its alpha."""
+    if image.format == "HEIF":
+        return image.mode.endswith("a")
+    stream.seek(0)
+    return avif_multiplied(stream.read(1 << 20))
+
+
+def _divided(bands: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """H W C with colour divided by the last plane."""
+    out = bands.copy()
+    for row in out:
+        alpha = row[:, -1:].astype(np.uint32)
+        colour = np.minimum(row[:, :-1], alpha) * np.uint32(65535)
+        row[:, :-1] = (colour + alpha // 2) // np.maximum(alpha, 1)
+    return out
+
+
+def refusal(error: BaseException, image: ImageFile.ImageFile) -> InputError:
+    """What to say of an opened picture for which libvips has raised."""
+    compression = image.tag_v2.get(259, 1) if isinstance(image, TiffImageFile) else 1
+    if unsupported(error) and compression != 1:
+        return compressed_by(compression, "libvips")
+    return undecoded(error)
 
 
 def _ppm(stream: BinaryIO, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
@@ -80,35 +131,27 @@ def _ppm(stream: BinaryIO, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
 
 def _heif(stream: BinaryIO, image: ImageFile.ImageFile, mode: str) -> NDArray[np.uint16]:
     """H W C by the plugin itself, which cuts to 8 bits for Pillow only."""
-    bits = int(image.info["bit_depth"])
     stream.seek(0)
     opened = import_module("pillow_heif").open_heif(stream, convert_hdr_to_8bit=False, hdr_to_16bit=True)
     samples: NDArray[np.uint16] = np.asarray(opened[image.tell()])
-    samples = samples.reshape(*samples.shape[:2], -1)
-    return spread_to_16(samples >> (16 - bits), (1 << bits) - 1)
+    return samples.reshape(*samples.shape[:2], -1)
 
 
 def _decoded(stream: BinaryIO, image: ImageFile.ImageFile, mode: str) -> NDArray[np.uint16]:
-    """H W C as libvips decodes it, alpha not premultiplied. Raise InputError."""
+    """H W C as libvips decodes it, which divides by an associated alpha itself. Raise InputError."""
     vips = libvips()
     how: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
     if image.format != "PNG":
         how["page"] = image.tell()
     stream.seek(0)
+    if image.format == "PNG":
+        stream = screened(stream)[0]  # A damaged tRNS would be a fourth sample for libvips alone.
     try:
         opened = vips.Image.new_from_buffer(stream.read(), "", **how)
         if opened.format != "ushort" or opened.bands < _BANDS.get(mode, 9):
             what = f"has samples that libvips reads as {opened.format}, {opened.bands} of them a pixel"
             raise InputError(what, "Make a 16-bit RGB copy of it first.")
-        # AVIF: the bits of the file, moved up.
-        stated = opened.get("bits-per-sample") if opened.get_typeof("bits-per-sample") else 16
-        if mode in ("La", "RGBa"):
-            opened = opened.unpremultiply(max_alpha=65535).rint().cast("ushort")
         samples: NDArray[np.uint16] = opened.numpy()
     except vips.Error as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"is damaged or cut short ({reason})", _TAKE_AGAIN) from error
-    samples = samples.reshape(samples.shape[0], samples.shape[1], -1)
-    if image.format == "AVIF" and stated < 16:
-        samples = spread_to_16(samples >> (16 - stated), (1 << stated) - 1)
-    return samples
+        raise refusal(error, image) from error
+    return samples.reshape(samples.shape[0], samples.shape[1], -1)

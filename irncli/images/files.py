@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from irncli.errors import InputError
 from irncli.images import jxl, png
@@ -16,6 +16,7 @@ from irncli.images.colour import Picture, from_pillow
 from irncli.images.decoding import decoding
 from irncli.images.deep import check_deep, read_deep
 from irncli.images.encode import KEYWORD, LOSSLESS, WRITABLE, encode
+from irncli.images.jpeg import ended, has_end, odd_jpeg
 from irncli.images.lossy import stored_with_loss
 from irncli.images.metadata import Metadata, collect, own_properties, packet_properties, turned_by
 from irncli.images.opening import (
@@ -32,6 +33,7 @@ from irncli.images.opening import (
     refuse_large,
     stored_size,
     text_of,
+    unsupported,
 )
 from irncli.images.plugins import plugin_format
 from irncli.images.sniff import READABLE_SUFFIXES, looks_like_picture
@@ -181,11 +183,10 @@ def _peek(stream: BinaryIO, page: int | None) -> Peeked:
         text, size, format = text_of(image), stored_size(image), format_of(image)
         bits, lossy = bits_in(stream, image), stored_with_loss(stream, image)
         trouble = None
-        if bits > 8:
-            try:
-                check_deep(image, bits)
-            except InputError as error:
-                trouble = error
+        try:
+            check_deep(image, bits)
+        except InputError as error:
+            trouble = error
     if text is None and format == "PNG":
         text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
     return Peeked(text, size, format, 16 if bits > 8 else 8, trouble, lossy)
@@ -194,8 +195,10 @@ def _peek(stream: BinaryIO, page: int | None) -> Peeked:
 @contextmanager
 def opened_picture(
     source: Path | BinaryIO, name: str, max_pixels: int
-) -> Iterator[tuple[Image.Image, str | None, str]]:
-    """The file opened by Pillow, nothing decoded, its text, and its digest: all checks that need no pixels.
+) -> Iterator[tuple[ImageFile.ImageFile, str | None, str, tuple[str, ...]]]:
+    """The file opened by Pillow, nothing decoded, its text, its digest, and notes on what is left out.
+
+    All checks are made that need no pixels.
 
     Raise InputError as :func:`read_picture` does.
     """
@@ -204,14 +207,14 @@ def opened_picture(
         digest = digest_of(stream)
         image = stack.enter_context(identified(stream, max_pixels))
         with decoding():
-            check_file(stream, image)
+            notes = check_file(stream, image)
             choose_page(image, None)
             text = text_of(image)
             if text is None and image.format == "PNG":
                 at = stream.tell()
                 text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
                 stream.seek(at)
-        yield image, text, digest
+        yield image, text, digest, notes
 
 
 def count_pages(source: Path | BinaryIO) -> int:
@@ -233,15 +236,34 @@ def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
     digest = digest_of(stream)
     with identified(stream, max_pixels, page) as image:
         with decoding():
-            check_file(stream, image)
-            note = choose_page(image, page)
+            notes = check_file(stream, image)
+            if note := choose_page(image, page):
+                notes = (note, *notes)
             refuse_large(stored_size(image), max_pixels)
         bits = bits_in(stream, image)
-        picture = from_pillow(image) if bits == 8 else read_deep(stream, image, bits)
+        if format_of(image) == "JPEG":
+            picture = _read_jpeg(stream, image)
+        else:
+            picture = from_pillow(image) if bits == 8 else read_deep(stream, image, bits)
         with decoding():
             text = text_of(image)
-        if note:
-            picture = replace(picture, notes=(note, *picture.notes))
-        return Loaded(picture, text, digest, format_of(image))
+        return Loaded(replace(picture, notes=(*notes, *picture.notes)), text, digest, format_of(image))
 
 
+def _read_jpeg(stream: BinaryIO, image: Image.Image) -> Picture:
+    """Its picture, also where all that is missing is the end marker. Raise InputError."""
+    if image.tell() or has_end(stream):
+        try:
+            return from_pillow(image)
+        except InputError as error:
+            if odd := odd_jpeg(stream):
+                raise unsupported(odd) from error
+            raise
+    # Pillow makes pixels even of the zeros that a broken copy is filled up with.
+    whole = ended(stream)
+    if whole is None:
+        raise InputError("is cut short: its end is missing", "Get the file again from where it came from.")
+    with decoding(), Image.open(whole, formats=("JPEG",)) as again:
+        picture = from_pillow(again)
+    note = "its end marker is missing, though all its pixels are there"
+    return replace(picture, notes=(note, *picture.notes))

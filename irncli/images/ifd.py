@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import BinaryIO
 
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
@@ -21,8 +21,18 @@ _LARGEST = 16 << 20
 """Bytes of all values together: far more than any camera writes."""
 
 
+_SUB_DIRECTORIES = 330
+_PIXELS = ((273, 279), (324, 325))
+"""Where strips and tiles begin, and their sizes."""
+_MOST_PAGES = 4096
+
+
 class IfdError(ValueError):
     """Bytes that are no TIFF directory."""
+
+
+class CutShortError(IfdError):
+    """A directory whose pixels lie behind the end of the file."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,39 @@ def parse(stream: BinaryIO | bytes, page: int = 0) -> Directory:
     Values that lie outside the file are left out. Raise IfdError when there is no directory at all.
     """
     return _Reader(BytesIO(stream) if isinstance(stream, bytes) else stream).page(page)
+
+
+def classic_pages(stream: BinaryIO, offset: int) -> bytes:
+    """The directories of all pages of a BigTIFF as those of a TIFF, to be put at its end, which is even.
+
+    Raise IfdError for what is no directory, CutShortError, and struct.error for more than 4 GB.
+    """
+    reader, seen, packed = _Reader(stream), set[int](), bytearray()
+    reader.left *= 4
+    end = stream.seek(0, SEEK_END)
+    place = reader.first
+    while place and place not in seen:
+        seen.add(place)
+        count, start, size = reader._entries(place)
+        directory = reader._directory(place, (EXIF, GPS))
+        directory.entries.pop(_SUB_DIRECTORIES, None)
+        for part in (directory, *directory.below.values()):
+            for tag, entry in part.entries.items():
+                if entry.type in (16, 18):
+                    part.put(tag, LONG, *struct.unpack(f"{part.order}{entry.count}Q", entry.data))
+        for starts, sizes in _PIXELS:
+            lengths = zip(directory.numbers(starts), directory.numbers(sizes), strict=False)
+            if any(start + size > end for start, size in lengths):
+                raise CutShortError("pixels behind the end")
+        place = reader._unpack("Q", reader._at(start + count * size, 8))
+        page = bytearray(_packed(directory, offset + len(packed)))
+        if place and place not in seen:
+            at = 2 + 12 * len(directory.entries.keys() | directory.below.keys())
+            page[at : at + 4] = struct.pack(directory.order + "I", offset + len(packed) + len(page))
+        packed += page
+        if len(seen) > _MOST_PAGES:
+            raise IfdError("more pages than anyone needs")
+    return bytes(packed)
 
 
 class _Reader:

@@ -13,14 +13,14 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from irncli.errors import InputError
-from irncli.images import jxl, png
+from irncli.images import jxl, png, tiff
 from irncli.images.colour import bits_of
 from irncli.images.decoding import decoding
 from irncli.images.encode import KEYWORD
+from irncli.images.jpeg import odd_jpeg
 from irncli.images.metadata import ORIENTATION, own_properties, turned_by, with_orientation
 from irncli.images.plugins import INSTALL, NAMES, missing, plugin_format
 from irncli.images.sniff import RAW_SUFFIXES, avif_bits, begins_like_picture, webp_size
-from irncli.images.tiff import odd_samples
 
 DEFAULT_PIXELS = 500_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF", "GIF", "PPM")
@@ -112,21 +112,23 @@ def digest_of(stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def check_file(stream: BinaryIO, image: Image.Image) -> None:
-    """What Pillow does not look at: checksums, and whether samples have a sign."""
+def check_file(stream: BinaryIO, image: Image.Image) -> tuple[str, ...]:
+    """What Pillow does not look at: checksums, and whether samples have a sign. Notes on what is left out."""
     if image.format == "PNG":
         at = stream.tell()
-        png.check_chunks(stream)
+        notes = png.check_chunks(stream)
         stream.seek(at)
-    elif image.format == "TIFF" and image.mode == "L":  # which Pillow takes signed samples for
+        return notes
+    if image.format == "TIFF" and image.mode == "L":  # which Pillow takes signed samples for
         at = stream.tell()
-        odd = odd_samples(stream)
+        odd = tiff.odd_samples(stream)
         stream.seek(at)
         if odd:
-            raise _odd(odd)
+            raise unsupported(odd)
+    return ()
 
 
-def _odd(what: str) -> InputError:
+def unsupported(what: str) -> InputError:
     return InputError(f"has {what}, which are not supported", "Make an 8-bit RGB copy of it first.")
 
 
@@ -143,10 +145,14 @@ def identified(
         refuse_large(webp_size(head), max_pixels)
     with decoding():
         try:
-            image = Image.open(stream, formats=(*_FORMATS, *_plugged(stream, head, max_pixels)))
+            formats = (*_FORMATS, *_plugged(stream, head, max_pixels))
+            image = Image.open(_sound(stream, head), formats=formats)
         except UnidentifiedImageError as error:
-            if odd := odd_samples(stream):
-                raise _odd(odd) from error
+            if compressed := tiff.odd_compression(stream):
+                raise compressed from error
+            odd = odd_jpeg(stream) if head.startswith(b"\xff\xd8\xff") else None
+            if odd := odd or tiff.odd_samples(stream) or tiff.odd_layout(stream):
+                raise unsupported(odd) from error
             if begins_like_picture(head):
                 raise InputError(
                     "is damaged or cut short", "Get the file again from where it came from."
@@ -159,6 +165,13 @@ def identified(
         if max_pixels is not None and (page is None or image.format != "TIFF"):
             refuse_large(stored_size(image), max_pixels)
         yield image
+
+
+def _sound(stream: BinaryIO, head: bytes) -> BinaryIO:
+    """The file as Pillow can open it, without what it refuses a sound picture for."""
+    if head.startswith(png.SIGNATURE):
+        return png.screened(stream)[0]
+    return tiff.as_classic(stream)
 
 
 def _plugged(stream: BinaryIO, head: bytes, max_pixels: int | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file: what Pillow does not look at."""
+"""The chunks of a PNG file: what Pillow does not look at, and what it makes too much of."""
 
 from __future__ import annotations
 
@@ -7,41 +7,130 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from irncli.errors import InputError
+from irncli.images.spliced import Part, end_of, spliced
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LARGEST_CHUNK = 16 << 20
+"""Bytes of an ancillary chunk, unpacked: more than any program writes."""
+LARGEST_CHUNKS = 4 * LARGEST_CHUNK
+"""The same of all of them together."""
 _CUT = "Get the file again from where it came from."
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_ANIMATION = (b"acTL", b"fcTL", b"fdAT")
+_PACKED = (b"zTXt", b"iTXt", b"iCCP")
+_LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
+"""Of those that have one length only: Pillow refuses the whole picture for a pHYs of eight bytes."""
+_MEANING = {b"tRNS": " (the transparency)", b"iCCP": " (the colour profile)", b"eXIf": " (EXIF)"}
 
 
-def chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+def chunks(stream: BinaryIO, *, cut: bool = False) -> Iterator[tuple[bytes, int, int]]:
     """Kind, place of the data and length of each chunk up to IEND. The stream may be moved in between.
 
-    Raise InputError when the file ends before IEND.
+    Raise InputError when the file ends before IEND or goes on with no chunk, unless it may be ``cut``.
     """
     at = len(SIGNATURE)
     while True:
         stream.seek(at)
         head = stream.read(8)
         if len(head) < 8:
+            if cut:
+                return
             raise InputError("is cut short: its end is missing", _CUT)
         kind, length = head[4:], int.from_bytes(head[:4], "big")
+        if not kind.isalpha():
+            if cut:
+                return
+            raise InputError("is damaged: no chunk begins where one should", _CUT)
         yield kind, at + 8, length
         if kind == b"IEND":
             return
         at += length + 12
 
 
-def check_chunks(stream: BinaryIO) -> None:
-    """Hold every critical chunk against its checksum; Pillow decodes a flipped byte without a word."""
+def check_chunks(stream: BinaryIO) -> tuple[str, ...]:
+    """Hold every critical chunk against its checksum; Pillow decodes a flipped byte without a word.
+
+    Return notes on the others that are left out. Raise InputError.
+    """
     for kind, start, length in chunks(stream):
-        stream.seek(start)
-        crc, left = zlib.crc32(kind), length
-        while left:
-            data = stream.read(min(left, 1 << 20))
-            if not data:
-                raise InputError("is cut short: its end is missing", _CUT)
-            crc, left = zlib.crc32(data, crc), left - len(data)
-        if kind[:1].isupper() and stream.read(4) != crc.to_bytes(4, "big"):
+        # A flipped bit turns IDAT into an "ancillary" iDAT.
+        if kind.upper() in _CRITICAL and not _sound(stream, kind, start, length):
             raise InputError("is damaged: a checksum in it does not match", _CUT)
+    return tuple(
+        f"its {kind.decode()} chunk{_MEANING.get(kind, '')} is damaged or too large, and is left out"
+        for kind in screened(stream)[1]
+    )
+
+
+def screened(stream: BinaryIO) -> tuple[BinaryIO, tuple[bytes, ...]]:
+    """The file without those ancillary chunks that are damaged or too large, and the kinds of these.
+
+    That is the rule of PNG itself; Pillow refuses the picture for them. The stream itself when all are sound.
+    Raise InputError for one that unpacks to more than anybody could want, which is made to do harm.
+    """
+    found = [chunk for chunk in chunks(stream, cut=True) if chunk[0].upper() not in _CRITICAL]
+    left, bad = LARGEST_CHUNKS, dict[tuple[bytes, int, int], None]()
+    for chunk in found:
+        size = _size(stream, *chunk, most=min(left, LARGEST_CHUNK))
+        if size is None:
+            bad[chunk] = None
+        else:
+            left -= size
+    if any(kind in _ANIMATION for kind, _, _ in bad):
+        # Its frames count on each other: the picture itself remains.
+        bad = {chunk: None for chunk in found if chunk in bad or chunk[0] in _ANIMATION}
+    if not bad:
+        stream.seek(0)
+        return stream, ()
+    parts, begin = list[Part](), 0
+    for _, start, length in bad:
+        parts.append((begin, start - 8))
+        begin = start + length + 4
+    end = end_of(stream)
+    parts.append((min(begin, end), end))
+    return spliced(stream, parts), tuple(dict.fromkeys(kind for kind, _, _ in bad))
+
+
+def _size(stream: BinaryIO, kind: bytes, start: int, length: int, most: int) -> int | None:
+    """Bytes that an ancillary chunk takes when it is read; None for one to be left out. Raise InputError."""
+    if not _sound(stream, kind, start, length) or _LENGTHS.get(kind, length) != length:
+        return None
+    if kind in _ANIMATION:
+        return 0
+    if length > most:
+        return None
+    if kind not in _PACKED:
+        return length
+    stream.seek(start)
+    rest = stream.read(length).partition(b"\0")[2]
+    if kind == b"iTXt":
+        if rest[:1] != b"\1":
+            return length
+        # Language and translated keyword stand between the method and the text.
+        rest = rest[1:2] + rest[2:].split(b"\0", 2)[-1]
+    if rest[:1] != b"\0":  # the only method there is
+        return None
+    try:
+        unpacked = len(zlib.decompressobj().decompress(rest[1:], most + 1))
+    except zlib.error:
+        return None
+    if unpacked > most:
+        limit = LARGEST_CHUNK if most == LARGEST_CHUNK else LARGEST_CHUNKS
+        what = f"has text or a profile too large, a decompression bomb: more than {limit >> 20} MB unpacked"
+        raise InputError(what, "Take it out (exiftool -all= FILE), if you trust the file.")
+    return unpacked
+
+
+def _sound(stream: BinaryIO, kind: bytes, start: int, length: int) -> bool:
+    """Whether the checksum of a chunk is right. Raise InputError where the file ends in it."""
+    stream.seek(start)
+    crc, left = zlib.crc32(kind), length
+    while left:
+        data = stream.read(min(left, 1 << 20))
+        if not data:
+            raise InputError("is cut short: its end is missing", _CUT)
+        crc, left = zlib.crc32(data, crc), left - len(data)
+    return stream.read(4) == crc.to_bytes(4, "big")
 
 
 def late_text(stream: BinaryIO, keyword: bytes, longest: int) -> str | None:
@@ -50,7 +139,7 @@ def late_text(stream: BinaryIO, keyword: bytes, longest: int) -> str | None:
         if kind in (b"iTXt", b"tEXt") and len(keyword) < length <= longest:
             stream.seek(start)
             name, _, rest = stream.read(length).partition(b"\0")
-            if name == keyword:
+            if name == keyword and _sound(stream, kind, start, length):
                 # An iTXt has two flags and two empty-ended strings in front of its text.
                 text = rest if kind == b"tEXt" else rest[2:].split(b"\0", 2)[-1]
                 return text.decode("utf-8", "replace")

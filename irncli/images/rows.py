@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from irncli.errors import DeviceError, InputError
+from irncli.images.decoding import unsupported
 from irncli.images.depth import Samples, dtype_of
 from irncli.scratch import Scratch
 
@@ -83,9 +84,7 @@ class FileRows:
         try:
             data = self._region.fetch(0, first, width, height)
         except libvips().Error as error:
-            reason = " ".join(str(error).split())[:200]
-            remedy = "Get the file again from where it came from."
-            raise InputError(f"is damaged or cut short ({reason})", remedy) from error
+            raise undecoded(error) from error
         return np.frombuffer(data, self.dtype).reshape(height, width, channels)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Samples:
@@ -95,6 +94,16 @@ class FileRows:
     def as_samples(self) -> Samples:
         """Itself, in the name of the array that it stands in for."""
         return cast(Samples, self)
+
+
+def undecoded(error: BaseException) -> InputError:
+    """What to say of a file for which libvips has raised."""
+    reason = " ".join(" ".join(dict.fromkeys(str(error).splitlines())).split())[:200]
+    if unsupported(error):
+        what = f"is stored in a way that libvips does not decode ({reason})"
+        return InputError(what, "Make a plain 16-bit PNG or TIFF of it first.")
+    remedy = "Get the file again from where it came from."
+    return InputError(f"is damaged or cut short ({reason})", remedy)
 
 
 def libvips() -> Any:

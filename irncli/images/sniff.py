@@ -101,6 +101,11 @@ def avif_halves_colour(start: bytes) -> bool:
     return bool(flags & 0x08) and not flags & 0x10
 
 
+def avif_multiplied(start: bytes) -> bool:
+    """Whether the colour of an AVIF is multiplied by its alpha: a reference of the kind ``prem``."""
+    return re.search(rb"\0\0\0[\x0e\x12]prem", start.partition(b"iref")[2]) is not None
+
+
 def _av1_flags(start: bytes) -> int:
     """Depth and sampling, bit by bit, by the codec's configuration box; 0 where there is none."""
     _, found, box = start.partition(b"av1C")

@@ -2,20 +2,115 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from fractions import Fraction
 from io import BytesIO
 from itertools import accumulate
 from typing import BinaryIO
 
+from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
+
+from irncli.errors import InputError
+from irncli.images.decoding import AGAIN, libtiff_decodes
 from irncli.images.depth import Samples, depth_of
-from irncli.images.ifd import BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Directory, IfdError, file_head, parse
+from irncli.images.ifd import (
+    BYTE,
+    LONG,
+    RATIONAL,
+    SHORT,
+    UNDEFINED,
+    CutShortError,
+    Directory,
+    IfdError,
+    classic_pages,
+    file_head,
+    parse,
+)
 from irncli.images.metadata import exif_directory
+from irncli.images.spliced import end_of, spliced
 
 _STRIP_BYTES = 1 << 20
 _STRIP_OFFSETS, _STRIP_COUNTS = 273, 279
 _SAMPLE_FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _LAB = (8, 9, 10)
+_COMPRESSIONS = {
+    2: "CCITT", 3: "CCITT fax 3", 4: "CCITT fax 4", 5: "LZW", 6: "old-style JPEG", 7: "JPEG", 8: "Deflate",
+    9: "JBIG", 10: "JBIG", 32773: "PackBits", 32809: "ThunderScan", 32908: "Pixar's film codec",
+    32909: "Pixar's log codec", 32946: "Deflate", 34661: "JBIG", 34676: "LogLuv", 34677: "LogLuv",
+    34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP",
+    50002: "JPEG XL", 52546: "JPEG XL",
+}  # fmt: skip
+_BESIDE = "Make a copy of it with the samples of a pixel side by side: tiffcp -p contig IN OUT."
+
+
+def compressed_by(compression: int, library: str) -> InputError:
+    """What to say of a TIFF whose compression the library does not know."""
+    name = _COMPRESSIONS.get(compression, f"a method (number {compression})")
+    what = f"is a TIFF compressed by {name}, which {library} as it is installed does not decode"
+    return InputError(what, "Make a copy of it compressed by Deflate: tiffcp -c zip IN OUT.")
+
+
+def check_layout(image: TiffImageFile, *, vips: bool) -> None:
+    """Raise InputError for how a page is stored, when that is beyond Pillow or, with ``vips``, libvips."""
+    samples, tags = image.tag_v2.get(277, 1), image.tag_v2
+    if tags.get(284, 1) == 2 and samples != 1:
+        # Pillow loses the second of two planes, libvips mixes their rows up.
+        if samples == 2 or (not vips and any("a" in (tile.args or ()) for tile in image.tile)):
+            what = "is a TIFF with its alpha in a plane of its own, which is not supported"
+            raise InputError(what, _BESIDE)
+        if vips and 322 in tags:
+            what = "is a TIFF of 16 bits in separate planes, in tiles, which is not supported"
+            raise InputError(what, _BESIDE)
+    compression = tags.get(259, 1)
+    if not vips and not libtiff_decodes(compression):
+        raise compressed_by(compression, "Pillow")
+
+
+def as_classic(stream: BinaryIO) -> BinaryIO:
+    """A big-endian BigTIFF, which Pillow takes for none, with the directories of a TIFF; any other as it is.
+
+    Raise InputError for one of more than 4 GB.
+    """
+    start = stream.read(4)
+    stream.seek(0)
+    if start != b"MM\0+":
+        return stream
+    end = end_of(stream)
+    there = end + end % 2
+    try:
+        directories = classic_pages(stream, there)
+        head = struct.pack(">2sHI", b"MM", 42, there)
+    except struct.error as error:
+        what = "is a big-endian BigTIFF of more than 4 GB, which is not supported"
+        raise InputError(what, "Make a little-endian copy of it: tiffcp -8 -L IN OUT.") from error
+    except CutShortError as error:
+        raise InputError("is cut short: its end is missing", AGAIN) from error
+    except IfdError:
+        return stream
+    return spliced(stream, [head, (len(head), end), bytes(there - end), directories])
+
+
+def odd_layout(stream: BinaryIO) -> str | None:
+    """How the pixels are stored of a TIFF that nobody knows though its directory is whole; None otherwise."""
+    try:
+        directory = parse(stream)
+    except IfdError:
+        return None
+    if not (directory.number(256) and directory.number(257) and {273, 324} & directory.entries.keys()):
+        return None
+    count, planes = directory.number(277) or 1, directory.number(284) == 2
+    return f"{count} samples a pixel{' in separate planes' * planes} of an unusual kind"
+
+
+def odd_compression(stream: BinaryIO) -> InputError | None:
+    """What to say of a TIFF whose compression Pillow has never heard of; None for any other file."""
+    try:
+        compression = parse(stream).number(259)
+    except IfdError:
+        return None
+    known = compression is None or compression in COMPRESSION_INFO
+    return None if known or compression is None else compressed_by(compression, "Pillow")
 
 
 def odd_samples(stream: BinaryIO) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
@@ -184,6 +185,8 @@ def test_without_libvips_the_remedy_is_told(
         ("P", "a.png", {}, "not plain grey or RGB"),
         ("RGB", "a.jpg", {"progressive": True}, "progressive"),
         ("RGB", "a.webp", {"lossless": True}, "decoded as a whole"),
+        ("RGB", "a.ppm", {}, "libvips"),
+        ("RGB", "a.tif", {"compression": "zstd"}, "how it is stored"),
     ],
 )
 def test_what_cannot_be_read_by_rows_is_refused(
@@ -195,9 +198,33 @@ def test_what_cannot_be_read_by_rows_is_refused(
     assert irn("downscale", name, "-o", "s.png", "--model", tiny_model, "--memory-budget", "1GB").status == 0
 
 
-def test_a_format_that_wants_the_whole_picture_is_refused(
-    irn: Irn, tmp_path: Path, tiny_model: Path
+def test_a_jpeg_without_its_end_is_no_file_for_rows(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    path = save(tmp_path / "a.jpg", 60, 50)
+    path.write_bytes(path.read_bytes()[:-2])
+    ran = irn("downscale", path, "-o", "s.png", "--model", tiny_model, *TINY, "-q")
+    assert ran.status == 6 and "end marker" in ran.error() and not (tmp_path / "s.png").exists()
+
+
+@pytest.mark.parametrize("name", ["webptif.tif", "rgb16_zstd.tif"])
+def test_what_is_not_supported_is_so_by_rows_too(
+    name: str, irn: Irn, tmp_path: Path, tiny_model: Path
 ) -> None:
+    path = Path(__file__).parents[1] / "fixtures" / "faults" / name
+    for options in ((), TINY):
+        ran = irn("downscale", path, "-o", "s.png", "--model", tiny_model, *options, "-q")
+        assert ran.status == 3 and "compressed by" in ran.error() and "damaged" not in ran.error()
+
+
+def test_a_big_endian_bigtiff_is_read_by_rows(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    samples = np.random.default_rng(1).integers(0, 65536, (50, 60, 3), np.uint16)
+    for order, name in (("<", "little"), (">", "big")):
+        tifffile.imwrite(tmp_path / f"{name}.tif", samples, photometric="rgb", bigtiff=True, byteorder=order)
+        ran = irn("downscale", f"{name}.tif", "-o", f"{name}.png", "--model", tiny_model, *TINY)
+        assert ran.status == 0, ran.err
+    assert np.array_equal(*(read_picture(tmp_path / f"{n}.png").picture.colour for n in ("little", "big")))
+
+
+def test_a_format_that_wants_the_whole_picture_is_refused(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "a.png", 60, 50)
     assert irn("downscale", "a.png", "--model", tiny_model).status == 0
     ran = irn("upscale", "a.x4.png", "-o", "b.webp", "--model", tiny_model, *TINY, "-q")

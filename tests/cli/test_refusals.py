@@ -69,6 +69,28 @@ def test_inputs_that_are_no_pictures(kind: str, command_name: str, irn: Irn, tmp
     assert ran.err.rstrip().endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("j12.jpg", "12 bits"), ("webptif.tif", "WebP"), ("rgb16_zstd.tif", "Zstandard")]
+)
+def test_a_sound_file_of_a_kind_that_is_not_supported(
+    name: str, words: str, irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    path = Path(__file__).parents[1] / "fixtures" / "faults" / name
+    ran = irn("downscale", path, "-o", "s.png", "--model", tiny_model)
+    assert ran.status == 3 and words in ran.error() and "damaged" not in ran.error()
+    assert not list(tmp_path.glob("s*"))
+
+
+def test_a_jpeg_without_its_end_is_made_small_with_a_word(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    data = save(tmp_path / "a.jpg", 64, 48).read_bytes()
+    for name, cut in (("whole", 0), ("endless", 2), ("cut", 60)):
+        (tmp_path / f"{name}.jpg").write_bytes(data[: len(data) - cut])
+        ran = irn("downscale", f"{name}.jpg", "-o", f"{name}.png", "--model", tiny_model)
+        assert ran.status == (3 if cut == 60 else 0) and ("end marker" in ran.err) == (cut == 2)
+    whole, endless = (np.array(Image.open(tmp_path / f"{name}.png")) for name in ("whole", "endless"))
+    assert np.array_equal(whole, endless) and not (tmp_path / "cut.png").exists()
+
+
 def test_every_failure_of_a_batch_is_listed_at_the_end(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_text("words")

@@ -68,6 +68,7 @@ FILES = {
     "tiff grey alpha": (tiff(GREY_ALPHA), GREY_ALPHA),
     "tiff grey alpha big-endian": (tiff(GREY_ALPHA, byteorder=">"), GREY_ALPHA),
     "tiff white is zero": (tiff(GREY, photometric="miniswhite"), 65535 - GREY),
+    "tiff white is zero big-endian": (tiff(GREY, photometric="miniswhite", byteorder=">"), 65535 - GREY),
     "tiff rgb": (tiff(RGB), RGB),
     "tiff rgb big-endian": (tiff(RGB, byteorder=">"), RGB),
     "tiff rgb deflated": (tiff(RGB, compression="zlib", predictor=True), RGB),
