@@ -5,8 +5,8 @@
 No training draws any of them: it has other seeds, and the kinds of UNSEEN it does not know. Each is made
 small and restored as `irn downscale` and `irn upscale` do, guard and all. Beside it stands the usual way
 (Lanczos down and up), the small picture's LR-PSNR to bicubic, its worst block, and its bytes over those of
-bicubic's. ``--no-check`` tells what the network alone does. ``--pictures`` writes original, small and restored
-picture, to be looked at and for `irn evaluate FOLDER`.
+bicubic's. ``--no-check`` tells what the network alone does. ``--pictures`` writes original, small and
+restored picture, to be looked at and for `irn evaluate FOLDER`.
 """
 
 from __future__ import annotations

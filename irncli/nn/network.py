@@ -12,6 +12,7 @@ from irncli.nn.coupling import LOW, Coupling, HalfStep, Prediction
 from irncli.nn.couplings import COUPLINGS
 from irncli.nn.haar import HaarStep
 from irncli.nn.mixing import MixingStep
+from irncli.nn.repair import Repair
 from irncli.nn.subnets import SUBNETS
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -23,6 +24,7 @@ APART = "+fp32:"
 MAX_BLOCKS = 64
 MAX_WIDTH = 1024
 MAX_UNITS = 8
+MAX_LAYERS = 16
 DOWNSAMPLINGS = ("haar", "matrix")
 BORDERS = ("zeros", "edge")
 
@@ -65,13 +67,17 @@ class NetworkConfig:
     """Width of a last step that predicts the high bands from the small picture (HCFlow); 0: none."""
     predict_units: int = 2
     """Residual units of its subnet."""
+    repair: int = 0
+    """Width of the repair of a small picture that came through JPEG; 0: none."""
+    repair_layers: int = 8
+    """Convolutions in it."""
     border: str = "zeros"
     """What subnets see beyond the picture: ``zeros``, the paper's; ``edge``, the source's edge repeated, by
     which a plain picture stays plain to its rim."""
 
     def __post_init__(self) -> None:
         """Raise ValueError on anything that does not describe a network."""
-        for name in ("scale", "units", "predict", "predict_units"):
+        for name in ("scale", "units", "predict", "predict_units", "repair", "repair_layers"):
             if type(getattr(self, name)) is not int:
                 raise ValueError(f"{name} must be an integer")
         for name in ("blocks", "width"):
@@ -102,8 +108,11 @@ class NetworkConfig:
             raise ValueError(f"width must lie in 1..{MAX_WIDTH}")
         if not 0 <= self.units <= MAX_UNITS or not 0 <= self.predict_units <= MAX_UNITS:
             raise ValueError(f"units must lie in 0..{MAX_UNITS}")
-        if not 0 <= self.predict <= MAX_WIDTH:
-            raise ValueError(f"predict must lie in 0..{MAX_WIDTH}")
+        for name in ("predict", "repair"):
+            if not 0 <= getattr(self, name) <= MAX_WIDTH:
+                raise ValueError(f"{name} must lie in 0..{MAX_WIDTH}")
+        if not 2 <= self.repair_layers <= MAX_LAYERS:
+            raise ValueError(f"repair_layers must lie in 2..{MAX_LAYERS}")
 
     @property
     def levels(self) -> int:
@@ -120,7 +129,10 @@ class NetworkConfig:
         What a network does without (a prediction, an edge) it says nothing of: its identity is older than
         the setting.
         """
-        record = {k: v for k, v in asdict(self).items() if self.predict or not k.startswith("predict")}
+        record = asdict(self)
+        for part in ("predict", "repair"):
+            if not getattr(self, part):
+                record = {k: v for k, v in record.items() if not k.startswith(part)}
         if self.border == "zeros":
             del record["border"]
         return json.dumps(record, sort_keys=True, separators=(",", ":"))
@@ -193,6 +205,7 @@ class InvertibleRescaler(nn.Module):
             self.levels.append(nn.ModuleList(steps))
         for half in self.half_steps():
             half.border = config.border
+        self.repair = Repair(config.repair, config.repair_layers) if config.repair else None
 
     @property
     def scale(self) -> int:

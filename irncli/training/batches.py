@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from irncli.training.channel import Jpeg, jpeg_of, plan_jpeg
 from irncli.training.crops import cut_crops, plan_crops, to_device
 from irncli.training.data import Pool
 from irncli.training.flats import paste_flats, plan_flats
@@ -68,7 +69,13 @@ def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, r
     if phase.loss.z == "measured":
         drawn_tau = rng.uniform(*TAU, phase.batch) * (rng.random(phase.batch) < phase.loss.z_share)
         tau = to_device(drawn_tau.astype(np.float32)[mine], device)
-    return Batch(hr, guide, grey, noise, latent, tau, resizing)
+    jpeg = None
+    if recipe.jpeg.share:
+        settings = recipe.jpeg
+        drawn_jpeg = plan_jpeg(phase.batch, settings.qualities, settings.halved, 1 - settings.share, rng)
+        jpeg = jpeg_of(drawn_jpeg[mine])
+        jpeg = Jpeg(*(to_device(part.numpy(), device) for part in vars(jpeg).values()))
+    return Batch(hr, guide, grey, noise, latent, tau, resizing, jpeg=jpeg)
 
 
 def _originals(

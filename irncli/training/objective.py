@@ -16,6 +16,7 @@ from irncli.images.colour import BT601
 from irncli.nn.coupling import LOW
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import straight_through
+from irncli.training.channel import Jpeg, through_jpeg
 from irncli.training.recipe import LossConfig
 from irncli.training.resizing import Resizing
 
@@ -46,6 +47,8 @@ class Batch:
     """With patches of any scale: ``hr`` holds their originals, each in its top left corner, 0 beside it."""
     refined: Tensor | None = None
     """Like the guide: the small pictures after a descent (:mod:`irncli.training.descent`), rounded."""
+    jpeg: Jpeg | None = None
+    """What the small pictures are stored as; None: on the grid alone."""
 
     def laid_out(self, layout: torch.memory_format) -> Batch:
         """The same with the picture's samples in another order in memory."""
@@ -171,6 +174,7 @@ def objective(
     tau: Tensor | None = None,
     resizing: Resizing | None = None,
     refined: Tensor | None = None,
+    jpeg: Jpeg | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loss, its HR term and the mean squared distance of the small picture to the guide.
 
@@ -179,15 +183,15 @@ def objective(
     from tau * (mean + deviation * latent) of the encoded latents of this batch. The HR term is given without
     its weight. ``resizing``: ``hr`` is what it enlarges, and the restored picture what it makes small again.
     ``refined``: small pictures like the guide; the share ``refine_share`` of what the restored picture costs
-    is then taken of what they restore from z = 0.
+    is then taken of what they restore from z = 0. ``jpeg``: what the small pictures go through.
     """
     lr, z = network(resizing.enlarge(hr) if resizing else hr)
     lr = one_plane(lr, grey)
     target = guide.clamp(0, 1) if loss.clip_guide else guide
     error = lr - target
-    total = loss.guide_weight * distance(error, loss.guide, loss.sums)
+    total = loss.guide_weight * guide_term(error, loss, loss.guide_db)
     if loss.guide_luma_weight:
-        total = total + loss.guide_luma_weight * distance(luma_of(error), loss.guide, loss.sums)
+        total = total + loss.guide_luma_weight * guide_term(luma_of(error), loss, loss.guide_luma_db)
     if loss.guide_square_weight:
         total = total + loss.guide_square_weight * distance(error, "l2", loss.sums)
     if loss.mean_weight:
@@ -207,6 +211,8 @@ def objective(
     first = small.detach()
     if noise is not None:
         small = small + loss.lr_noise * noise
+    if jpeg is not None:
+        small = received(network, lr.clamp(0, 1), jpeg)
     if latent is None:
         latent = torch.zeros_like(z)
     elif tau is not None:
@@ -232,6 +238,23 @@ def objective(
     return total.mean(), hr_term.mean().detach(), error.detach().square().mean()
 
 
+def guide_term(error: Tensor, loss: LossConfig, db: float) -> Tensor:
+    """N: of each patch what the small picture's distance to bicubic costs; ``db``: where a hinge begins."""
+    if loss.guide != "hinge":
+        return distance(error, loss.guide, loss.sums)
+    allowed = 0.5 * math.log1p(10 ** (-db / 10) / LEAST_SQUARE)
+    return fn.relu(distance(error, "log") - allowed)
+
+
+def received(network: InvertibleRescaler, small: Tensor, jpeg: Jpeg) -> Tensor:
+    """N 3 h w -> what the inverse is given of the files that they are stored as: repaired where lossy."""
+    stored = through_jpeg(small, jpeg)
+    if network.repair is None:
+        return stored
+    mended = network.repair(stored, jpeg.conditions())
+    return torch.where(jpeg.lossy.view(-1, 1, 1, 1), mended, stored)
+
+
 def cost_of(missed: Tensor, loss: LossConfig, weight: Tensor | None) -> tuple[Tensor, Tensor]:
     """N: what each restored picture's error costs, N 3 H W, and of that the HR term without its weight."""
     hr_term = distance(missed, loss.hr, loss.sums, weight)
@@ -255,5 +278,5 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, loss: LossConfig) -> tuple[Tensor, Tensor, Tensor]:
         b = batch
-        given = (b.noise, loss, b.latent, b.tau, b.resizing, b.refined)
+        given = (b.noise, loss, b.latent, b.tau, b.resizing, b.refined, b.jpeg)
         return objective(self.network, b.hr, b.guide, b.grey, *given)

@@ -13,6 +13,7 @@ from irncli.errors import TrainingError
 from irncli.nn.network import NetworkConfig
 
 FORMS = ("l1", "charbonnier", "l2", "log")
+GUIDES = (*FORMS, "hinge")
 LEAST_SITES = 12
 """Pixels of the small picture a side, with patches of any scale: a file's smaller ones are padded."""
 LATENTS = ("zero", "sampled", "measured")
@@ -37,7 +38,11 @@ class LossConfig:
     """Weight on the squared error of the restored picture beside an ``hr`` of another form: a logarithm all
     but forgets the patches that are thrown furthest off."""
     guide: str = "l2"
-    """Form of the term that holds the small picture to bicubic: one of the same forms."""
+    """Form of the term that holds the small picture to bicubic: one of the same forms, or ``hinge``: ``log``
+    as far as a patch is further off than ``guide_db``, nothing for one that is not."""
+    guide_db: float = 37.0
+    guide_luma_db: float = 42.0
+    """The same in luma, with a ``guide_luma_weight``."""
     guide_weight: float = 1.0
     guide_luma_weight: float = 0.0
     """Extra weight on the same distance in BT.601 luma alone: what a likeness of structure (SSIM-Y) sees."""
@@ -88,9 +93,9 @@ class LossConfig:
     def __post_init__(self) -> None:
         if self.refine_steps < 1:
             raise ValueError("loss.refine_steps must be at least 1")
-        for name in ("hr", "guide"):
-            if getattr(self, name) not in FORMS:
-                raise ValueError(f"loss.{name} must be one of {', '.join(FORMS)}")
+        for name, forms in (("hr", FORMS), ("guide", GUIDES)):
+            if getattr(self, name) not in forms:
+                raise ValueError(f"loss.{name} must be one of {', '.join(forms)}")
         if self.z not in LATENTS:
             raise ValueError(f"loss.z must be one of {', '.join(LATENTS)}")
         if self.sums and "log" in (self.hr, self.guide):
@@ -113,6 +118,26 @@ class AnyScaleConfig:
         for name in ("share", "asymmetric"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"any_scale.{name} must lie in 0..1")
+
+
+@dataclass(frozen=True)
+class JpegConfig:
+    """Small pictures that go through JPEG before they are restored (:mod:`irncli.training.channel`)."""
+
+    share: float = 0.0
+    """Of the patches; the others stay on their grid."""
+    qualities: tuple[int, int] = (60, 95)
+    """Least and highest, of libjpeg's."""
+    halved: float = 0.75
+    """Share of these with 4:2:0, the others 4:4:4."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "qualities", tuple(self.qualities))
+        if not 1 <= self.qualities[0] <= self.qualities[1] <= 100:
+            raise ValueError("jpeg.qualities must be two, from 1 to 100")
+        for name in ("share", "halved"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"jpeg.{name} must lie in 0..1")
 
 
 @dataclass(frozen=True)
@@ -188,6 +213,7 @@ class Recipe:
     """Begin the learnable downsampling (``matrix``) at the cosine transform. The paper's start keeps raw
     pixels beside the mean, and from ``z = 0`` all but one pixel of a cell would be restored as black."""
     any_scale: AnyScaleConfig = field(default_factory=AnyScaleConfig)
+    jpeg: JpegConfig = field(default_factory=JpegConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     stages: tuple[Stage, ...] = ()
@@ -274,6 +300,7 @@ def recipe_from(record: dict[str, Any]) -> Recipe:
     tables = {
         "network": NetworkConfig,
         "any_scale": AnyScaleConfig,
+        "jpeg": JpegConfig,
         "loss": LossConfig,
         "optimiser": OptimiserConfig,
     }

@@ -160,6 +160,8 @@ class Trainer:
 
     def start_from(self, state: dict[str, Tensor], source: str = "weights") -> None:
         """Begin a new schedule at given weights. Raise TrainingError if they are another network's."""
+        fresh = {key: value for key, value in self.network.state_dict().items() if key.startswith("repair.")}
+        state = fresh | state  # a repair begins as the identity
         try:
             self.network.load_state_dict(state)
             self.ema.load_state_dict(state)
