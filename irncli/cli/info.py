@@ -14,7 +14,7 @@ import typer
 import irncli
 from irncli.cli.command import command
 from irncli.cli.output import Output, one_line
-from irncli.errors import InputError, IrnError
+from irncli.errors import InputError, IrnError, ModelError
 
 if TYPE_CHECKING:
     from irncli.batch.run import Outcome
@@ -106,7 +106,13 @@ def _weights(path: Path) -> dict[str, Any]:
     import json
 
     from irncli.pretrained.catalogue import FILE_SUFFIXES
-    from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header
+    from irncli.pretrained.identity import (
+        checked_identity,
+        is_ours,
+        read_arrays,
+        read_header,
+        stated_object,
+    )
     from irncli.pretrained.packing import parameters
 
     if path.suffix not in FILE_SUFFIXES:
@@ -116,13 +122,17 @@ def _weights(path: Path) -> dict[str, Any]:
     if is_ours(header):
         arrays = read_arrays(path)
         identity = checked_identity(path, header, arrays)
-        texts = {k: v for k, v in header.items() if k not in ("config", "latent", "identity")}
-        return facts | {
+        try:
+            count = parameters(arrays)
+        except ValueError as error:
+            raise ModelError(f"{path}: {error}", "Fetch the file again.") from error
+        facts |= {
             "identity": identity,
-            "parameters": parameters(arrays),
-            "config": json.loads(header["config"]),
-            **texts,
+            "parameters": count,
+            "config": stated_object(path, header, "config"),
         }
+        # No text of the header speaks in the place of what was found out.
+        return facts | {k: v for k, v in header.items() if k not in facts and k != "latent"}
     from irncli.pretrained.load import load_weights  # the authors' layout; torch
     from irncli.pretrained.published import git_blob, published_as
 
