@@ -176,7 +176,7 @@ def machine() -> dict[str, Any]:
 
 def show(out: Output, title: str, facts: dict[str, Any]) -> None:
     """Facts as lines: a title, then a name and a value each."""
-    out.line(title)
+    out.line(title)  # a file's name, or words of ours
     for line in _lines(facts, 1):
         out.line(line)
 
@@ -184,11 +184,11 @@ def show(out: Output, title: str, facts: dict[str, Any]) -> None:
 def _lines(facts: dict[str, Any], depth: int) -> list[str]:
     lines = []
     for name, value in facts.items():
-        label = f"{'  ' * depth}{name.replace('_', ' ')}:"
+        label = f"{'  ' * depth}{one_line(name.replace('_', ' '))}:"
         if isinstance(value, dict):
             lines += [label, *_lines(value, depth + 1)] if value else []
         elif isinstance(value, (list, tuple)):
-            lines.append(f"{label} {', '.join(map(str, value)) or 'none'}")
+            lines.append(f"{label} {one_line(', '.join(map(str, value))) or 'none'}")
         elif value is not None:
             lines.append(f"{label} {one_line(str(value))}")
     return lines

@@ -125,7 +125,8 @@ def file_record(outcome: Outcome) -> dict[str, object]:
         record["error"] = error | {"what": str(error["what"]).removeprefix(f"{outcome.name}: ")}
     if outcome.result.notes:
         record["notes"] = list(outcome.result.notes)
-    return record | dict(outcome.result.details)
+    # What a file says of itself never stands in the place of how it ended.
+    return record | {key: value for key, value in outcome.result.details.items() if key not in record}
 
 
 def summary_record(report: Report) -> dict[str, object]:
