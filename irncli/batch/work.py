@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -20,9 +22,10 @@ from irncli.batch.run import Result
 from irncli.batch.survey import Headers, read_input, stored_with_loss
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.encode import LOSSY, check_deep_output, encode
-from irncli.images.files import Loaded
+from irncli.images.files import Loaded, read_stream
 from irncli.images.rows import Room, StoredRows, in_memory
 from irncli.images.rowwrite import check_rows, encode_rows
+from irncli.images.whole import Contents
 from irncli.manifest import Manifest, RestoredRecord, holds_name
 from irncli.pretrained.catalogue import name_of_identity
 
@@ -280,13 +283,7 @@ class Upscale:
 
     def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
         restored, record, scale, notes = computed
-        by_rows = isinstance(restored.colour, StoredRows)
-        data, more = (encode_rows if by_rows else encode)(
-            restored,
-            self.format.pillow,
-            text=record.to_json(),
-            **self._encoding,
-        )
+        data, more = self._encoded(restored, record)
         if not self.outputs.put(job, data):
             return Result(skipped=True)
         details = told_of(record, scale) | {
@@ -295,6 +292,28 @@ class Upscale:
             "bytes": self.outputs.size(job, data),
         }
         return Result(details, (*notes, *more))
+
+    def _encoded(self, restored: Picture, record: RestoredRecord) -> tuple[Contents, tuple[str, ...]]:
+        """The file with its record, which has the digest of the pixels that will be read from it."""
+        from irncli.rescale import picture_digest
+
+        form, way = self.format.pillow, self._encoding
+        lossy = form in LOSSY and not (form == "JXL" and self._quality >= 100)
+        if not lossy:
+            record = replace(record, pixels_sha256=picture_digest(restored))
+        if isinstance(restored.colour, StoredRows):
+            return encode_rows(restored, form, text=record.to_json(), **way)
+        if not lossy:
+            return encode(restored, form, text=record.to_json(), **way)
+        # What comes out of it is known when it is there: a digest of the same length gives way to it.
+        stand_in = hashlib.sha256(record.to_json().encode()).hexdigest()
+        text = replace(record, pixels_sha256=stand_in).to_json()
+        data, notes = encode(restored, form, text=text, **way)
+        stays = restored.width * restored.height
+        found = picture_digest(read_stream(io.BytesIO(data), "", max_pixels=stays).picture)
+        if data.count(stand_in.encode()) == 1:
+            return data.replace(stand_in.encode(), found.encode()), notes
+        return encode(restored, form, text=text.replace(stand_in, found), **way)
 
     def abandon(self) -> None:
         self.outputs.abandon()
