@@ -342,7 +342,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "packet": (packet, _packet_seeds),
     "picture": (picture, _picture_seeds),
     "weights": (weights, _weight_seeds),
-    "lines": (lines, lambda: ["a\n2026-01-01T00:00:00 irn: forged.png".encode(), b"\x1b[31m\xff\xe2\x80\xae.png"]),
+    "lines": (lines, lambda: [b"a\n2026-01-01T00:00:00 irn: forged.png", b"\x1b[31m\xff\xe2\x80\xae.png"]),
 }
 
 
@@ -363,7 +363,7 @@ _VALUES: tuple[Any, ...] = (
 
 
 def mutated(seed: bytes, chance: random.Random) -> bytes:
-    """A seed a little changed: as bytes, or as the kind of file that it is, whose checksums are then right."""
+    """A seed a little changed: as bytes, or as the kind of file that it is, its checksums made right."""
     kinds: list[Callable[[bytes, random.Random], bytes]] = [_bytes]
     if seed.startswith(png.SIGNATURE):
         kinds.append(_chunks)
@@ -432,7 +432,8 @@ def _archive(seed: bytes, chance: random.Random) -> bytes:
     with zipfile.ZipFile(io.BytesIO(seed)) as packed:
         files = {entry: packed.read(entry) for entry in packed.namelist()}
     name = chance.choice(sorted(files))
-    files[name] = bytes(chance.choice((0, 1 << 12, 64 << 20))) if chance.random() < 0.1 else _bytes(files[name], chance)
+    blown = chance.random() < 0.1
+    files[name] = bytes(chance.choice((0, 1 << 12, 64 << 20))) if blown else _bytes(files[name], chance)
     method = chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
     with zipfile.ZipFile(out := io.BytesIO(), "w", method) as plain:
         for each, data in files.items():

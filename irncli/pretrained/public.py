@@ -96,7 +96,8 @@ def _unpacked(path: Path) -> io.BytesIO:
 def _check_globals(path: Path, pickled: Any) -> None:
     """Read one pickle as words, and raise ModelError where it names more than a table of tensors needs."""
     for code, word, _ in pickletools.genops(pickled):
-        if code.name == "STACK_GLOBAL" or (code.name in ("GLOBAL", "INST") and not _GLOBALS.fullmatch(str(word))):
+        named = code.name in ("GLOBAL", "INST") and not _GLOBALS.fullmatch(str(word))
+        if named or code.name == "STACK_GLOBAL":
             raise ModelError(f"{path}: not a plain table of tensors", _REMEDY)
 
 
