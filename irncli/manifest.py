@@ -150,8 +150,7 @@ class RestoredRecord:
     tool: str = ""
     version: int = VERSION
     pixels_sha256: str = ""
-    """Of the restored picture's own pixels, as the file gives them back; not known of early files, nor of a
-    JPEG that was written row by row."""
+    """Of the restored picture's own pixels, as the file gives them back; not known of early files."""
 
     def __post_init__(self) -> None:
         _check_version(self.version, "record")
