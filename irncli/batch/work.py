@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -17,14 +15,14 @@ from irncli.batch.models import Models, Stated, stated
 from irncli.batch.outputs import Outputs
 from irncli.batch.pipeline import SMALL_PIXELS
 from irncli.batch.plan import Job
-from irncli.batch.resume import is_restored_of, is_small_of
+from irncli.batch.resume import is_restored_of, is_small_of, sealed
 from irncli.batch.run import Result
 from irncli.batch.survey import Headers, read_input, stored_with_loss
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.encode import LOSSY, check_deep_output, encode
-from irncli.images.files import Loaded, read_stream
-from irncli.images.rows import Room, StoredRows, in_memory
-from irncli.images.rowwrite import Seal, check_rows, encode_rows
+from irncli.images.files import Loaded
+from irncli.images.rows import Room, in_memory
+from irncli.images.rowwrite import check_rows
 from irncli.images.whole import Contents
 from irncli.manifest import Manifest, RestoredRecord, holds_name
 from irncli.pretrained.catalogue import name_of_identity
@@ -294,28 +292,7 @@ class Upscale:
         return Result(details, (*notes, *more))
 
     def _encoded(self, restored: Picture, record: RestoredRecord) -> tuple[Contents, tuple[str, ...]]:
-        """The file with its record, which has the digest of the pixels that will be read from it."""
-        from irncli.images.colour import Picture
-        from irncli.rescale import picture_digest
-
-        form, way = self.format.pillow, self._encoding
-        lossy = form in LOSSY and not (form == "JXL" and self._quality >= 100)
-        if not lossy:
-            record = replace(record, pixels_sha256=picture_digest(restored))
-            rows = isinstance(restored.colour, StoredRows)
-            return (encode_rows if rows else encode)(restored, form, text=record.to_json(), **way)
-        # What comes out of it is known when it is there: a digest of the same length gives way to it.
-        stand_in = hashlib.sha256(record.to_json().encode()).hexdigest()
-        text = replace(record, pixels_sha256=stand_in).to_json()
-        if isinstance(restored.colour, StoredRows):
-            seal = Seal(stand_in.encode(), lambda rows: picture_digest(Picture(rows)).encode())
-            return encode_rows(restored, form, text=text, seal=seal, **way)
-        data, notes = encode(restored, form, text=text, **way)
-        stays = restored.width * restored.height
-        found = picture_digest(read_stream(io.BytesIO(data), "", max_pixels=stays).picture)
-        if data.count(stand_in.encode()) == 1:
-            return data.replace(stand_in.encode(), found.encode()), notes
-        return encode(restored, form, text=text.replace(stand_in, found), **way)
+        return sealed(restored, record, self.format.pillow, **self._encoding)
 
     def abandon(self) -> None:
         self.outputs.abandon()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
+import tifffile
 from PIL import Image, PngImagePlugin
 from running import Irn, environment, save
 
@@ -325,3 +327,81 @@ def test_a_box_reader_believes_no_size() -> None:
     for data in BOXES.values():
         with pytest.raises(jxl.InputError):
             jxl.read_head(io.BytesIO(data))
+
+
+def deflated(path: Path, way: str) -> None:
+    """A sound TIFF of noise, by Deflate, in several strips or tiles, as several programs write it."""
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    if way == "pillow":
+        Image.fromarray(noise).save(path, compression="tiff_adobe_deflate")
+    elif way == "vips":
+        image = pyvips.Image.new_from_array(noise).copy(interpretation="srgb")
+        image.write_to_file(str(path), compression="deflate", predictor="horizontal")
+    else:
+        options: dict[str, object] = {
+            "strips": {"rowsperstrip": 7},
+            "tiles": {"tile": (16, 32)},
+            "planes": {"planarconfig": "separate", "rowsperstrip": 20},
+            "deep": {"rowsperstrip": 40},
+            "no end": {"rowsperstrip": 90},
+        }[way]
+        samples = noise.astype(np.uint16) * 257 if way == "deep" else noise
+        if way == "planes":
+            samples = np.ascontiguousarray(samples.transpose(2, 0, 1))
+        tifffile.imwrite(path, samples, photometric="rgb", compression="zlib", **options)
+    if way == "no end":  # all pixels, without the block that ends them or a checksum
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            at, count = page.dataoffsets[0], page.databytecounts[0]
+        packer = zlib.compressobj()
+        endless = packer.compress(noise.tobytes()) + packer.flush(zlib.Z_SYNC_FLUSH)
+        data = bytearray(path.read_bytes())
+        assert at + count == len(data) or len(endless) <= count, "it stands at the end"
+        data[at : at + len(endless)] = endless
+        with tifffile.TiffFile(path) as file:
+            place = file.pages[0].tags[279].valueoffset
+        data[place : place + 4] = len(endless).to_bytes(4, "little")
+        path.write_bytes(data)
+
+
+TIFFS = ["pillow", "vips", "strips", "tiles", "planes", "deep", "no end"]
+
+
+@pytest.mark.parametrize("way", TIFFS)
+def test_the_checksums_of_a_deflated_tiff(way: str, irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    """libtiff stops as it has enough pixels, and looks at none of them."""
+    words = ("--model", tiny_model, "--on-existing", "overwrite")
+    deflated(path := tmp_path / "a.tif", way)
+    whole = path.read_bytes()
+    with Image.open(path) as image:
+        expected = np.array(image) if way != "deep" else None
+    assert irn("downscale", "a.tif", *words).status == 0
+    assert expected is None or expected.shape == (90, 120, 3)
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        places = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if way == "no end":
+        return
+    for at, count in (places[0], places[-1]):
+        for damage in ("zeros", "flip", "checksum"):
+            data = bytearray(whole)
+            if damage == "zeros":
+                data[at + count * 3 // 4 : at + count] = bytes(count - count * 3 // 4)
+            else:
+                data[at + (count // 2 if damage == "flip" else count - 1)] ^= 1
+            path.write_bytes(data)
+            ran = irn("downscale", "a.tif", *words)
+            assert ran.status == 3 and "damaged" in ran.error(), (damage, ran)
+
+
+def test_a_restored_tiff_with_its_end_lost(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "b.png", 64, 64)
+    irn("downscale", "b.png", "--model", tiny_model)
+    words = ("upscale", "b.x4.png", "-o", "r.tif", "--model", tiny_model, "--on-existing", "resume")
+    assert irn(*words).lines == ["r.tif"]
+    whole = (tmp_path / "r.tif").read_bytes()
+    cut = len(whole) * 3 // 4
+    (tmp_path / "r.tif").write_bytes(whole[:cut] + bytes(len(whole) - cut))
+    assert irn("downscale", "r.tif", "--model", tiny_model).status == 3
+    assert irn("downscale", "r.tif", "--model", tiny_model, "--memory-budget", "1MB").status == 3
+    assert irn(*words).lines == ["r.tif"] and (tmp_path / "r.tif").read_bytes() == whole

@@ -232,7 +232,7 @@ def test_the_digest_is_of_the_pixels_and_not_of_the_file(restored: Runs, tmp_pat
     assert restored().out == ""
 
 
-def test_a_record_of_an_earlier_irn_without_a_digest_is_still_a_record(restored: Runs, tmp_path: Path) -> None:
+def test_a_record_of_an_earlier_irn_without_a_digest_is_one(restored: Runs, tmp_path: Path) -> None:
     place = tmp_path / "r/a.png"
     with Image.open(place) as image:
         told = json.loads(image.info["irn"])

@@ -327,11 +327,11 @@ def test_a_bug_in_the_log_is_indented_and_forges_nothing(
 ) -> None:
     save(tmp_path / "a.png")
 
-    class Odd(RuntimeError):
+    class OddError(RuntimeError):
         def __str__(self) -> str:
             return "\x1b[31m\n2026-01-01T00:00:00 irn: all is well"
 
-    monkeypatch.setattr("irncli.batch.work.read_input", lambda *_, **__: (_ for _ in ()).throw(Odd()))
+    monkeypatch.setattr("irncli.batch.work.read_input", lambda *_, **__: (_ for _ in ()).throw(OddError()))
     ran = irn("downscale", "a.png", "--model", tiny_model, "--log-file", "log", "--debug")
     assert ran.status == 1 and "\x1b" not in ran.err and "\\x1b[31m" in ran.err
     log = (tmp_path / "log").read_text("utf-8")
