@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from typing import Any, NoReturn
@@ -30,6 +30,7 @@ RESTORED_BY = ("network", "lanczos")
 _MANIFEST_MAY_LACK: dict[str, object] = {"name": None, "options": {}, "small": None, "original_depth": 8}
 _MANIFEST_MAY_LACK |= {"restored_by": "network", "psnr_y": None}
 """What is not written where it is as it was before these entries were thought of."""
+_RECORD_MAY_LACK: dict[str, object] = {"pixels_sha256": ""}
 _REMEDY = "Restore it without its manifest: irn upscale --scale 4."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
@@ -158,9 +159,13 @@ class RestoredRecord:
     """Up to 16 further options that change the pixels."""
     tool: str = ""
     version: int = VERSION
+    pixels_sha256: str = ""
+    """Of the restored picture's own pixels, as the file gives them back; not known of early files."""
 
     def __post_init__(self) -> None:
         _check_version(self.version, "record")
+        if self.pixels_sha256 != "":
+            _words("pixels_sha256", self.pixels_sha256, _HEX)
         _words("small_pixels_sha256", self.small_pixels_sha256, _HEX)
         _words("source_sha256", self.source_sha256, _HEX)
         _words("model", self.model, _MODEL)
@@ -227,25 +232,28 @@ def lost_manifest() -> ManifestError:
     return ManifestError(what, "Add --scale 4 if irn made it; in any other picture no detail is hidden.")
 
 
-def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview) -> str:
+def pixels_digest(
+    shape: tuple[int, ...], depth: int, data: bytes | memoryview | Iterable[memoryview]
+) -> str:
     """SHA-256 over a line with the shape and the depth, then the samples: 64 hexadecimal digits.
 
-    ``data`` holds the samples row by row, channels last, little-endian at 16 bits. Raise ValueError when
-    its length does not fit the shape.
+    ``data`` holds the samples row by row, channels last, little-endian at 16 bits, whole or in parts. Raise
+    ValueError when its length does not fit the shape.
     """
-    view = memoryview(data).cast("B") if not isinstance(data, bytes) else data
-    if len(view) != math.prod(shape) * (depth // 8):
-        raise ValueError(f"{len(view)} bytes are not {shape} samples of {depth} bits")
     digest = hashlib.sha256(f"irn pixels 1: {' '.join(map(str, shape))}, {depth} bits\n".encode("ascii"))
-    digest.update(view)
+    count = 0
+    for part in (data,) if isinstance(data, bytes | memoryview) else data:
+        digest.update(part)
+        count += memoryview(part).nbytes
+    if count != math.prod(shape) * (depth // 8):
+        raise ValueError(f"{count} bytes are not {shape} samples of {depth} bits")
     return digest.hexdigest()
 
 
 def _write(kind: str, record: Manifest | RestoredRecord) -> str:
     values = asdict(record) | {"irn": kind}
-    if kind == "manifest":
-        lacks = _MANIFEST_MAY_LACK
-        values = {key: value for key, value in values.items() if key not in lacks or value != lacks[key]}
+    lacks = _MANIFEST_MAY_LACK if kind == "manifest" else _RECORD_MAY_LACK
+    values = {key: value for key, value in values.items() if key not in lacks or value != lacks[key]}
     text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
     if len(text) > MOST_BYTES:
         raise ManifestError(f"its {kind} would take {len(text)} bytes, and {MOST_BYTES} are the most")
@@ -267,7 +275,7 @@ def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> d
     if unknown := sorted(values.keys() - known):
         # The key comes from the file: repr keeps control codes off the terminal.
         raise ManifestError(f"its {kind} has an unknown entry {unknown[0][:40]!r}", _REMEDY)
-    may_lack = _MANIFEST_MAY_LACK.keys() if kind == "manifest" else set[str]()
+    may_lack = (_MANIFEST_MAY_LACK if kind == "manifest" else _RECORD_MAY_LACK).keys()
     if missing := sorted(known - may_lack - values.keys()):
         raise ManifestError(f"its {kind} lacks the entry {missing[0]!r}", _REMEDY)
     for key in ("name", "small", "psnr_y"):

@@ -35,6 +35,8 @@ from irncli.refine import refined
 from irncli.scratch import Spill
 from irncli.sizes import Grid, Wish, lost_grid
 
+DIGESTED_ROWS = 64
+
 
 class Rescaler:
     """A loaded model that makes pictures small and brings them back.
@@ -349,8 +351,11 @@ def picture_digest(picture: Picture) -> str:
     samples = picture.colour
     if picture.alpha is not None:
         samples = np.concatenate((samples, picture.alpha[..., None]), 2)
-    stored = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
-    return pixels_digest(stored.shape, depth_of(stored), stored.data)
+    order = samples.dtype.newbyteorder("<")
+    # By rows, since those on a disk are never in memory all at once.
+    starts = range(0, samples.shape[0], DIGESTED_ROWS)
+    parts = (np.ascontiguousarray(samples[y : y + DIGESTED_ROWS], order).data for y in starts)
+    return pixels_digest(samples.shape, depth_of(samples), parts)
 
 
 def check_manifest(manifest: Manifest, small: Picture) -> None:

@@ -16,7 +16,7 @@ from irncli.batch.models import stated
 from irncli.batch.plan import Job, Plan
 from irncli.batch.spelling import existing
 from irncli.batch.survey import Headers
-from irncli.errors import IrnError, OutputError, UsageError
+from irncli.errors import OutputError, UsageError
 from irncli.images.encode import LONGEST_SIDE
 from irncli.pretrained.catalogue import scale_of
 from irncli.scratch import bytes_text
@@ -126,38 +126,58 @@ def prepared(
     room: bool = True,
     most: int | None = None,
     scratch: Callable[[int, int], int] = lambda pixels, depth: 0,
+    holds: Callable[[Job], object] = lambda job: True,
 ) -> Plan:
     """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
 
     Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
-    picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run.
+    picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run, and so
+    is one that the run would end for and that is not what it says (``holds``, asked only then).
     ``scratch``: bytes that one of so many pixels and bits a sample puts on the disk for a while.
     """
-    jobs = []
-    needed: dict[Path, int] = {}
-    while_working: dict[Path, int] = {}
+    jobs, foreseen = [], []
     for job in plan.jobs:
         try:
             forecast = look(job)
-        except IrnError:
+        except Exception:  # a reader's own mistake too costs its file alone
             jobs.append(job)
             continue
         if most is not None and forecast.pixels > most:
             jobs.append(job)
             continue
-        _check_sides(job, forecast, form)
+        try:
+            _check_sides(job, forecast, form)
+        except UsageError:
+            if holds(job):
+                raise
+            jobs.append(job)
+            continue
+        jobs.append(replace(job, pixels=forecast.pixels, depth=forecast.larger_depth))
+        foreseen.append((job, forecast))
+    if room:
+        try:
+            check_room(_needed(foreseen, form, scratch))
+        except OutputError:
+            check_room(_needed([each for each in foreseen if holds(each[0])], form, scratch))
+    return replace(plan, jobs=tuple(jobs))
+
+
+def _needed(
+    foreseen: Sequence[tuple[Job, Forecast]], form: Format, scratch: Callable[[int, int], int]
+) -> dict[Path, int]:
+    """Bytes in each folder."""
+    needed: dict[Path, int] = {}
+    while_working: dict[Path, int] = {}
+    for job, forecast in foreseen:
         for output, space in zip(job.outputs, forecast.spaces(form, len(job.outputs)), strict=True):
             more = max(0, space - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
         folder = folder_of(job)
         rows = scratch(forecast.pixels, forecast.larger_depth)
         while_working[folder] = max(while_working.get(folder, 0), rows)
-        jobs.append(replace(job, pixels=forecast.pixels, depth=forecast.larger_depth))
     for folder, size in while_working.items():
         needed[folder] = needed.get(folder, 0) + size
-    if room:
-        check_room(needed)
-    return replace(plan, jobs=tuple(jobs))
+    return needed
 
 
 def _check_sides(job: Job, forecast: Forecast, form: Format) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from irncli.batch.run import RunError
 from irncli.errors import IrnError
+from irncli.manifest import MAX_TAU
 from irncli.pretrained.catalogue import find, resolve
 from irncli.pretrained.identity import model_name, read_header
 
@@ -85,7 +86,9 @@ def stated(name: str) -> Stated:
     if {"identity", "tau"} <= header.keys():
         own = entry.name if entry else model_name(header.get("name", path.stem))
         with suppress(ValueError):
-            return Stated(own, header["identity"], float(header["tau"]), header.get("grey") == "true")
+            tau = float(header["tau"])
+            if 0 <= tau <= MAX_TAU:
+                return Stated(own, header["identity"], tau, header.get("grey") == "true")
     from irncli.pretrained.load import load_weights
 
     weights = load_weights(name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from irncli.batch.discover import Found
 from irncli.batch.plan import Target
-from irncli.errors import InputError, UsageError
+from irncli.errors import UsageError
 from irncli.images.files import count_pages
 
 
@@ -18,7 +18,7 @@ def each_page(found: Iterable[Found]) -> list[Found]:
     for item in found:
         try:
             pages = count_pages(item.path if item.data is None else io.BytesIO(item.data))
-        except InputError:  # The run will say why, in its turn.
+        except Exception:  # The run will say why, in its turn.
             pages = 1
         numbers = range(1, pages + 1) if pages > 1 else (None,)
         pictures += [replace(item, page=number) for number in numbers]

@@ -192,7 +192,7 @@ def _outcome(job: Job, future: Pending, seconds: float) -> Outcome:
     try:
         timed = future.result()
     except Exception as error:
-        return Outcome(job.name, "failed", job.outputs, seconds, error=named(error))
+        return Outcome(job.name, "failed", job.outputs, seconds, error=named(error), file=job.file)
     if timed.skip or timed.value.skipped:
         return Outcome(job.name, "skipped", job.outputs)
     return Outcome(job.name, "done", job.outputs, seconds + timed.seconds, timed.value)

@@ -60,6 +60,11 @@ class Job:
         name = "-" if self.data is not None else str(self.source)
         return f"{name} page {self.page}" if self.of_all else name
 
+    @property
+    def file(self) -> str:
+        """The input of which it is one of several pages; empty for a file of its own."""
+        return ("-" if self.data is not None else str(self.source)) if self.of_all else ""
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from irncli.batch.formats import Format
 from irncli.batch.models import Stated
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
-from irncli.images.files import Loaded, read_picture
+from irncli.images.colour import Picture
+from irncli.images.encode import LOSSY, encode
+from irncli.images.files import Loaded, read_picture, read_stream
+from irncli.images.rows import StoredRows
+from irncli.images.rowwrite import Seal, encode_rows
+from irncli.images.whole import Contents
 from irncli.manifest import Manifest, RestoredRecord
 
 Options = Mapping[str, str | int | float]
@@ -53,7 +61,40 @@ def is_restored_of(
     there = (record.source_sha256, record.identity, record.tau, record.seed, dict(record.options))
     wanted = (source_digest(job), identity, tau, job.seed, dict(options))
     shape = (loaded.picture.width, loaded.picture.height, loaded.picture.depth)
-    return there == wanted and (record.width, record.height, depth) == shape
+    if there != wanted or (record.width, record.height, depth) != shape:
+        return False
+    if not record.pixels_sha256:  # of an earlier irn
+        return True
+    from irncli.rescale import picture_digest
+
+    return record.pixels_sha256 == picture_digest(loaded.picture)
+
+
+def sealed(
+    restored: Picture, record: RestoredRecord, form: str, **options: Any
+) -> tuple[Contents, tuple[str, ...]]:
+    """The file of a restored picture and notes; its record has the digest of the pixels that come out of it.
+
+    ``options``: those of :func:`encode`.
+    """
+    from irncli.rescale import picture_digest
+
+    rows = isinstance(restored.colour, StoredRows)
+    if form not in LOSSY or (form == "JXL" and options["quality"] >= 100):
+        record = replace(record, pixels_sha256=picture_digest(restored))
+        return (encode_rows if rows else encode)(restored, form, text=record.to_json(), **options)
+    # What comes out of it is known when it is there: a digest of the same length gives way to it.
+    stand_in = hashlib.sha256(record.to_json().encode()).hexdigest()
+    text = replace(record, pixels_sha256=stand_in).to_json()
+    if rows:
+        seal = Seal(stand_in.encode(), lambda samples: picture_digest(Picture(samples)).encode())
+        return encode_rows(restored, form, text=text, seal=seal, **options)
+    data, notes = encode(restored, form, text=text, **options)
+    most = restored.width * restored.height
+    found = picture_digest(read_stream(io.BytesIO(data), "", max_pixels=most).picture)
+    if data.count(stand_in.encode()) == 1:
+        return data.replace(stand_in.encode(), found.encode()), notes
+    return encode(restored, form, text=text.replace(stand_in, found), **options)
 
 
 def source_digest(job: Job) -> str:

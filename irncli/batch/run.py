@@ -41,6 +41,8 @@ class Outcome:
     seconds: float = 0.0
     result: Result = field(default_factory=Result)
     error: Exception | None = None
+    file: str = ""
+    """Of which it is one of several pages."""
 
     @property
     def exit_status(self) -> int:
@@ -224,4 +226,4 @@ def _do(job: Job, work: Work, success: Literal["done", "planned"]) -> Outcome:
         raise
     except Exception as error:
         seconds = time.perf_counter() - begun
-        return Outcome(job.name, "failed", job.outputs, seconds, error=named(error))
+        return Outcome(job.name, "failed", job.outputs, seconds, error=named(error), file=job.file)

@@ -12,9 +12,7 @@ from irncli.batch.plan import Job
 from irncli.batch.run import Result
 from irncli.batch.work import Upscale, told_of
 from irncli.images.depth import top_of
-from irncli.images.encode import encode
 from irncli.images.files import Loaded
-from irncli.manifest import RestoredRecord
 
 if TYPE_CHECKING:
     from irncli.images.colour import Picture
@@ -53,15 +51,15 @@ class SamplesOf(Upscale):
             restored, record, scale, notes = super().compute(replace(job, seed=seed), loaded)
             sums.add(restored)
             content, more = self._encoded(restored, record)
+            assert isinstance(content, bytes)  # all of them are summed up in memory
             data.append(content)
             told = (*notes, *more)
         for kind, picture in zip(STATISTICS, sums.statistics(self.count), strict=True):
             own = replace(record, seed=0, options=dict(record.options) | self._of(kind).statistic)
-            data.append(self._encoded(replace(picture, metadata=restored.metadata), own)[0])
+            content, _ = self._encoded(replace(picture, metadata=restored.metadata), own)
+            assert isinstance(content, bytes)
+            data.append(content)
         return data, (record, scale, restored.depth), told
-
-    def _encoded(self, picture: Picture, record: RestoredRecord) -> tuple[bytes, tuple[str, ...]]:
-        return encode(picture, self.format.pillow, text=record.to_json(), **self._encoding)
 
     def write(self, job: Job, computed: Any) -> Result:
         data, (record, scale, depth), notes = computed

@@ -10,7 +10,7 @@ from pathlib import Path
 from irncli.batch.discover import Found
 from irncli.batch.fit import Assumed
 from irncli.batch.plan import Job
-from irncli.errors import InputError, ManifestError
+from irncli.errors import InputError, IrnError, ManifestError
 from irncli.images.files import (
     Loaded,
     peek_alpha,
@@ -22,6 +22,7 @@ from irncli.images.files import (
 )
 from irncli.images.rowread import read_rows
 from irncli.manifest import Manifest, check_size, lost_manifest, says_restored
+from irncli.pretrained.catalogue import name_of_identity, scale_of
 from irncli.sizes import Grid
 
 LOSS = "loss changes the pixels that hide the detail, which as JPEG costs 4 dB at x4 and 7 dB at x2"
@@ -63,17 +64,20 @@ class Headers:
     """Headers of inputs, each read once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int | None], Header | InputError] = {}
+        self._known: dict[tuple[str, int | None], Header | Exception] = {}
 
     def of(self, item: Found | Job) -> Header:
-        """Raise InputError, again each time, for what cannot be read."""
+        """Raise InputError, again each time, for what cannot be read.
+
+        And whatever a reader has thrown at it by mistake, which costs this one file and no other.
+        """
         path = _path(item)
         # Standard input has no path; it comes at most once in a run.
         key = ("-" if item.data is not None else f"./{path}", item.page)
         if key not in self._known:
             self._known[key] = _look(path, item.data, item.page)
         found = self._known[key]
-        if isinstance(found, InputError):
+        if isinstance(found, Exception):
             raise found
         return found
 
@@ -81,14 +85,14 @@ class Headers:
         """The same, but None for what cannot be read: the run refuses it in its turn."""
         try:
             return self.of(item)
-        except InputError:
+        except Exception:
             return None
 
     def has_alpha(self, job: Job) -> bool:
         """Whether the picture has transparency; False for what cannot be read."""
         try:
             return peek_alpha(job.source if job.data is None else io.BytesIO(job.data))
-        except InputError:
+        except Exception:
             return False
 
     def turned(self, item: Found | Job) -> bool:
@@ -96,7 +100,7 @@ class Headers:
         path = _path(item)
         try:
             return peek_turned(path if item.data is None else io.BytesIO(item.data), item.page)
-        except InputError:
+        except Exception:
             return False
 
     def taken_for(self, item: Found | Job, assumed: Assumed) -> tuple[str, Grid]:
@@ -110,6 +114,36 @@ class Headers:
         from_folders = [job for job in jobs if job.below]
         ours = [job for job in from_folders if (header := self.known(job)) and header.ours]
         return ours if len(ours) < len(from_folders) else []
+
+    def decodes(self, job: Job, max_pixels: int) -> Loaded | None:
+        """The picture, if it is of the size that its head says, which anybody can have written there.
+
+        Asked only where a forecast would end the run on that word. None: the run refuses it in its turn.
+        """
+        try:
+            loaded, header = read_input(job, max_pixels), self.of(job)
+        except Exception:  # a reader's own mistake included
+            return None
+        picture = loaded.picture
+        return loaded if (picture.width, picture.height) == (header.width, header.height) else None
+
+    def holds(self, job: Job, max_pixels: int, model: str | None, modified: bool) -> bool:
+        """The same, and whether its manifest is that of these pixels; ``modified``: as --accept-modified."""
+        loaded = self.decodes(job, max_pixels)
+        if loaded is None:
+            return False
+        manifest = self.of(job).manifest
+        if manifest is None:
+            return True
+        from irncli.rescale import Rescaler
+
+        try:
+            if manifest != Rescaler.read_manifest(loaded.picture, loaded.text, modified):
+                return False
+            name = name_of_identity(manifest.identity)
+            return model is not None if name is None else scale_of(name) == manifest.scale
+        except IrnError:
+            return False
 
     def manifest_of(self, item: Found | Job) -> Manifest:
         """Raise InputError or ManifestError when there is none."""
@@ -139,10 +173,10 @@ def read_input(job: Job, max_pixels: int, *, by_rows: bool = False) -> Loaded:
     return read_picture(job.source, max_pixels=max_pixels, page=job.page, name=job.name)
 
 
-def _look(path: Path, data: bytes | None, page: int | None) -> Header | InputError:
+def _look(path: Path, data: bytes | None, page: int | None) -> Header | Exception:
     try:
         head = peek_text(path, page) if data is None else peek_stream(io.BytesIO(data), "-", page)
-    except InputError as error:
+    except Exception as error:
         return error
     if head.trouble:
         return head.trouble

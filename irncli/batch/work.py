@@ -15,14 +15,15 @@ from irncli.batch.models import Models, Stated, stated
 from irncli.batch.outputs import Outputs
 from irncli.batch.pipeline import SMALL_PIXELS
 from irncli.batch.plan import Job
-from irncli.batch.resume import is_restored_of, is_small_of
+from irncli.batch.resume import is_restored_of, is_small_of, sealed
 from irncli.batch.run import Result
 from irncli.batch.survey import Headers, read_input, stored_with_loss
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.encode import LOSSY, check_deep_output, encode
 from irncli.images.files import Loaded
-from irncli.images.rows import Room, StoredRows, in_memory
-from irncli.images.rowwrite import check_rows, encode_rows
+from irncli.images.rows import Room, in_memory
+from irncli.images.rowwrite import check_rows
+from irncli.images.whole import Contents
 from irncli.manifest import Manifest, RestoredRecord, holds_name
 from irncli.pretrained.catalogue import name_of_identity
 
@@ -291,13 +292,7 @@ class Upscale:
 
     def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
         restored, record, scale, notes = computed
-        by_rows = isinstance(restored.colour, StoredRows)
-        data, more = (encode_rows if by_rows else encode)(
-            restored,
-            self.format.pillow,
-            text=record.to_json(),
-            **self._encoding,
-        )
+        data, more = self._encoded(restored, record)
         if not self.outputs.put(job, data):
             return Result(skipped=True)
         details = told_of(record, scale) | {
@@ -306,6 +301,9 @@ class Upscale:
             "bytes": self.outputs.size(job, data),
         }
         return Result(details, (*notes, *more))
+
+    def _encoded(self, restored: Picture, record: RestoredRecord) -> tuple[Contents, tuple[str, ...]]:
+        return sealed(restored, record, self.format.pillow, **self._encoding)
 
     def abandon(self) -> None:
         self.outputs.abandon()

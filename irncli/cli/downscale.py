@@ -86,6 +86,7 @@ def downscale(
     part = o.shard_from(shard)
 
     from dataclasses import replace
+    from functools import partial
 
     from irncli.batch.budget import Budget
     from irncli.batch.forecast import prepared, small_forecast
@@ -129,7 +130,10 @@ def downscale(
     headers = Headers()
     look = small_forecast(headers, fit, depth)
     budget = Budget(memory, out.note)
-    plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
+    holds = partial(headers.decodes, max_pixels=most)
+    plan = prepared(
+        plan, look, form, room=not dry_run, most=most, scratch=budget.scratch, holds=holds
+    )
     if ours := headers.own_work(plan.jobs):
         more = f" and {len(ours) - 1} more" if len(ours) > 1 else ""
         what = f"{ours[0].name}{more}: made by irn, and made smaller once more"

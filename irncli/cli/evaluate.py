@@ -188,7 +188,8 @@ def _tell(out: Output, json: str | None, replace: bool, text: str, show_table: C
     from irncli.images.whole import write_whole
 
     if json == "-":
-        out.line(text.rstrip())
+        for line in text.rstrip().splitlines():
+            out.line(line)
         return
     try:
         if json:

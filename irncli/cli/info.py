@@ -14,7 +14,7 @@ import typer
 import irncli
 from irncli.cli.command import command
 from irncli.cli.output import Output, one_line
-from irncli.errors import InputError, IrnError
+from irncli.errors import InputError, IrnError, ModelError
 
 if TYPE_CHECKING:
     from irncli.batch.run import Outcome
@@ -106,7 +106,13 @@ def _weights(path: Path) -> dict[str, Any]:
     import json
 
     from irncli.pretrained.catalogue import FILE_SUFFIXES
-    from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header
+    from irncli.pretrained.identity import (
+        checked_identity,
+        is_ours,
+        read_arrays,
+        read_header,
+        stated_object,
+    )
     from irncli.pretrained.packing import parameters
 
     if path.suffix not in FILE_SUFFIXES:
@@ -116,13 +122,17 @@ def _weights(path: Path) -> dict[str, Any]:
     if is_ours(header):
         arrays = read_arrays(path)
         identity = checked_identity(path, header, arrays)
-        texts = {k: v for k, v in header.items() if k not in ("config", "latent", "identity")}
-        return facts | {
+        try:
+            count = parameters(arrays)
+        except ValueError as error:
+            raise ModelError(f"{path}: {error}", "Fetch the file again.") from error
+        facts |= {
             "identity": identity,
-            "parameters": parameters(arrays),
-            "config": json.loads(header["config"]),
-            **texts,
+            "parameters": count,
+            "config": stated_object(path, header, "config"),
         }
+        # No text of the header speaks in the place of what was found out.
+        return facts | {k: v for k, v in header.items() if k not in facts and k != "latent"}
     from irncli.pretrained.load import load_weights  # the authors' layout; torch
     from irncli.pretrained.published import git_blob, published_as
 
@@ -166,7 +176,7 @@ def machine() -> dict[str, Any]:
 
 def show(out: Output, title: str, facts: dict[str, Any]) -> None:
     """Facts as lines: a title, then a name and a value each."""
-    out.line(title)
+    out.line(title)  # a file's name, or words of ours
     for line in _lines(facts, 1):
         out.line(line)
 
@@ -174,11 +184,11 @@ def show(out: Output, title: str, facts: dict[str, Any]) -> None:
 def _lines(facts: dict[str, Any], depth: int) -> list[str]:
     lines = []
     for name, value in facts.items():
-        label = f"{'  ' * depth}{name.replace('_', ' ')}:"
+        label = f"{'  ' * depth}{one_line(name.replace('_', ' '))}:"
         if isinstance(value, dict):
             lines += [label, *_lines(value, depth + 1)] if value else []
         elif isinstance(value, (list, tuple)):
-            lines.append(f"{label} {', '.join(map(str, value)) or 'none'}")
+            lines.append(f"{label} {one_line(', '.join(map(str, value))) or 'none'}")
         elif value is not None:
             lines.append(f"{label} {one_line(str(value))}")
     return lines

@@ -67,9 +67,9 @@ class Output:
     # stdout ---------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
-        """A line of result, as it is: a path must survive."""
+        """A line of result, as it is: a path must survive a pipe. A terminal gets it spelled out."""
         self._log_line(text)
-        self._print(sys.stdout, text)
+        self._print(sys.stdout, one_line(text) if sys.stdout.isatty() else text)
 
     def record(self, values: Mapping[str, object]) -> None:
         """One JSON object on one line; infinity is ``"inf"`` or ``"-inf"``, no number null, as in Scores."""
@@ -129,9 +129,9 @@ class Output:
         with suppress(OutputError):  # of a log that is full: this error is the one to tell
             self._log_line(line)
             if not isinstance(error, IrnError):
-                self._log_line(trace.rstrip())
+                self._log_line("where it happened:", trace)
         if self.debug:
-            self._print(sys.stderr, trace.rstrip())
+            self._print(sys.stderr, "\n".join(map(one_line, trace.splitlines())))
         self._print(sys.stderr, one_line(line))
 
     def catch_warnings(self) -> None:
@@ -157,13 +157,17 @@ class Output:
         except (OSError, ValueError) as error:
             raise _no_log(path, error) from error
 
-    def _log_line(self, text: str) -> None:
-        """Raise OutputError when the log takes no more, once: it is not written to again."""
+    def _log_line(self, text: str, more: str = "") -> None:
+        """One line, whatever stands in the text: a file's name forges none. ``more``: below it, indented.
+
+        Raise OutputError when the log takes no more, once: it is not written to again.
+        """
         log = self._log
         if log is None:
             return
         try:
-            log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
+            below = "".join(f"    {one_line(line)}\n" for line in more.splitlines())
+            log.write(f"{datetime.now().isoformat(timespec='seconds')} {one_line(text)}\n{below}")
             log.flush()
         except OSError as error:
             self._log = None

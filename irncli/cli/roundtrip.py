@@ -104,6 +104,8 @@ def roundtrip(
         raise UsageError("--peer is for the page", "Add --report FILE.")
     wish = o.wish_from(scale, size, width, height, max_side, model)
 
+    from functools import partial
+
     from irncli.batch.budget import Budget
     from irncli.batch.forecast import BothWays, prepared, small_forecast
     from irncli.batch.formats import Format
@@ -136,7 +138,10 @@ def roundtrip(
         chosen, of_all = item.page or one_page, item.page is not None
         jobs.append(Job(item.path, paths, number, item.below, item.data, chosen, of_all))
     plan = make_plan(jobs, on_existing, resumable=False)
-    plan = prepared(plan, small_forecast(Headers(), fit, depth, BothWays), Format(".png", "PNG"), most=most)
+    headers = Headers()
+    look = small_forecast(headers, fit, depth, BothWays)
+    holds = partial(headers.decodes, max_pixels=most)
+    plan = prepared(plan, look, Format(".png", "PNG"), most=most, holds=holds)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
     tidy(plan)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from irncli.batch.plan import Job
 from irncli.batch.run import Outcome, Report
@@ -15,6 +15,9 @@ from irncli.scratch import bytes_text
 
 if TYPE_CHECKING:
     from irncli.cli.bars import Bars
+
+MOST_PAGES = 5
+"""Of one file that a line names."""
 
 Show = Callable[[Output, Outcome], None]
 
@@ -63,6 +66,8 @@ class Teller:
             self.out.record(file_record(outcome))
         elif outcome.status in ("done", "planned"):
             self.show(self.out, outcome)
+        if outcome.error and outcome.file:
+            return  # its pages may all fail alike, and one input fails in one line
         if self.total > 1 and not self.bars and not self.planned:
             took = f" in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
             self.out.say(f"[{len(self.ended)}/{self.total}] {outcome.name} {outcome.status}{took}")
@@ -84,11 +89,12 @@ def conclude(
     out: Output, report: Report, extra: Mapping[str, object] | None = None, *, summary: bool = True
 ) -> int:
     """Summary and failures of a run; returns its exit status. One input has no summary in words."""
-    if summary and report.inputs > 1:
+    failures = list(_failures(report))
+    # Of a file whose pages all fail alike there is nothing to sum up.
+    if summary and report.inputs > 1 and not (len(failures) == 1 and failures[0].all):
         _show_summary(out, report)
-    for outcome in report.outcomes:
-        if outcome.error:
-            out.error(outcome.error, outcome.name)
+    for failure in failures:
+        out.error(failure.error, failure.name)
     if report.stopped:
         out.error(report.stopped)
     if report.interrupted:
@@ -96,6 +102,41 @@ def conclude(
     if out.json and summary:
         out.record(summary_record(report) | dict(extra or {}))
     return report.status
+
+
+class _Failure(NamedTuple):
+    name: str
+    error: Exception
+    all: bool = False
+    """There was nothing else in the run: one input, whose pages all failed so."""
+
+
+def _failures(report: Report) -> Iterator[_Failure]:
+    """One for all pages or samples of an input that failed alike, others as they are."""
+    alike: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in report.outcomes:
+        if outcome.error:
+            error = _without_name(outcome.error, outcome)
+            alike.setdefault((outcome.file or outcome.name, error_text(error)), []).append(outcome)
+    for (file, _), failed in alike.items():
+        first, name, every = failed[0], failed[0].name, False
+        assert first.error
+        if first.file and len(failed) > 1:
+            every = len(failed) == report.inputs
+            pages = [each.name.removeprefix(f"{file} page ") for each in failed]
+            more = f" and {len(pages) - MOST_PAGES} more" if len(pages) > MOST_PAGES else ""
+            name = file if every else f"{file} pages {', '.join(pages[:MOST_PAGES])}{more}"
+        yield _Failure(name, _without_name(first.error, first), every)
+
+
+def _without_name(error: Exception, outcome: Outcome) -> Exception:
+    """The same error, which may name the file or its page, without that: it is named where it is told."""
+    if not isinstance(error, IrnError):
+        return error
+    what = error.what.removeprefix(f"{outcome.name}: ").removeprefix(f"{outcome.file}: ")
+    bare = type(error)(what, error.remedy).with_traceback(error.__traceback__)
+    bare.__cause__ = error.__cause__
+    return bare
 
 
 def _show_summary(out: Output, report: Report) -> None:
@@ -125,7 +166,8 @@ def file_record(outcome: Outcome) -> dict[str, object]:
         record["error"] = error | {"what": str(error["what"]).removeprefix(f"{outcome.name}: ")}
     if outcome.result.notes:
         record["notes"] = list(outcome.result.notes)
-    return record | dict(outcome.result.details)
+    # What a file says of itself never stands in the place of how it ended.
+    return record | {key: value for key, value in outcome.result.details.items() if key not in record}
 
 
 def summary_record(report: Report) -> dict[str, object]:

@@ -178,12 +178,15 @@ def upscale(
         todo = [naming.together(item, samples) for item in found]
     plan = make_plan(todo, on_existing, part)
     needs_tau = samples is not None and samples > 1 and tau is None
-    _check_against_manifests(plan.jobs, headers, model, form.pillow, assumed, needs_tau=needs_tau)
+    holds = partial(headers.holds, max_pixels=most, model=model, modified=accept_modified)
+    _check_against_manifests(plan.jobs, headers, holds, model, form.pillow, assumed, needs_tau=needs_tau)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
     look = restored_forecast(headers, assumed, form)
     budget = Budget(memory, out.note, restores=True)
-    plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
+    plan = prepared(
+        plan, look, form, room=not dry_run, most=most, scratch=budget.scratch, holds=holds
+    )
     kind: Callable[..., Upscale] = partial(SamplesOf, count=samples or 0) if statistics else Upscale
     work = kind(
         Models(device, dtype, side, threads, out.note),
@@ -263,6 +266,7 @@ class Naming:
 def _check_against_manifests(
     jobs: Sequence[Job],
     headers: Headers,
+    holds: Callable[[Job], bool],
     model: str | None,
     form: str,
     assumed: Assumed | None,
@@ -271,7 +275,8 @@ def _check_against_manifests(
 ) -> None:
     """Raise UsageError for options that a manifest contradicts, before any work.
 
-    A picture without a readable manifest is left to the run, which refuses it in its turn.
+    A picture without a readable manifest, or one that is not what it says (``holds``, asked only before the
+    run would end for it), is left to the run, which refuses it in its turn.
     """
     from irncli.batch.models import stated
     from irncli.images.encode import NO_ALPHA
@@ -280,10 +285,11 @@ def _check_against_manifests(
     if assumed is None and model is None and not needs_tau and form not in NO_ALPHA:
         return
     identity = stated(model).identity if model else None
-    for job in jobs:
+
+    def check(job: Job) -> None:
         header = headers.known(job)
         if header is None:
-            continue
+            return
         manifest = header.manifest
         if form in NO_ALPHA and (manifest.alpha != "none" if manifest else headers.has_alpha(job)):
             raise UsageError(f"{job.name}: {form} cannot hold its transparency", "Use png, webp or tiff.")
@@ -293,7 +299,7 @@ def _check_against_manifests(
                     headers.taken_for(job, assumed)
                 except UsageError as error:
                     raise UsageError(f"{job.name}: {error.what}", error.remedy) from None
-            continue
+            return
         if assumed and assumed.size:
             what = f"{job.name}: --size is for pictures without a manifest"
             raise UsageError(what, "Leave it out.")
@@ -307,3 +313,10 @@ def _check_against_manifests(
         if needs_tau and manifest.tau == 0:
             what = f"{job.name}: by its manifest tau is 0, so all samples are the same"
             raise UsageError(what, "Add --tau 1.")
+
+    for job in jobs:
+        try:
+            check(job)
+        except UsageError:
+            if holds(job):
+                raise

@@ -23,6 +23,7 @@ from irncli.images.opening import (
     bits_in,
     check_file,
     check_jxl,
+    check_pixels,
     choose_page,
     digest_of,
     format_of,
@@ -174,21 +175,37 @@ def _peek_jxl(head: jxl.Head) -> Peeked:
     return Peeked(text, size, "JXL", depth, trouble, head.lossy)
 
 
+def _text(stream: BinaryIO, image: Image.Image) -> str | None:
+    """Of a manifest or record, of an opened file whose pixels are not loaded.
+
+    Once they are, Pillow may know of another one behind them, and a file would say one thing by its head and
+    something else as a whole.
+    """
+    at = stream.tell()
+    if image.format == "JXL":  # by its own boxes: its plugin may have those of a JPEG inside
+        own = packet_properties(jxl.read_head(stream).packet)
+        stream.seek(at)
+        return own.get("manifest") or own.get("record")
+    text = text_of(image)
+    if text is None and image.format == "PNG":
+        text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
+        stream.seek(at)
+    return text
+
+
 def _peek(stream: BinaryIO, page: int | None) -> Peeked:
     if (head := jxl_head(stream)) is not None:
         return _peek_jxl(head)
     with decoding(), identified(stream) as image:
         if page is not None:
             choose_page(image, page)
-        text, size, format = text_of(image), stored_size(image), format_of(image)
+        text, size, format = _text(stream, image), stored_size(image), format_of(image)
         bits, lossy = bits_in(stream, image), stored_with_loss(stream, image)
         trouble = None
         try:
             check_deep(image, bits)
         except InputError as error:
             trouble = error
-    if text is None and format == "PNG":
-        text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
     return Peeked(text, size, format, 16 if bits > 8 else 8, trouble, lossy)
 
 
@@ -209,11 +226,8 @@ def opened_picture(
         with decoding():
             notes = check_file(stream, image)
             choose_page(image, None)
-            text = text_of(image)
-            if text is None and image.format == "PNG":
-                at = stream.tell()
-                text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
-                stream.seek(at)
+            check_pixels(stream, image)
+            text = _text(stream, image)
         yield image, text, digest, notes
 
 
@@ -240,13 +254,13 @@ def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
             if note := choose_page(image, page):
                 notes = (note, *notes)
             refuse_large(stored_size(image), max_pixels)
+            check_pixels(stream, image)
+            text = _text(stream, image)
         bits = bits_in(stream, image)
         if format_of(image) == "JPEG":
             picture = _read_jpeg(stream, image)
         else:
             picture = from_pillow(image) if bits == 8 else read_deep(stream, image, bits)
-        with decoding():
-            text = text_of(image)
         return Loaded(replace(picture, notes=(*notes, *picture.notes)), text, digest, format_of(image))
 
 

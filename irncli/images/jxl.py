@@ -13,6 +13,8 @@ _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _SIZE = ((1, 9), (1, 13), (1, 18), (1, 30))
 _LONGEST = 16 << 20
 """Bytes of an XMP packet that are read."""
+_MOST_BOXES = 1 << 14
+"""What stands behind so many is not looked at: they may be as small as eight bytes."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def read_head(stream: BinaryIO) -> Head:
             skipped = 4 if kind == b"jxlp" else 0
             stream.seek(at + skipped)
             if kind in (b"jxlc", b"jxlp") and not start:
-                start = stream.read(min(size - skipped, 256))
+                start = stream.read(max(0, min(size - skipped, 256)))
             elif kind == b"xml " and packet is None:
                 packet = stream.read(min(size, _LONGEST))
             from_jpeg = from_jpeg or kind == b"jbrd"
@@ -58,7 +60,9 @@ def read_head(stream: BinaryIO) -> Head:
 def _boxes(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """Kind, place and size of the contents of each box."""
     at, end = 0, stream.seek(0, 2)
-    while at + 8 <= end:
+    for _ in range(_MOST_BOXES):
+        if at + 8 > end:
+            return
         stream.seek(at)
         head = stream.read(16)
         size, kind, length = int.from_bytes(head[:4], "big"), head[4:8], 8
@@ -66,7 +70,7 @@ def _boxes(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
             size, length = int.from_bytes(head[8:16], "big"), 16
         if size == 0:
             size = end - at
-        if size < length:
+        if size < length or at + length > end:
             return
         yield kind, at + length, min(size, end - at) - length
         at += size

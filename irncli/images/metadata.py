@@ -114,7 +114,8 @@ def with_orientation(exif: bytes, value: int) -> bytes:
         at: int = struct.unpack_from(order + "I", block, 4)[0]
         for entry in range(struct.unpack_from(order + "H", block, at)[0]):
             place = at + 2 + 12 * entry
-            if struct.unpack_from(order + "HHI", block, place) == (ORIENTATION, ifd.SHORT, 1):
+            # The value is asked for too: of a block that is cut inside it nothing is changed.
+            if struct.unpack_from(order + "HHIH", block, place)[:3] == (ORIENTATION, ifd.SHORT, 1):
                 place += len(exif) - len(block) + 8
                 return exif[:place] + struct.pack(order + "H", value) + exif[place + 2 :]
     except struct.error:

@@ -15,14 +15,16 @@ from PIL.TiffImagePlugin import TiffImageFile
 from irncli.errors import InputError
 from irncli.images import jxl, png, tiff
 from irncli.images.colour import bits_of
-from irncli.images.decoding import decoding
+from irncli.images.decoding import AGAIN, decoding
 from irncli.images.encode import KEYWORD
 from irncli.images.jpeg import odd_jpeg
 from irncli.images.metadata import ORIENTATION, own_properties, turned_by, with_orientation
 from irncli.images.plugins import INSTALL, NAMES, missing, plugin_format
-from irncli.images.sniff import RAW_SUFFIXES, avif_bits, begins_like_picture, webp_size
+from irncli.images.sniff import RAW_SUFFIXES, avif_bits, begins_like_picture, jpeg_scans, webp_size
 
 DEFAULT_PIXELS = 500_000_000
+MOST_SCANS = 100
+"""Of a progressive JPEG: encoders write ten or so, and by libvips's bound too more are an attack."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF", "GIF", "PPM")
 _READABLE = "Readable are PNG, JPEG, WebP, TIFF, BMP, AVIF, GIF, PPM, JPEG XL and HEIF."
 
@@ -126,6 +128,26 @@ def check_file(stream: BinaryIO, image: Image.Image) -> tuple[str, ...]:
         if odd:
             raise unsupported(odd)
     return ()
+
+
+def check_pixels(stream: BinaryIO, image: Image.Image) -> None:
+    """What Pillow does not look at in the pixels of an opened file, turned to its page: nothing is kept.
+
+    The checksums of a deflated TIFF, and how often a JPEG would be decoded from its first pixel to its last.
+    Where it is read stays the same.
+    """
+    at = stream.tell()
+    if isinstance(image, TiffImageFile):
+        whole = tiff.deflate_is_whole(stream, image)
+        stream.seek(at)
+        if not whole:
+            raise InputError("is damaged: a checksum in it does not match", AGAIN)
+    elif image.format in ("JPEG", "MPO") and (image.info.get("progressive") or image.info.get("progression")):
+        scans = jpeg_scans(stream)
+        stream.seek(at)
+        if scans > MOST_SCANS:
+            what = f"is a JPEG of {scans} scans, and {MOST_SCANS} are the most: each is work over all pixels"
+            raise InputError(what, "Save it once more as an ordinary JPEG, if you trust it.")
 
 
 def unsupported(what: str) -> InputError:

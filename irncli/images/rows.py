@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -47,6 +48,11 @@ class StoredRows:
         first, end, _ = rows.indices(self.shape[0])
         data = self._scratch.read((end - first) * self._row, first * self._row)
         return np.frombuffer(data, self.dtype).reshape(end - first, *self.shape[1:])
+
+    @property
+    def folder(self) -> Path:
+        """Where the scratch file lies, and others may."""
+        return self._scratch.folder
 
     def close(self) -> None:
         self._scratch.close()

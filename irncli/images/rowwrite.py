@@ -6,18 +6,22 @@ picture of one pixel that was encoded as ever, so that a file says the same howe
 
 from __future__ import annotations
 
+import shutil
 import struct
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from irncli.errors import DeviceError, OutputError
+from irncli.errors import DeviceError, InputError, OutputError
 from irncli.images import ifd
 from irncli.images.colour import Picture
+from irncli.images.depth import Samples
 from irncli.images.encode import encode
 from irncli.images.pnghead import png_body, png_head
-from irncli.images.rows import StoredRows, libvips
+from irncli.images.rows import FileRows, StoredRows, libvips
 from irncli.images.tiff import write_tiff
 from irncli.images.whole import Contents
 
@@ -29,10 +33,13 @@ LEVEL = 6
 _JPEG_APP = range(0xE0, 0xF0)
 
 
-def encode_rows(picture: Picture, format: str, **options: Any) -> tuple[Contents, tuple[str, ...]]:
+def encode_rows(
+    picture: Picture, format: str, *, seal: Seal | None = None, **options: Any
+) -> tuple[Contents, tuple[str, ...]]:
     """:func:`encode` for a picture whose colour is :class:`StoredRows`, without alpha; they are closed then.
 
-    Raise DeviceError for a format that cannot be written row by row or for want of libvips.
+    ``seal``, of a format with loss: its word in the text gives way to one as long, of the samples that come
+    out of the file. Raise DeviceError for a format that cannot be written row by row or for want of libvips.
     """
     check_rows(format)
     rows = picture.colour
@@ -46,9 +53,17 @@ def encode_rows(picture: Picture, format: str, **options: Any) -> tuple[Contents
         try:
             if format == "TIFF":
                 write_tiff(file, rows.as_samples(), ifd.parse(data), level)
-            else:
-                head = png_head(data) if format == "PNG" else _jpeg_head(data)
+                return
+            head = png_head(data) if format == "PNG" else _jpeg_head(data)
+            if seal is None:
                 _by_libvips(rows, file, format, head, quality, level)
+                return
+            with tempfile.TemporaryFile(dir=rows.folder) as first:
+                _by_libvips(rows, first, format, head, quality, level)
+                word = _sealed(first, rows.shape, seal)
+                first.seek(len(head) + 2)
+                file.write(b"\xff\xd8" + head.replace(seal.word, word))
+                shutil.copyfileobj(first, file)
         except struct.error as error:
             what = "its TIFF would be larger than the 4 GB that the format can hold"
             raise OutputError(what, "Choose --format png.") from error
@@ -56,6 +71,26 @@ def encode_rows(picture: Picture, format: str, **options: Any) -> tuple[Contents
             rows.close()
 
     return write, notes
+
+
+class Seal(NamedTuple):
+    word: bytes
+    of: Callable[[Samples], bytes]
+
+
+def _sealed(file: BinaryIO, shape: tuple[int, int, int], seal: Seal) -> bytes:
+    """Its word for the samples of a picture file, which are asked for by rows."""
+    vips = libvips()
+    source = vips.SourceCustom()  # which must outlive the image
+    source.on_read(file.read)
+    source.on_seek(file.seek)
+    file.seek(0)
+    try:
+        image = vips.Image.new_from_source(source, "", access="sequential")
+        return seal.of(FileRows(image, shape).as_samples())
+    except (vips.Error, InputError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OutputError(f"cannot be read again ({reason})", "Choose another --format.") from error
 
 
 def check_rows(format: str, *, alpha: bool = False) -> None:

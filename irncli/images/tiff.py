@@ -31,6 +31,8 @@ from irncli.images.metadata import exif_directory
 from irncli.images.spliced import end_of, spliced
 
 _STRIP_BYTES = 1 << 20
+_BLOCK = 1 << 18
+_DEFLATE = (8, 32946)
 _STRIP_OFFSETS, _STRIP_COUNTS = 273, 279
 _SAMPLE_FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _LAB = (8, 9, 10)
@@ -131,6 +133,59 @@ def odd_samples(stream: BinaryIO) -> str | None:
         return "Lab colour"
     count = directory.number(277) or 1
     return f"{count} samples a pixel" if count > 4 else None
+
+
+def deflate_is_whole(stream: BinaryIO, image: TiffImageFile) -> bool:
+    """Whether every strip or tile of the page that is turned to ends with its right checksum.
+
+    libtiff stops as it has enough pixels, right or wrong ones. True for any other compression, and for
+    strips without an end that hold the very pixels that they must: some programs wrote such.
+    """
+    tags = image.tag_v2
+    if tags.get(259) not in _DEFLATE or tags.get(266, 1) != 1:
+        return True
+    tiled = 322 in tags
+    offsets, counts = (_numbers(tags.get(tag)) for tag in ((324, 325) if tiled else (273, 279)))
+    height, samples = int(tags.get(257, 1)), int(tags.get(277, 1))
+    width, rows = (tags.get(tag) for tag in ((322, 323) if tiled else (256, 278)))
+    rows = int(rows) if tiled and rows else min(int(rows or height), height)
+    bits = max(_numbers(tags.get(258)), default=1) * (samples if tags.get(284, 1) == 1 else 1)
+    row = -(-int(width or 0) * bits // 8)
+    if min(rows, row) < 1:
+        return True
+    across = -(-int(tags.get(256, 1)) // int(width or 1)) if tiled else 1
+    down, planes = -(-height // rows), 1 if tags.get(284, 1) == 1 else samples
+    parts = list(zip(offsets, counts, strict=False))[: across * down * planes]
+    for number, (offset, count) in enumerate(parts):
+        last = not tiled and number % down == down - 1
+        exact = {rows * row, (height - (down - 1) * rows) * row} if last else {rows * row}
+        if count and not _inflates(stream, offset, count, exact):
+            return False
+    return True
+
+
+def _inflates(stream: BinaryIO, offset: int, count: int, exact: set[int]) -> bool:
+    """Whether a deflated strip has a right checksum, or no end and one of these sizes. Nothing is kept."""
+    stream.seek(offset)
+    inflater, size, most = zlib.decompressobj(), 0, max(exact)
+    data = b""
+    try:
+        while not inflater.eof and size <= most:
+            if not data:
+                data = stream.read(min(count, _BLOCK))
+                count -= len(data)
+            part = inflater.decompress(data, _BLOCK)
+            if not data and not part:
+                return size in exact
+            size, data = size + len(part), inflater.unconsumed_tail
+    except zlib.error:
+        return False
+    return inflater.eof
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    found = value if isinstance(value, tuple) else (value,)
+    return tuple(each for each in found if isinstance(each, int))
 
 
 def tiff_bytes(

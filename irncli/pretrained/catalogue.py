@@ -11,7 +11,7 @@ from pathlib import Path
 
 from irncli.errors import ModelError
 from irncli.pretrained import hub
-from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header
+from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header, stated_object
 
 _AGAIN = "Install irn again."
 FILE_SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -134,10 +134,10 @@ def scale_of(name_or_path: str) -> int:
     path = resolve(name_or_path)
     header = read_header(path) if path.suffix == ".safetensors" else {}
     if is_ours(header):
-        try:
-            return int(json.loads(header["config"])["scale"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise ModelError(f"{path}: its header is incomplete", "Fetch the file again.") from error
+        scale = stated_object(path, header, "config").get("scale")
+        if type(scale) is not int or not 2 <= scale <= 16:
+            raise ModelError(f"{path}: its header names no scale", "Fetch the file again.")
+        return scale
     from irncli.pretrained.public import read_public  # needs torch; only for the authors' own files
 
     return read_public(path)[0].scale

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +73,24 @@ def model_name(text: str) -> str:
 
 def checked_identity(path: Path, header: Mapping[str, str], tensors: Arrays) -> str:
     """Recompute the identity. Raise ModelError if the header names another: the file is damaged."""
-    try:
-        config, latent, stated = header["config"], header["latent"], header["identity"]
-        json.loads(latent)
-    except (KeyError, ValueError) as error:
-        raise ModelError(f"{path}: its header is incomplete", _REMEDY) from error
-    found = identity_of(config, latent, tensors)
-    if found != stated:
+    for key in ("config", "latent"):
+        stated_object(path, header, key)
+    found = identity_of(header["config"], header["latent"], tensors)
+    if found != header.get("identity"):
         raise ModelError(f"{path}: damaged, its contents do not match its identity", _REMEDY)
+    return found
+
+
+def stated_object(path: Path, header: Mapping[str, str], key: str) -> dict[str, Any]:
+    """What a field of the header holds as JSON: ``config`` or ``latent``. Its values are anybody's.
+
+    Raise ModelError for what is no JSON object, or has a number that is none (Infinity, NaN, 1e999).
+    """
+    try:
+        found = json.loads(header[key])
+        json.dumps(found, allow_nan=False)
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: its header is incomplete: {key} is no JSON object", _REMEDY) from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: its header is incomplete: {key} is no JSON object", _REMEDY)
     return found

@@ -32,23 +32,29 @@ def packed(tensors: Mapping[str, Real]) -> dict[str, NDArray[np.generic]]:
 
 
 def unpacked(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Real]:
-    """The way back, float32. Raise ValueError for int8 without a scale for each output channel."""
+    """The way back, float32.
+
+    Raise ValueError for int8 without a scale for each output channel, and for numbers that are not finite.
+    """
     out: dict[str, Real] = {}
     for name, array in arrays.items():
         owner = arrays.get(name.removesuffix(SCALE)) if name.endswith(SCALE) else None
         if owner is not None and owner.dtype == np.int8:
             continue
-        out[name] = array.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large is infinite then, and refused below
+            out[name] = array.astype(np.float32)
         if array.dtype == np.int8:
             scale = arrays.get(name + SCALE)
             if scale is None or scale.dtype != np.float32 or scale.shape != array.shape[:1]:
-                raise ValueError(f"{name} has no scales")
+                raise ValueError(f"{name[:60]!r} has no scales")
             if array.ndim != 4 or not np.isfinite(scale).all():
-                raise ValueError(f"the scales of {name} are none")
+                raise ValueError(f"the scales of {name[:60]!r} are none")
             out[name] *= scale.astype(np.float32)[:, None, None, None]
+        if not np.isfinite(out[name]).all():
+            raise ValueError(f"{name[:60]!r} has numbers that are not finite")
     return out
 
 
 def parameters(arrays: Mapping[str, NDArray[np.generic]]) -> int:
-    """Trained numbers in a file: all but the scales."""
+    """Trained numbers in a file: all but the scales. Raise ValueError as :func:`unpacked` does."""
     return sum(array.size for array in unpacked(arrays).values())

@@ -113,3 +113,35 @@ def test_a_reduced_copy_between_two_pages_is_not_counted(irn: Irn, tmp_path: Pat
         assert image.size == (8, 7)
     assert irn(*words, "--page", "all", "-o", "o/").lines == ["o/p.p1.x4.png", "o/p.p2.x4.png"]
     assert irn(*words, "--page", "two").status == 2
+
+
+@pytest.mark.parametrize("words", [("--page", "all"), ("--page", 1), ("--page", 2), ()], ids=str)
+@pytest.mark.parametrize("way", ["downscale", "roundtrip"])
+def test_one_damaged_input_is_one_line_however_many_pages_it_has(
+    way: str, words: tuple[object, ...], irn: Irn, command: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    name = "two-pages-damaged.gif"
+    (tmp_path / name).write_bytes((Path(__file__).parents[1] / "fixtures/faults" / name).read_bytes())
+    ran = irn(way, name, "-o", "o/", "--model", tiny_model, *words)
+    assert ran.status == 3 and ran.out == "" and ran.error().count(name) == 1
+
+
+def test_pages_that_fail_alike_are_told_in_one_line_and_others_done(
+    irn: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    frames = [Image.fromarray(scene(*size)) for size in ((40, 30), (20, 15), (41, 30), (40, 31))]
+    frames[0].save(tmp_path / "p.tif", save_all=True, append_images=frames[1:])
+    ran = irn("downscale", "p.tif", "-o", "o/", "--model", tiny_model, "--page", "all", "--max-pixels", 1000)
+    assert ran.status == 3 and ran.lines == ["o/p.p2.x4.png"]
+    assert "1 done, 0 skipped, 3 failed" in ran.err
+    assert sum("p.tif" in line and "failed" not in line for line in ran.err.splitlines()) >= 3
+    same = irn("downscale", "p.tif", "-o", "o/p.p2.x4.png/", "--model", tiny_model, "--page", "all")
+    assert same.status == 4
+    lines = [line for line in same.err.splitlines() if line.startswith("irn: p.tif")]
+    assert len(lines) <= 1, same.err
+
+
+def test_samples_that_fail_alike_are_one_line(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    save(tmp_path / "a.png")
+    ran = irn("upscale", "a.png", "--samples", 3, "--tau", 1, "--model", tiny_model, "-o", "o/")
+    assert ran.status == 3 and ran.error().startswith("irn: a.png: ")

@@ -348,7 +348,9 @@ def test_the_pixels_are_hashed_once(
 
     monkeypatch.setattr(rescale, "picture_digest", counted)
     assert irn("upscale", small.name, "--model", tiny_model, *words).status == 0
-    assert len(calls) == 1
+    with Image.open(small) as image:
+        sizes = [image.size, (45, 31)]
+    assert [(each.width, each.height) for each in calls] == sizes  # the small ones and the restored
     with Image.open(tmp_path / "a.restored.png") as image:
         assert json.loads(image.info["irn"])["small_pixels_sha256"] == digest(calls[0])
 

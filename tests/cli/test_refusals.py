@@ -255,13 +255,13 @@ def test_a_restored_side_too_long_is_found_before_any_work(
 def test_usage_that_shows_in_a_job_is_status_3(
     small: Path, irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from irncli.batch import work
+    from irncli.batch import resume
     from irncli.errors import UsageError
 
     def refuses(*_: object, **__: object) -> None:
         raise UsageError("JPEG cannot hold transparency", "Choose png.")
 
-    monkeypatch.setattr(work, "encode", refuses)
+    monkeypatch.setattr(resume, "encode", refuses)
     ran = irn("upscale", small.name, "--model", tiny_model)
     assert ran.status == 3 and "JPEG cannot hold transparency" in ran.error()
 

@@ -198,3 +198,58 @@ def test_shards_together_are_the_whole(irn: Irn, tmp_path: Path, tiny_model: Pat
     assert sorted(line for part in parts for line in part.lines) == [
         line.replace("whole/", "parts/") for line in whole.lines
     ]
+
+
+@pytest.mark.parametrize("form", ["png", "tiff", "webp", "jpg", "avif", "jxl"])
+def test_a_flipped_bit_anywhere_is_found(form: str, restored: Runs, irn: Irn, tmp_path: Path) -> None:
+    """In a format without loss and in one with it, whether it decodes without a word or not."""
+    words = ("--format", form)
+    restored(*words)
+    assert restored(*words).out == ""
+    place = tmp_path / "r" / f"a.{form}"
+    whole = place.read_bytes()
+    record = json.loads(irn("info", "--json", place).out)["record"]
+    assert len(record["pixels_sha256"]) == 64
+    changed = 0
+    for at in (len(whole) // 2, len(whole) * 3 // 4, len(whole) - 40):
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
+        changed += restored(*words).lines == [f"r/a.{form}"]
+        place.write_bytes(whole)
+    assert changed >= (1 if form in ("avif", "jxl") else 2)  # some bits are of no pixel
+    place.write_bytes(whole[: len(whole) * 3 // 4] + bytes(len(whole) - len(whole) * 3 // 4))
+    assert restored(*words).lines == [f"r/a.{form}"]
+    assert place.read_bytes() == whole
+
+
+def test_the_digest_is_of_the_pixels_and_not_of_the_file(restored: Runs, tmp_path: Path) -> None:
+    """Who has put a title into a restored picture keeps it."""
+    place = tmp_path / "r/a.png"
+    with Image.open(place) as image:
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("irn", image.info["irn"])
+        info.add_text("Title", "mine")
+        image.save(place, pnginfo=info)
+    assert restored().out == ""
+
+
+def test_a_record_of_an_earlier_irn_without_a_digest_is_one(restored: Runs, tmp_path: Path) -> None:
+    place = tmp_path / "r/a.png"
+    with Image.open(place) as image:
+        told = json.loads(image.info["irn"])
+        del told["pixels_sha256"]
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("irn", json.dumps(told))
+        image.save(place, pnginfo=info)
+    assert restored().out == ""
+
+
+@pytest.mark.parametrize("form", ["png", "tiff", "jpg"])
+def test_pictures_restored_row_by_row_are_known_again(form: str, restored: Runs, tmp_path: Path) -> None:
+    words = ("--format", form, "--memory-budget", "1MB")
+    lines = [f"r/{name}.{form}" for name in ("a", "b", "c")]
+    # The digest is that of a run in memory, whose pictures these are.
+    assert restored(*words).lines == ([] if form == "png" else lines)
+    for path in (tmp_path / "r").iterdir():
+        path.unlink()
+    assert restored(*words).lines == lines and restored(*words).out == ""
+    assert restored("--format", form).out == ""

@@ -297,3 +297,59 @@ def test_what_stdout_cannot_say_is_spelled_out(command: Irn, tmp_path: Path) -> 
     save(tmp_path / name)
     ran = command("info", name, PYTHONIOENCODING="cp1252")
     assert (ran.status, ran.lines[0]) == (0, "\\u4e2d\udcff.png"), ran
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_no_name_colours_a_terminal_or_forges_a_line_of_a_log(
+    irn: Irn, command: Irn, tmp_path: Path, tiny_model: Path
+) -> None:
+    """A pipe gets a name as it is: it must lead to the file."""
+    good, bad = "a\x1b[31m.png", "b\n2026-01-01T00:00:00 irn: c.png done\u202e.png"
+    save(tmp_path / good)
+    (tmp_path / bad).write_bytes(b"\x89PNG\r\n\x1a\n")
+    words = ["downscale", good, bad, "--model", tiny_model, "--log-file", "log", "--on-existing", "overwrite"]
+    status, out, seen = on_terminal(words, tmp_path)
+    assert status == 3 and out == "a\x1b[31m.x4.png\n"
+    assert "\x1b[31m.png" not in seen and "\\x1b[31m" in seen and "\u202e" not in seen
+    status, shown = all_on_terminal([*words, "-v"], tmp_path)
+    assert status == 3 and "\x1b[31m.x4.png" not in shown and "a\\x1b[31m.x4.png" in shown
+    _, shown = all_on_terminal(["info", good], tmp_path)
+    assert "\x1b[31m.png" not in shown and "a\\x1b[31m.png" in shown
+    log = (tmp_path / "log").read_text("utf-8")
+    assert "b\\n2026" in log and "a\\x1b[31m.x4.png" in log
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d ", line) for line in log.splitlines())
+    assert not any(" irn: c.png done" in line[:35] for line in log.splitlines())
+    assert log.replace("\n", "").isprintable()
+
+
+def test_a_bug_in_the_log_is_indented_and_forges_nothing(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png")
+
+    class OddError(RuntimeError):
+        def __str__(self) -> str:
+            return "\x1b[31m\n2026-01-01T00:00:00 irn: all is well"
+
+    monkeypatch.setattr("irncli.batch.work.read_input", lambda *_, **__: (_ for _ in ()).throw(OddError()))
+    ran = irn("downscale", "a.png", "--model", tiny_model, "--log-file", "log", "--debug")
+    assert ran.status == 1 and "\x1b" not in ran.err and "\\x1b[31m" in ran.err
+    log = (tmp_path / "log").read_text("utf-8")
+    assert "Traceback" in log and "\x1b" not in log
+    assert not any(line.startswith("2026-01-01T00:00:00 irn: all") for line in log.splitlines())
+
+
+def all_on_terminal(words: list[object], cwd: Path) -> tuple[int, str]:
+    """Run with both streams on one terminal."""
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "irncli", *map(str, words)]
+    process = subprocess.Popen(argv, cwd=cwd, env=environment(TERM="dumb"), stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = []
+    try:
+        while chunk := os.read(ours, 4096):
+            seen.append(chunk)
+    except OSError:
+        pass  # the terminal is closed
+    os.close(ours)
+    return process.wait(), b"".join(seen).decode()

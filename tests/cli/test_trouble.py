@@ -65,5 +65,6 @@ def test_a_network_that_computes_no_numbers_writes_no_file(
     before = sorted(tmp_path.rglob("*"))
     for line in (("downscale", "a.png"), ("upscale", "a.png", "--scale", "4")):
         done = irn(*line, "--model", "bad.safetensors", "-o", "out.png", *budget)
-        assert done.status == 6 and "not finite" in done.err, done
+        # Weights that are no numbers are refused as such, before any work.
+        assert done.status == (6 if value == 3e38 else 5) and "not finite" in done.err, done
         assert sorted(tmp_path.rglob("*")) == before
