@@ -69,7 +69,7 @@ def test_the_pages_commands_run_one_after_the_other(page: str, tmp_path: Path, e
             continue  # the same; a real cluster works in cli/test_engine_ray.py
         words = ["sh", "-eu", "-c", block.text]
         done = subprocess.run(
-            words, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=200
+            words, cwd=folder, env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{block.text}\n{done.stderr}"
     made = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}

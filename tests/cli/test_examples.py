@@ -31,7 +31,7 @@ def script(tmp_path: Path, irn: Irn, tiny_model: Path) -> object:
             pytest.skip(f"{needs} is not installed")
         whole = environment(PATH=f"{folder}{os.pathsep}{os.environ['PATH']}", **env)
         argv = [str(word) for word in words]
-        return subprocess.run(argv, cwd=tmp_path, env=whole, capture_output=True, text=True, timeout=200)
+        return subprocess.run(argv, cwd=tmp_path, env=whole, capture_output=True, text=True)
 
     return call
 

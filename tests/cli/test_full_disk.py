@@ -61,7 +61,7 @@ def lost_nothing(seen: dict[str, bytes], whole: dict[str, bytes]) -> list[str]:
 def test_a_limit_on_the_size_of_files(words: list[str], irn: Irn, tmp_path: Path) -> None:
     (tmp_path / "o/c.x4.png").write_bytes(OLD)
     argv = [sys.executable, "-c", LIMITED, *words, "--on-existing", "overwrite"]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 4, done.stderr
     failures = [line for line in done.stderr.splitlines() if "larger than the limit here" in line]
     assert len(failures) == 3 and all("ulimit -f" in line for line in failures)
@@ -76,7 +76,7 @@ def test_a_small_disk(words: list[str], tmp_path: Path) -> None:
     if unshare is None:
         pytest.skip("there is no unshare here")
     argv = [unshare, "-m", "sh", "-c", SMALL_DISK, sys.executable, *words]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     if "unshare" in done.stderr or done.returncode == 99:
         pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
     assert done.returncode == 0 and "status 4" in done.stderr, done
@@ -93,7 +93,7 @@ def test_a_picture_to_a_full_device(tmp_path: Path, tiny_model: Path) -> None:
     with open("/dev/full", "wb") as full:
         argv = [sys.executable, "-m", "irncli", "downscale", "a.png", "-o", "-", "--model", str(tiny_model)]
         done = subprocess.run(
-            argv, cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            argv, cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == 4 and done.stderr.count("\n") == 1, done.stderr
     assert "standard output cannot be written (No space left on device)" in done.stderr

@@ -40,7 +40,7 @@ def test_a_real_bomb(words: tuple[str, ...], size: tuple[int, int], tmp_path: Pa
     bomb(tmp_path / "bomb.png", *size)
     argv = [sys.executable, "-m", "irncli", "downscale", "bomb.png", "--model", str(tiny_model), *words]
     done = subprocess.run(
-        argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, preexec_fn=limited
+        argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, preexec_fn=limited
     )
     assert done.returncode == 3 and done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("irn: bomb.png: ")
@@ -133,7 +133,7 @@ def test_a_disk_that_is_really_full(irn: Irn, tmp_path: Path, tiny_model: Path) 
     if unshare is None:
         pytest.skip("there is no unshare here")
     argv = [unshare, "-m", "sh", "-c", IN_A_SMALL_DISK, sys.executable, *words, "o/"]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     if "unshare" in done.stderr or done.returncode == 99:
         pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
     assert done.returncode == 4 and done.stderr.count("\n") == 1, done

@@ -72,7 +72,7 @@ def test_a_second_ctrl_c_or_a_sigterm_stops_at_once_and_leaves_nothing(
     for number in signals:
         process.send_signal(number)
         time.sleep(0.3)
-    out, err = process.communicate(timeout=25)
+    out, err = process.communicate()
     assert time.monotonic() - begun < 20
     assert process.returncode == 130, err
     assert out == "" and "interrupted" in err and "Traceback" not in err
@@ -82,7 +82,7 @@ def test_a_second_ctrl_c_or_a_sigterm_stops_at_once_and_leaves_nothing(
 def test_the_first_ctrl_c_finishes_the_current_pictures(tmp_path: Path, tiny_model: Path) -> None:
     process = begin(tmp_path, tiny_model, False, seconds=1.5)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 130, err
     assert "Ctrl-C again" in err and "interrupted" in err
     assert "Traceback" not in err and "not tried" in err
@@ -97,11 +97,11 @@ def test_the_first_ctrl_c_finishes_the_current_pictures(tmp_path: Path, tiny_mod
 def test_what_a_killed_run_left_is_swept_by_the_next(tmp_path: Path, tiny_model: Path) -> None:
     process = begin(tmp_path, tiny_model, writing=True)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate()
     left = list((tmp_path / "o").iterdir())
     assert len(left) == 1 and left[0].name.startswith(".")
     argv = [sys.executable, "-m", "irncli", "downscale", "a.png", "-o", "o/", "--model", str(tiny_model)]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, timeout=120)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True)
     assert done.returncode == 0
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["a.x4.png"]
 
@@ -129,7 +129,7 @@ def test_stopped_at_any_moment_an_output_is_absent_or_whole(
     first = process.stdout.readline().decode()
     time.sleep(moment)
     process.send_signal(number)
-    out, err = (stream.decode() for stream in process.communicate(timeout=60))
+    out, err = (stream.decode() for stream in process.communicate())
     whole = [path for path in (tmp_path / "o").iterdir() if not path.name.startswith(".")]
     assert 0 < len(whole) < 60
     if number != signal.SIGKILL:
@@ -153,6 +153,6 @@ def test_a_full_disk_is_status_4_and_leaves_nothing(tmp_path: Path, tiny_model: 
         "sys.exit(main(sys.argv[1:]))\n"
     )
     argv = [sys.executable, "-c", script, "downscale", "a.png", "-o", "o/", "--model", str(tiny_model)]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 4 and done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == "" and list((tmp_path / "o").iterdir()) == []

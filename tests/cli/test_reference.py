@@ -21,7 +21,7 @@ def needs(program: str) -> None:
 
 def test_the_reference_and_the_man_page_are_those_of_the_options() -> None:
     argv = [sys.executable, str(ROOT / "scripts/cli_reference.py"), "--check"]
-    done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -37,7 +37,7 @@ def test_the_man_page_is_sound() -> None:
     needs("man")
     argv = ["man", "--warnings", "-l", str(ROOT / "docs/irn.1")]
     env = environment(MANWIDTH="100", LC_ALL="C.UTF-8", MANPAGER="cat")
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, env=env, capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
     assert "--on-existing" in done.stdout and "EXIT STATUS" in done.stdout
 
@@ -80,6 +80,6 @@ def test_completion(shell: str, tmp_path: Path, path_with_irn: str) -> None:
     named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # irn --show-completion SHELL
     env = environment(PATH=path_with_irn, HOME=str(tmp_path), **named)
     argv = [shell, "-c", SHELLS[shell]]
-    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert "downscale" in done.stdout and "--on-existing" in done.stdout, done
     assert "Traceback" not in done.stderr

@@ -76,7 +76,7 @@ def test_two_processes_learn_what_one_does(pictures, tmp_path, words):
     started += [start(pictures, tmp_path / "two", rank, 2, port, *words) for rank in (0, 1)]
     found = []
     for process in started:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate()
         assert process.returncode == 0, err
         found.append(json.loads(out.splitlines()[-1]))
     alone, first, second = found
