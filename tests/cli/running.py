@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +55,21 @@ def environment(**more: str) -> dict[str, str]:
     unwanted = ("FORCE_COLOR", "NO_COLOR", "GITHUB_ACTIONS")
     kept = {k: v for k, v in os.environ.items() if k not in unwanted and not k.startswith("IRN_")}
     return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
+
+
+def with_mounts(script: str, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a shell script that may mount; $0 in it is Python, $@ are ``words``. Status 99: it could not mount.
+
+    An ordinary user is root in a name space of his own, where the system lets him have one.
+    """
+    own = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare (util-linux) is not installed")
+    argv = [*own, "sh", "-c", script, sys.executable, *map(str, words)]
+    done = subprocess.run(argv, cwd=cwd, env=environment(), capture_output=True, text=True)
+    if "unshare" in done.stderr or done.returncode == 99:
+        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+    return done
 
 
 def scene(width: int, height: int, seed: int = 0) -> np.ndarray:

@@ -27,9 +27,7 @@ from irncli.batch.run import Outcome
 from irncli.batch.work import Downscale
 from irncli.sizes import Wish
 
-needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None and not os.environ.get("IRN_CI"), reason="Ray is not installed"
-)
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
 
 def test_without_ray_it_says_how_to_get_it(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from running import Irn, environment, save
+from running import Irn, environment, save, with_mounts
 from test_killed import contents
 
 OLD = b"what was there before"
@@ -71,14 +70,9 @@ def test_a_limit_on_the_size_of_files(words: list[str], irn: Irn, tmp_path: Path
     assert contents(tmp_path / "o") == whole
 
 
+@pytest.mark.mount
 def test_a_small_disk(words: list[str], tmp_path: Path) -> None:
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        pytest.skip("there is no unshare here")
-    argv = [unshare, "-m", "sh", "-c", SMALL_DISK, sys.executable, *words]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True)
-    if "unshare" in done.stderr or done.returncode == 99:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+    done = with_mounts(SMALL_DISK, *words, cwd=tmp_path)
     assert done.returncode == 0 and "status 4" in done.stderr, done
     assert "no space is left on the device" in done.stderr
     whole = contents(tmp_path / "whole")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from forking import on_path
 from running import ROOT, environment
 from test_start import COMMANDS
 
 
 def needs(program: str) -> None:
     if shutil.which(program) is None:
-        assert not os.environ.get("IRN_CI"), f"{program} is missing"
         pytest.skip(f"{program} is not installed")
 
 
@@ -44,11 +43,7 @@ def test_the_man_page_is_sound() -> None:
 
 @pytest.fixture
 def path_with_irn(tmp_path: Path) -> str:
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "irn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m irncli "$@"\n')
-    (folder / "irn").chmod(0o755)
-    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return on_path(tmp_path / "bin")
 
 
 SHELLS = {

@@ -120,7 +120,7 @@ def on_terminal(words: list[object], cwd: Path, **env: str) -> tuple[int, str, s
     reader = threading.Thread(target=read)
     reader.start()
     out, _ = process.communicate()
-    reader.join(10)
+    reader.join()
     os.close(ours)
     return process.returncode, out.decode(), b"".join(seen).decode()
 
