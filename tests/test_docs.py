@@ -6,7 +6,6 @@ where it can be; the others run one after the other.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from forking import ForkingIrn, on_path
+from forking import ForkingIrn
 from networks import FIXTURES
 from PIL import Image
 
@@ -116,14 +115,15 @@ def test_the_pages_commands_run_one_after_the_other(page: str, tmp_path: Path, e
     "block",
     [pytest.param(b, marks=[pytest.mark.gpu] if b.needs == "cuda" else [], id=b.needs) for b in NEEDY],
 )
-def test_a_block_that_needs_something_runs_where_it_is(block: Block, tmp_path: Path) -> None:
+def test_a_block_that_needs_something_runs_where_it_is(
+    block: Block, tmp_path: Path, env: dict[str, str]
+) -> None:
     if not NEEDS[block.needs][1]():
         pytest.skip(f"{block.page}: no {block.needs} here ({NEEDS[block.needs][0]})")
     folder = tmp_path / "desk"
     desk(folder)
     before = set(folder.rglob("*"))
-    own = {"PATH": on_path(tmp_path / "bin"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    run(block, folder, os.environ | own)
+    run(block, folder, env)
     assert set(folder.rglob("*")) > before
 
 
