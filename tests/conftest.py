@@ -13,11 +13,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import numpy as np
 import pytest
 from hub import Hub
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from networks import save_tiny
 from PIL import Image
 
-settings.register_profile("irn", deadline=None, max_examples=25, derandomize=True)
+settings.register_profile(
+    "irn",
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],  # of the machine, as a deadline is
+)
 settings.load_profile("irn")
 
 SKIPPED = "irn/skipped"

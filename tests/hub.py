@@ -52,8 +52,10 @@ class Hub:
 
     def variables(self, home: Path) -> dict[str, str]:
         """What sends a process of huggingface_hub here, with its cache in ``home``, past any proxy."""
-        return {"HF_ENDPOINT": self.address, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"} | {
+        return {
+            "HF_ENDPOINT": self.address, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1",
             "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_HUB_ETAG_TIMEOUT": "1000", "HF_HUB_DOWNLOAD_TIMEOUT": "1000",
         }  # fmt: skip
 
     def upload(self, path: str, body: bytes) -> Any:
