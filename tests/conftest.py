@@ -78,11 +78,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_of_the_users_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Options and tokens in variables, caches and settings in the home take no part, and none is written."""
+    """Options and tokens in variables, caches and settings in the home take no part, and none is written.
+
+    Nor does PYTHONUNBUFFERED, which an image of a container may set: it hid what a full disk does to stdout.
+
+    Whose home is not there, or not his to write to, gets one: Ray wants it.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("IRN_", "HF_"))]:
+        for name in [name for name in os.environ if name.startswith(("IRN_", "HF_", "PYTHONUNBUFFERED"))]:
             patch.delenv(name)
-        for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME"):
+        homeless = () if os.access(Path.home(), os.W_OK) else ("HOME",)
+        for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", *homeless):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         yield
 

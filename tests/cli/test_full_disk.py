@@ -23,12 +23,14 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
 sys.exit(main(sys.argv[1:]))
 """
 SMALL_DISK = """
-mount -t tmpfs -o size=64k none o || exit 99
+mkdir disk
+mount -t tmpfs -o size=4m none disk && mkdir disk/o && mount --bind disk/o o || exit 99
+head -c 4032k /dev/zero > disk/ballast
 printf '%s' "what was there before" > o/c.x4.png
 "$0" -m irncli "$@" --on-existing overwrite
 echo "status $?" >&2
 mkdir seen && cp -a o/. seen/
-mount -o remount,size=4m o
+rm disk/ballast
 "$0" -m irncli "$@" --on-existing resume -q > /dev/null || exit 98
 mkdir after && cp -a o/. after/
 """
