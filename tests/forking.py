@@ -1,15 +1,19 @@
-"""An `irn` for shell scripts that starts at once: a process that has everything imported forks for each call.
+"""`irn` and `python` for shell scripts, whatever is on the PATH outside.
 
-The shell's `irn` hands over its words, folder and three streams through a socket, and ends as the fork ends.
+:class:`ForkingIrn` is an `irn` that starts at once: a process that has everything imported forks for each
+call. The shell's `irn` hands over its words, folder and three streams through a socket, and ends as the fork
+ends.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -47,36 +51,48 @@ while True:
     os._exit(0)
 """
 
-CLIENT = """#!{python} -IS
+CLIENT = """
 import json, os, socket, sys
 call = socket.socket(socket.AF_UNIX)
-call.connect({path!r})
+call.connect(sys.argv.pop(1))
 socket.send_fds(call, [json.dumps([sys.argv[1:], os.getcwd()]).encode()], [0, 1, 2])
 answer = call.recv(1)
 sys.exit(answer[0] if answer else 1)
 """
 
 
+def on_path(folder: Path, irn: Sequence[str] = ("-m", "irncli")) -> str:
+    """A PATH that begins with a new ``folder``, where `irn` and `python` are this package and interpreter.
+
+    ``irn``: the words for Python that run it.
+    """
+    folder.mkdir()
+    for name, words in (("irn", irn), ("python", ())):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, *words])} "$@"\n')
+        script.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
 class ForkingIrn:
     """``with ForkingIrn(folder) as environment``: programs run in it find this package as `irn`."""
 
     def __init__(self, folder: Path) -> None:
-        self.bin, self.socket = folder / "bin", folder / "socket"
+        self.folder, self.socket = folder, folder / "socket"
 
     def __enter__(self) -> dict[str, str]:
-        self.bin.mkdir()
-        script = self.bin / "irn"
-        script.write_text(CLIENT.format(python=sys.executable, path=str(self.socket)))
-        script.chmod(0o755)
+        client = self.folder / "client.py"
+        client.write_text(CLIENT)
+        path = on_path(self.folder / "bin", ["-IS", str(client), str(self.socket)])
         env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
         self.server = subprocess.Popen([sys.executable, "-c", SERVER, str(self.socket)], env=env)
-        for _ in range(1200):
+        while True:
             with socket.socket(socket.AF_UNIX) as trial:
                 if self.socket.exists() and trial.connect_ex(str(self.socket)) == 0:
                     break
             assert self.server.poll() is None, "the server has ended"
             time.sleep(0.05)
-        return env | {"PATH": f"{self.bin}{os.pathsep}{env['PATH']}"}
+        return env | {"PATH": path}
 
     def __exit__(self, *_: object) -> None:
         self.server.terminate()

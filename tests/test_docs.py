@@ -1,4 +1,8 @@
-"""The commands in docs/ run as they stand, on tiny pictures, with the weights that the package has."""
+"""The commands in docs/ run as they stand, on tiny pictures, with the weights that the package has.
+
+A block that needs more than `pip install .` brings says so (``<!-- needs: peers -->``) and is run by itself,
+where it can be; the others run one after the other.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,10 +21,27 @@ from forking import ForkingIrn
 from networks import FIXTURES
 from PIL import Image
 
+from irncli.evaluation.peers.catalogue import ADAPTERS
+
 ROOT = Path(__file__).parents[1]
 PAGES = ("tutorial.md", "howto.md", "explanation.md")
 BLOCK = re.compile(r"(?:<!-- needs: (\w+) -->\n)?```sh\n(.*?)```", re.DOTALL)
 COMMANDS = {"irn", "python", "find", "cmp", "cp"}
+NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
+    "cuda": ("GPU", torch.cuda.is_available),
+    "ray": ("pip install 'irncli[ray]'", lambda: importable("ray")),
+    "huge": ("pip install 'irncli[huge]'", lambda: importable("pyvips")),
+    "formats": ("pip install 'irncli[formats]'", lambda: importable("pillow_heif", "pillow_jxl")),
+    "peers": (
+        "pip install --no-deps -r benchmarks/peers.txt",
+        lambda: not any(adapter.missing() for adapter in ADAPTERS),
+    ),
+}
+"""What a block may need: how a page says to get it, whether it is here."""
+
+
+def importable(*modules: str) -> bool:
+    return all(find_spec(module) is not None for module in modules)
 
 
 @dataclass(frozen=True)
@@ -29,10 +51,15 @@ class Block:
     text: str
 
 
+def text_of(page: str) -> str:
+    return (ROOT / "docs" / page).read_text("utf-8")
+
+
 def blocks(page: str) -> list[Block]:
-    return [
-        Block(page, needs, text) for needs, text in BLOCK.findall((ROOT / "docs" / page).read_text("utf-8"))
-    ]
+    return [Block(page, needs, text) for needs, text in BLOCK.findall(text_of(page))]
+
+
+NEEDY = [block for page in PAGES for block in blocks(page) if block.needs]
 
 
 def desk(folder: Path) -> None:
@@ -58,20 +85,19 @@ def env() -> Iterator[dict[str, str]]:
         yield environment
 
 
+def run(block: Block, folder: Path, env: dict[str, str]) -> None:
+    words = ["sh", "-eu", "-c", block.text]
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{block.text}\n{done.stderr}"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_the_pages_commands_run_one_after_the_other(page: str, tmp_path: Path, env: dict[str, str]) -> None:
     folder = tmp_path / "desk"
     desk(folder)
     for block in blocks(page):
-        if block.needs == "cuda" and not torch.cuda.is_available():
-            continue  # its options are checked below
-        if block.needs == "ray":
-            continue  # the same; a real cluster works in cli/test_engine_ray.py
-        words = ["sh", "-eu", "-c", block.text]
-        done = subprocess.run(
-            words, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=200
-        )
-        assert done.returncode == 0, f"{block.text}\n{done.stderr}"
+        if not block.needs:
+            run(block, folder, env)
     made = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     if page == "tutorial.md":
         assert {
@@ -82,7 +108,30 @@ def test_the_pages_commands_run_one_after_the_other(page: str, tmp_path: Path, e
         } <= made
         assert Image.open(folder / "restored/day/bird.png").size == (61, 49)
     if page == "howto.md":
-        assert {"paper.html", "results.html", "back.png", "irn-paper.safetensors"} <= made
+        assert {"paper.html", "back.png", "irn-paper.safetensors"} <= made
+
+
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(b, marks=[pytest.mark.gpu] if b.needs == "cuda" else [], id=b.needs) for b in NEEDY],
+)
+def test_a_block_that_needs_something_runs_where_it_is(
+    block: Block, tmp_path: Path, env: dict[str, str]
+) -> None:
+    if not NEEDS[block.needs][1]():
+        pytest.skip(f"{block.page}: no {block.needs} here ({NEEDS[block.needs][0]})")
+    folder = tmp_path / "desk"
+    desk(folder)
+    before = set(folder.rglob("*"))
+    run(block, folder, env)
+    assert set(folder.rglob("*")) > before
+
+
+def test_a_page_says_before_a_block_how_to_get_what_it_needs() -> None:
+    for page in PAGES:
+        for section in re.split(r"(?m)^## ", text_of(page)):
+            for found in re.finditer(r"<!-- needs: (\w+) -->", section):
+                assert NEEDS[found[1]][0] in section[: found.start()], f"{page}: {found[1]}"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -100,11 +149,11 @@ def test_every_command_knows_its_options(page: str, tmp_path: Path, env: dict[st
 
 @pytest.mark.parametrize("page", [*PAGES, "lab.md"])
 def test_links_lead_somewhere(page: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)", (ROOT / "docs" / page).read_text("utf-8")):
+    for target in re.findall(r"\]\(([^)#]+)", text_of(page)):
         if not target.startswith("http"):
             assert (ROOT / "docs" / target).exists(), target
 
 
 def test_pages_name_no_place_of_their_author() -> None:
     for page in PAGES:
-        assert not re.search(r"/(root|home|work|tmp)/", (ROOT / "docs" / page).read_text("utf-8"))
+        assert not re.search(r"/(root|home|work|tmp)/", text_of(page))

@@ -89,3 +89,29 @@ def test_nothing_is_called_utils() -> None:
 
 def test_files_stay_small() -> None:
     assert not [p for p in FILES if len(p.read_text("utf-8").splitlines()) > 400]
+
+
+OUTSIDE = {"python", "python3", "irn", "pytest", "pip"}
+"""Programs that a test takes from its own interpreter: what the PATH outside has is another's, or nothing."""
+
+
+def depends_on_the_machine(node: ast.AST) -> bool:
+    """A time-out (pytest has one, for a hang); a program of the PATH outside; one place for all suites."""
+    if isinstance(node, ast.keyword):
+        return node.arg == "timeout" and not (isinstance(node.value, ast.Constant) and not node.value.value)
+    if isinstance(node, ast.List):
+        return bool(node.elts) and isinstance(node.elts[0], ast.Constant) and node.elts[0].value in OUTSIDE
+    return isinstance(node, ast.Constant) and str(node.value).startswith(("/tmp/", "/dev/shm/"))
+
+
+def test_no_test_depends_on_the_machine() -> None:
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        if path != Path(__file__):
+            tree = ast.parse(path.read_text("utf-8"))
+            lines = [getattr(node, "lineno", 0) for node in ast.walk(tree) if depends_on_the_machine(node)]
+            assert not lines, f"{path.name}: {lines}"
+
+
+@pytest.mark.parametrize("code", ["run(words, timeout=9)", "run(['python', '-c', code])", "Path('/tmp/a')"])
+def test_what_depends_on_the_machine_is_found(code: str) -> None:
+    assert any(map(depends_on_the_machine, ast.walk(ast.parse(code))))

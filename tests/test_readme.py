@@ -4,35 +4,60 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forking import on_path
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-TEST_COMMAND = "pip install -c constraints.txt '.[test]' && pytest -n auto"
+COMMANDS = [
+    " ".join(shlex.split(command))
+    for line in re.findall(r"(?m)^pip install .*$", README)[:2]
+    for command in line.split(" && ")
+]
+"""The two lines that the README begins with: what each of them runs."""
 
 
 def irn_on_path(tmp_path: Path) -> dict[str, str]:
     """An environment in which `irn` is this very package, installed or not."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    script = folder / "irn"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m irncli "$@"\n')
-    script.chmod(0o755)
-    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    path = on_path(tmp_path / "bin")
     return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def test_the_ci_runs_the_readmes_test_command() -> None:
-    assert TEST_COMMAND in README
-    script = (ROOT / ".ci" / "run").read_text("utf-8")
-    assert TEST_COMMAND.replace("pip install", "pip install -q") in script
-    assert "ruff check ." in script and "\nmypy\n" in script
+STUB = """#!/bin/sh
+echo "${0##*/} $*" >> "$LOG"
+case $* in "-m venv "*) mkdir -p "$3/bin" && : > "$3/bin/activate" ;; esac
+[ "${0##*/} $*" != "$FAILS" ]
+"""
+"""Notes that it was called; `python3 -m venv` leaves an environment that changes nothing."""
+
+
+@pytest.mark.parametrize("fails", ["", COMMANDS[0], COMMANDS[-1], "pytest -n auto --skipped"])
+def test_the_ci_gives_the_readmes_commands_first(fails: str, tmp_path: Path) -> None:
+    """Word for word, before anything else is installed; and ends where one of them fails."""
+    for file in (".ci/run", ".ci/apt.txt", "README.md"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    (tmp_path / "bin").mkdir()
+    for name in ("python3", "pip", "irn", "pytest", "ruff", "mypy", "dpkg", "apt-get", "sudo"):
+        (tmp_path / "bin" / name).write_text(STUB)
+        (tmp_path / "bin" / name).chmod(0o755)
+    own = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", "LOG": "log", "FAILS": fails}
+    done = subprocess.run(["bash", ".ci/run"], cwd=tmp_path, env=os.environ | own, capture_output=True)
+    first, *called = (tmp_path / "log").read_text().splitlines()
+    assert first.startswith("python3 -m venv") and (done.returncode == 0) == (not fails)
+    assert COMMANDS[-1] == "pytest -n auto" and called[: len(COMMANDS)] == COMMANDS[: len(called)]
+    if fails:
+        assert called[-1] == fails
+    else:
+        peers = called.index("pip install -q --no-deps -r benchmarks/peers.txt")
+        assert len(COMMANDS) <= peers < called.index("pytest -n auto --skipped")
+        assert called[-2:] == ["ruff check .", "mypy "]
 
 
 def test_the_readmes_first_command_makes_its_picture(tmp_path: Path) -> None:
@@ -96,7 +121,10 @@ def test_the_folder_script_brings_a_folder_back(tmp_path: Path, tiny_model: Path
 
 def test_the_tracked_tree_stays_small() -> None:
     """28 MiB: it travels to a lent GPU beside a training pack."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    git = shutil.which("git")
+    if git is None:
+        pytest.skip("git is not installed")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listed.returncode:
         pytest.skip("not a git checkout")
     files = [ROOT / name for name in listed.stdout.decode().split("\0") if name]

@@ -20,12 +20,6 @@ OSPREY = Path(__file__).parents[1] / "examples/osprey.webp"
 
 
 @pytest.fixture(scope="module")
-def photo() -> Samples:
-    with Image.open(OSPREY) as image:
-        return np.array(image.convert("RGB").crop((300, 200, 491, 330)))
-
-
-@pytest.fixture(scope="module")
 def shipped() -> dict[int, Rescaler]:
     return {scale: Rescaler(f"irn-x{scale}", threads=1) for scale in (2, 4)}
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any, NoReturn
@@ -17,7 +18,7 @@ from irncli import __version__
 from irncli.cli import bench, downscale, evaluate, info, models, report, roundtrip, train, upscale
 from irncli.cli.command import Commands, Debug, LogFile, Quiet, Verbose
 from irncli.cli.defaults import current_folder, read_defaults
-from irncli.cli.output import Output
+from irncli.cli.output import Output, let_go, no_stdout
 from irncli.errors import IrnError, UsageError
 
 INTERRUPTED = 130
@@ -80,11 +81,11 @@ def top(
 def entry() -> NoReturn:
     """The process ``irn``."""
     status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            let_go(stream)
     if status == INTERRUPTED:
         # At once: not after the threads that still read or encode, nor through their wreckage.
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):
-                stream.flush()
         os._exit(status)
     sys.exit(status)
 
@@ -107,15 +108,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             obj=out,
         )
         return int(status or 0)
+    except SystemExit:  # Typer's, where nobody reads a help text any more
+        if sys.__stdout__ and let_go(sys.__stdout__):
+            return 0
+        raise
     except (Exception, KeyboardInterrupt) as error:
         # A library that catches the interruption and fails in its own words was interrupted all the same.
         if asked_to_stop or isinstance(error, KeyboardInterrupt):
             return INTERRUPTED
         named = _usage(error, words) if isinstance(error, typer.TyperException) else error
+        if isinstance(error, OSError) and _in_echo(error):
+            let_go(sys.stdout)
+            named = no_stdout(error)
         if isinstance(named, IrnError):
             named = out.defaults.blame(named, words)
         out.error(named)
         return named.status if isinstance(named, IrnError) else 1
+
+
+def _in_echo(error: OSError) -> bool:
+    """Whether it comes of a help text or a completion script: Typer writes these, by its ``echo``."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code.co_name == "echo"
 
 
 def _as_bytes_or_spelled(error: UnicodeError) -> tuple[bytes, int]:

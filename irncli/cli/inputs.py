@@ -11,6 +11,7 @@ from pathlib import Path
 from irncli.batch.discover import Found, Missed, discover
 from irncli.batch.plan import Target, target_of
 from irncli.batch.words import Words, expand
+from irncli.cli.output import let_go, no_stdout
 from irncli.errors import InputError, OutputError, UsageError
 
 
@@ -67,5 +68,5 @@ def write_stdout(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"standard output cannot be written ({reason})", "See who reads it.") from error
+        let_go(sys.stdout)
+        raise no_stdout(error) from error

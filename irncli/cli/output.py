@@ -205,15 +205,11 @@ class Output:
             try:
                 stream.write(text + "\n")
                 stream.flush()
-            except BrokenPipeError:
-                # The reader has gone (`irn ... | head -1`): the work goes on, the words go nowhere.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             except OSError as error:
-                if stream is sys.stderr:
-                    return
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-                reason = error.strerror or str(error)
-                raise OutputError(f"standard output cannot be written ({reason})", "Make room.") from error
+                let_go(stream)
+                # The reader has gone (`irn ... | head -1`): the work goes on, the words go nowhere.
+                if stream is not sys.stderr and not isinstance(error, BrokenPipeError):
+                    raise no_stdout(error) from error
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
@@ -229,6 +225,26 @@ class Output:
 def _no_log(path: str, error: OSError | ValueError) -> OutputError:
     reason = getattr(error, "strerror", None) or error
     return OutputError(f"--log-file {path} cannot be written ({reason})", "Give another.")
+
+
+def no_stdout(error: OSError) -> OutputError:
+    """In words: standard output takes no more."""
+    reason = error.strerror or str(error)
+    remedy = "See who reads it." if isinstance(error, BrokenPipeError) else "Make room."
+    return OutputError(f"standard output cannot be written ({reason})", remedy)
+
+
+def let_go(stream: TextIO) -> bool:
+    """Whether a stream holds what it cannot write: that and what follows goes nowhere then.
+
+    Python would try again as it ends, say so in its own words, and make the exit status 120.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 def on_terminal(stream: TextIO) -> bool:

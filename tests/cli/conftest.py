@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from opened import open_to_others
+from permissions import obey_permissions
 from running import AS_NOBODY, Irn, Nobody, Ran, environment
 
 from irncli.cli.app import main
@@ -43,7 +43,7 @@ def command(tmp_path: Path) -> Irn:
 
     def call(*words: object, **env: str) -> Ran:
         argv = [sys.executable, "-m", "irncli", *map(str, words)]
-        done = subprocess.run(argv, cwd=tmp_path, env=environment(**env), capture_output=True, timeout=120)
+        done = subprocess.run(argv, cwd=tmp_path, env=environment(**env), capture_output=True)
         return Ran(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
 
     return call
@@ -51,15 +51,13 @@ def command(tmp_path: Path) -> Irn:
 
 @pytest.fixture
 def nobody(tmp_path: Path) -> Nobody:
-    """``nobody([words, ...])``, one after the other in a process without rights.
-
-    As root, permissions prove nothing.
-    """
+    """``nobody([words, ...])``, one after the other in a process that permissions bind, root's as well."""
 
     def call(commands: list[tuple[object, ...]]) -> list[Ran]:
-        open_to_others(tmp_path)
         argv = [sys.executable, "-c", AS_NOBODY, json.dumps([[str(w) for w in words] for words in commands])]
-        done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, timeout=120)
+        done = subprocess.run(
+            argv, cwd=tmp_path, env=environment(), capture_output=True, preexec_fn=obey_permissions
+        )
         assert done.returncode == 0, done.stderr
         return [Ran(*result) for result in json.loads(done.stdout)]
 

@@ -27,7 +27,7 @@ def test_each_direction_and_precision_has_its_line(tiny_model: Path) -> None:
         ("down", "fp32"), ("up", "fp32"), ("down", "bf16"), ("up", "bf16"),
     ]  # fmt: skip
     for row in rows:
-        assert 0 < row["seconds_per_megapixel"] < 600
+        assert row["seconds_per_megapixel"] > 0
         assert (row["model"], row["device"]) == ("tiny-x4", "cpu")
         assert 50 < row["peak_megabytes"] < 4000
 

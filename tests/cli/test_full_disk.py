@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from running import Irn, environment, save
+from running import Irn, environment, save, with_mounts
 from test_killed import contents
 
 OLD = b"what was there before"
@@ -24,12 +23,14 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
 sys.exit(main(sys.argv[1:]))
 """
 SMALL_DISK = """
-mount -t tmpfs -o size=64k none o || exit 99
+mkdir disk
+mount -t tmpfs -o size=4m none disk && mkdir disk/o && mount --bind disk/o o || exit 99
+head -c 4032k /dev/zero > disk/ballast
 printf '%s' "what was there before" > o/c.x4.png
 "$0" -m irncli "$@" --on-existing overwrite
 echo "status $?" >&2
 mkdir seen && cp -a o/. seen/
-mount -o remount,size=4m o
+rm disk/ballast
 "$0" -m irncli "$@" --on-existing resume -q > /dev/null || exit 98
 mkdir after && cp -a o/. after/
 """
@@ -61,7 +62,7 @@ def lost_nothing(seen: dict[str, bytes], whole: dict[str, bytes]) -> list[str]:
 def test_a_limit_on_the_size_of_files(words: list[str], irn: Irn, tmp_path: Path) -> None:
     (tmp_path / "o/c.x4.png").write_bytes(OLD)
     argv = [sys.executable, "-c", LIMITED, *words, "--on-existing", "overwrite"]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 4, done.stderr
     failures = [line for line in done.stderr.splitlines() if "larger than the limit here" in line]
     assert len(failures) == 3 and all("ulimit -f" in line for line in failures)
@@ -71,14 +72,9 @@ def test_a_limit_on_the_size_of_files(words: list[str], irn: Irn, tmp_path: Path
     assert contents(tmp_path / "o") == whole
 
 
+@pytest.mark.mount
 def test_a_small_disk(words: list[str], tmp_path: Path) -> None:
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        pytest.skip("there is no unshare here")
-    argv = [unshare, "-m", "sh", "-c", SMALL_DISK, sys.executable, *words]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
-    if "unshare" in done.stderr or done.returncode == 99:
-        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+    done = with_mounts(SMALL_DISK, *words, cwd=tmp_path)
     assert done.returncode == 0 and "status 4" in done.stderr, done
     assert "no space is left on the device" in done.stderr
     whole = contents(tmp_path / "whole")
@@ -93,7 +89,7 @@ def test_a_picture_to_a_full_device(tmp_path: Path, tiny_model: Path) -> None:
     with open("/dev/full", "wb") as full:
         argv = [sys.executable, "-m", "irncli", "downscale", "a.png", "-o", "-", "--model", str(tiny_model)]
         done = subprocess.run(
-            argv, cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            argv, cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == 4 and done.stderr.count("\n") == 1, done.stderr
     assert "standard output cannot be written (No space left on device)" in done.stderr

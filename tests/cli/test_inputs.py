@@ -17,8 +17,8 @@ from irncli.cli.app import main
 def piped(words: list[object], cwd: Path, data: bytes | None) -> subprocess.CompletedProcess[bytes]:
     argv = [sys.executable, "-m", "irncli", *map(str, words)]
     if data is None:
-        return subprocess.run(argv, cwd=cwd, env=environment(), capture_output=True, stdin=-3, timeout=120)
-    return subprocess.run(argv, cwd=cwd, env=environment(), capture_output=True, input=data, timeout=120)
+        return subprocess.run(argv, cwd=cwd, env=environment(), capture_output=True, stdin=-3)
+    return subprocess.run(argv, cwd=cwd, env=environment(), capture_output=True, input=data)
 
 
 def test_pictures_through_pipes_are_those_of_files(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
@@ -72,7 +72,7 @@ def test_standard_input_is_never_read_unless_asked(tmp_path: Path, tiny_model: P
     argv = [sys.executable, "-m", "irncli", "downscale", "a.png", "-o", "-", "--model", str(tiny_model)]
     # The pipe stays open: whoever reads it would wait for ever.
     env = environment()
-    done = subprocess.run(argv, cwd=tmp_path, env=env, stdin=reader, capture_output=True, timeout=60)
+    done = subprocess.run(argv, cwd=tmp_path, env=env, stdin=reader, capture_output=True)
     assert done.returncode == 0
     assert os.read(reader, 10) == b"mine"
     os.close(reader)
@@ -85,7 +85,7 @@ def test_a_closed_reader_is_status_4(tmp_path: Path, tiny_model: Path) -> None:
     os.close(reader)
     argv = [sys.executable, "-m", "irncli", "downscale", "a.png", "-o", "-", "--model", str(tiny_model)]
     env = environment()
-    done = subprocess.run(argv, cwd=tmp_path, env=env, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    done = subprocess.run(argv, cwd=tmp_path, env=env, stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert done.returncode == 4 and done.stderr.count(b"\n") == 1, done.stderr
 
@@ -109,7 +109,7 @@ def test_a_terminal_gets_no_picture_and_gives_none(tmp_path: Path) -> None:
         argv = [sys.executable, "-m", "irncli", *words]
         env = environment()
         done = subprocess.run(
-            argv, cwd=tmp_path, env=env, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, timeout=60
+            argv, cwd=tmp_path, env=env, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE
         )
         assert done.returncode == 2 and b"terminal" in done.stderr
     os.close(ours)

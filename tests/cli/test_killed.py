@@ -51,13 +51,14 @@ def test_kill_and_resume(way: str, kills: int, irn: Irn, tmp_path: Path, tiny_mo
     assert irn(*words, "-o", "whole/", "-q").status == 0
     whole = contents(tmp_path / "whole")
     assert len(whole) == PICTURES
-    cut = rounds = 0
+    cut, reach = 0, 0.25
     while cut < extra:
-        rounds += 1
-        assert rounds < 4 * extra, "the runs end before they can be killed"
         out = tmp_path / "out"
         jobs = str(chance.choice((1, 2, 4)))
-        cut += killed([*words, "-o", "out/", "-j", jobs], tmp_path, chance.random() / 4)
+        if killed([*words, "-o", "out/", "-j", jobs], tmp_path, chance.random() * reach):
+            cut += 1
+        else:
+            reach /= 2  # a fast machine, or one that lets this process wait
         for name in contents(out):
             if not Path(name).name.startswith("."):
                 with Image.open(out / name) as image:
@@ -81,6 +82,6 @@ def test_two_processes_on_one_folder(irn: Irn, tmp_path: Path, tiny_model: Path)
     for part in (names[::2], names[1::2]):
         argv = [sys.executable, "-m", "irncli", "downscale", *part, "-o", "out/", *model]
         runs.append(subprocess.Popen(argv, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL))
-    assert [run.wait(120) for run in runs] == [0, 0]
+    assert [run.wait() for run in runs] == [0, 0]
     assert irn("downscale", "in", "-o", "whole/", *model).status == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

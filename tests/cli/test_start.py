@@ -28,7 +28,7 @@ def test_help_and_version_import_nothing_heavy(words: str, tmp_path: Path) -> No
         "sys.exit(f'imported {heavy}' if heavy else status)\n"
     )
     argv = [sys.executable, "-c", script]
-    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "" and done.stdout
     assert "\033" not in done.stdout

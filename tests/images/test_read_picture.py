@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opened import open_to_others
+from permissions import obey_permissions
 from pictures import TEXT, random_picture, saved
 from PIL import Image
 
@@ -154,21 +154,18 @@ def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "secret.png"
     path.write_bytes(SAMPLES["png"])
     path.chmod(0)
-    open_to_others(tmp_path)
     code = f"""
-import os, sys
 from pathlib import Path
 from irncli.images.files import read_picture
 from irncli.errors import InputError
-if os.getuid() == 0:
-    os.setuid(65534)
 try:
     read_picture(Path({str(path)!r}))
 except InputError as error:
     print(error)
 """
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "no permission" in out
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, preexec_fn=obey_permissions)
+    assert "no permission" in done.stdout, done.stderr
 
 
 def _animation(format: str, frames: int = 3, **options: int) -> bytes:

@@ -11,20 +11,22 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from opened import open_to_others
+from permissions import obey_permissions
 
 from irncli.errors import ExistsError, OutputError
 from irncli.images.whole import sweep_leftovers, write_whole
 
 
-def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def python(code: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "import os, sys\nfrom pathlib import Path\n" + code, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
+        **options,
     )
 
 
@@ -184,9 +186,7 @@ def test_a_read_only_folder_is_an_output_error(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir()
     folder.chmod(0o555)
-    open_to_others(tmp_path)
-    # Root may write anywhere; the import comes first, because nobody may not read root's packages.
-    done = python(REPORT.replace("try:", "os.getuid() or os.setuid(65534)\ntry:"), folder / "a")
+    done = python(REPORT, folder / "a", preexec_fn=obey_permissions)
     assert done.returncode == 4, done.stderr
     assert "no permission" in done.stdout
     assert os.listdir(folder) == []

@@ -22,12 +22,6 @@ def rescaler(request: pytest.FixtureRequest) -> Rescaler:
     return Rescaler(request.param, device="cpu")
 
 
-@pytest.fixture(scope="module")
-def photo() -> np.ndarray:
-    with Image.open(EXAMPLES / "chelsea.webp") as image:
-        return np.asarray(image.convert("RGB"))[40:232, 100:292]
-
-
 def there_and_back(
     rescaler: Rescaler, picture: np.ndarray, tau: float = 0.0, refine: int = 0
 ) -> np.ndarray:

@@ -25,7 +25,7 @@ needs_tools = pytest.mark.skipif(
 def call(*words: object, **environment: object) -> subprocess.CompletedProcess[str]:
     given = os.environ | {"DEVICE": "cpu", "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     given |= {key: str(value) for key, value in environment.items()}
-    return subprocess.run([SCRIPT, *map(str, words)], env=given, capture_output=True, text=True, timeout=120)
+    return subprocess.run([SCRIPT, *map(str, words)], env=given, capture_output=True, text=True)
 
 
 @needs_tools

