@@ -14,7 +14,7 @@ from irncli.errors import DeviceError, OutputError, UsageError
 from irncli.images import xmp
 from irncli.images.colour import TURN, Picture, profile_space, to_pillow
 from irncli.images.decoding import quiet
-from irncli.images.metadata import ORIENTATION, Metadata, with_orientation
+from irncli.images.metadata import ORIENTATION, Metadata, fitted_exif, upright, with_orientation
 from irncli.images.plugins import INSTALL, NAMES, missing
 from irncli.images.pnghead import png_body, png_head
 from irncli.images.rows import libvips
@@ -133,7 +133,7 @@ def _names() -> str:
 
 
 def _parts(picture: Picture, format: str, strip: bool) -> _Parts:
-    metadata = Metadata() if strip else picture.metadata
+    metadata = upright(picture.metadata) if strip else picture.metadata
     parts = _Parts(format, metadata.icc, metadata.exif, metadata.dpi, metadata.xmp)
     layout = ("L" if picture.grey else "RGB") + ("A" if picture.alpha is not None else "")
     if format in ("WEBP", "AVIF") and layout != "RGB":
@@ -146,8 +146,8 @@ def _parts(picture: Picture, format: str, strip: bool) -> _Parts:
         parts.own["dpi"] = f"{parts.dpi[0]!r} {parts.dpi[1]!r}"
     _fit_profile(picture, parts)
     if format == "JPEG" and parts.exif and len(parts.exif) > _JPEG_MARKER:
-        parts.exif = None
-        parts.notes.append("JPEG cannot hold more than 64 KB of EXIF data: left out")
+        parts.exif = fitted_exif(parts.exif, _JPEG_MARKER)
+        parts.notes.append("JPEG cannot hold more than 64 KB of EXIF data: the longest of it is left out")
     return parts
 
 

@@ -95,6 +95,43 @@ def exif_directory(exif: bytes) -> ifd.Directory:
         return ifd.Directory()
 
 
+def upright(metadata: Metadata) -> Metadata:
+    """What is left of metadata that are to be dropped: how the picture stands, which is nobody's secret."""
+    return Metadata(exif=_only_turned(metadata.orientation))
+
+
+def _only_turned(orientation: int) -> bytes | None:
+    if orientation == 1:
+        return None
+    directory = ifd.Directory()
+    directory.put(ORIENTATION, ifd.SHORT, orientation)
+    return _EXIF_PREFIX + ifd.file_head(directory)
+
+
+def fitted_exif(exif: bytes, most: int) -> bytes | None:
+    """EXIF of at most so many bytes: all but the preview, then all but its longest values; None for nothing.
+
+    The orientation always stays.
+    """
+    directory = exif_directory(exif)
+    while len(block := _EXIF_PREFIX + ifd.file_head(directory)) > most:
+        parts = [directory, *directory.below.values()]
+        parts += [further for part in parts[1:] for further in part.below.values()]
+        # Many at a time, for directories of thousands: at least what is over, from the longest on.
+        values = sorted(
+            ((len(entry.data), number, tag) for number, part in enumerate(parts)
+             for tag, entry in part.entries.items() if tag != ORIENTATION),
+            reverse=True,
+        )  # fmt: skip
+        over = len(block) - most
+        for length, number, tag in values:
+            del parts[number].entries[tag]
+            over -= length + 12
+            if over <= 0:
+                break
+    return block if directory.entries or directory.below else _only_turned(Metadata(exif=exif).orientation)
+
+
 def stashed_profile(properties: dict[str, str]) -> bytes | None:
     """The profile that a file carries beside its pixels: a grey original's, or one its format cannot hold."""
     try:
