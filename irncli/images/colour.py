@@ -30,8 +30,10 @@ from irncli.images.metadata import (
     Metadata,
     collect,
     own_properties,
+    stashed_chunks,
     stashed_profile,
     turned_by,
+    with_chunks,
 )
 from irncli.images.transparency import extend_under_transparency
 
@@ -152,7 +154,8 @@ def settled(
     icc = stashed_profile(own) or metadata.icc
     if icc and icc is metadata.icc and profile_space(icc) != (b"GRAY" if colour.shape[2] == 1 else b"RGB "):
         icc, notes = None, (*notes, "its ICC profile is not for its colour model and is left out")
-    return Picture(colour, alpha, replace(metadata, icc=icc), palette, notes)
+    metadata = with_chunks(replace(metadata, icc=icc), stashed_chunks(own))
+    return Picture(colour, alpha, metadata, palette, notes)
 
 
 def to_pillow(picture: Picture) -> Image.Image:

@@ -23,6 +23,7 @@ from irncli.images.opening import (
     check_file,
     check_jxl,
     choose_page,
+    complete,
     digest_of,
     format_of,
     identified,
@@ -206,6 +207,7 @@ def opened_picture(
         with decoding():
             check_file(stream, image)
             choose_page(image, None)
+            complete(stream, image)
             text = text_of(image)
             if text is None and image.format == "PNG":
                 at = stream.tell()
@@ -235,6 +237,7 @@ def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
         with decoding():
             check_file(stream, image)
             note = choose_page(image, page)
+            complete(stream, image)
             refuse_large(stored_size(image), max_pixels)
         bits = bits_in(stream, image)
         picture = from_pillow(image) if bits == 8 else read_deep(stream, image, bits)

@@ -1,22 +1,33 @@
-"""What a file carries beside its pixels: ICC profile, EXIF, XMP and DPI, taken out of an opened picture."""
+"""What a file carries beside its pixels, taken out of an opened picture.
+
+ICC profile and what else says the meaning of colours, EXIF, XMP, DPI and texts.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
+import io
 import math
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from irncli.images import ifd, xmp
+from irncli.images import ifd, png, xmp
+from irncli.images.icc import COLOUR_CHUNKS, Chunks, chunk_of, profile_of
 
 ORIENTATION = 274
+CHUNKS, EXTENSIONS, NOTES, VIDEO = "irn_chunks", "irn_extensions", "irn_notes", "irn_video"
+"""In the ``info`` of an opened picture: what irn has found in the file, and Pillow passes over."""
+_CLAIMS = {
+    xmp.VIDEO: "its video (it is a motion photo) is left out",
+    xmp.GAIN_MAP: "its gain map is left out: it is shown without HDR",
+    xmp.EXTENDED: "a part of its XMP data is missing or damaged, and the rest is kept",
+}
 _EXIF_PREFIX = b"Exif\0\0"
 _RESOLUTION = frozenset({282, 283, 296})
 # Tags of a file's first directory that describe the picture. All others (sizes, offsets, compression,
@@ -37,6 +48,12 @@ class Metadata:
     xmp: bytes | None = None
     """The packet without our own properties."""
     dpi: tuple[float, float] | None = None
+    chunks: Chunks = ()
+    """Texts, and what says the meaning of colours beside a profile, as the chunks that a PNG has for them."""
+
+    def profile(self, grey: bool) -> bytes | None:
+        """The profile, or one that says what the chunks say."""
+        return self.icc or profile_of(self.chunks, grey)
 
     @property
     def orientation(self) -> int:
@@ -76,15 +93,38 @@ def collect(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
             exif, notes = None, ["its EXIF data is damaged and is left out"]
     else:
         exif = _exif_block(image)
-    packet = _packet(image)
-    if packet:
-        with contextlib.suppress(xmp.XmpError):  # Carried as it is where the format allows that.
-            packet = xmp.split(packet)[1]
+    packet, more = _whole_packet(image)
+    notes += [*image.info.get(NOTES, ()), *more]
     if _has_iptc(image):
         notes.append("its IPTC data is left out (EXIF and XMP are kept)")
     icc = image.info.get("icc_profile")
     icc = bytes(icc) if isinstance(icc, bytes) and len(icc) >= 128 else None
-    return Metadata(icc, exif, packet or None, _dpi(image)), tuple(notes)
+    chunks = image.info.get(CHUNKS, ())
+    return Metadata(icc, exif, packet or None, _dpi(image), chunks), tuple(notes)
+
+
+def _whole_packet(image: Image.Image) -> tuple[bytes | None, list[str]]:
+    """XMP without our properties, with all that stands elsewhere, and without a word of what is not written.
+
+    And notes on what that is.
+    """
+    packet, kinds = _packet(image), set[str]()
+    try:
+        if packet and (rest := xmp.split(packet)[1]) != packet:
+            packet = rest
+        if packet:
+            found = xmp.claims(packet)
+            packet, kinds = found.rest, set(found.kinds)
+            if extension := image.info.get(EXTENSIONS, {}).get(found.extended.upper()):
+                extended = xmp.claims(xmp.joined(packet, extension))
+                packet, kinds = extended.rest, (kinds - {xmp.EXTENDED}) | extended.kinds
+    except xmp.XmpError:
+        pass  # Carried as it is where the format allows that.
+    if image.info.get(VIDEO):
+        kinds.add(xmp.VIDEO)
+    if "hdrgainmap" in " ".join(map(str, image.info.get("aux") or ())):
+        kinds.add(xmp.GAIN_MAP)  # Apple's, in a HEIF
+    return packet, [text for kind, text in _CLAIMS.items() if kind in kinds]
 
 
 def exif_directory(exif: bytes) -> ifd.Directory:
@@ -139,6 +179,26 @@ def stashed_profile(properties: dict[str, str]) -> bytes | None:
     except (ValueError, binascii.Error):
         return None
     return icc if len(icc) >= 128 and icc[16:20] in (b"GRAY", b"RGB ") else None
+
+
+def stashed_chunks(properties: dict[str, str]) -> Chunks:
+    """Chunks that a small picture carries whose format has no place for them."""
+    try:
+        data = base64.b64decode(properties.get("chunks", ""), validate=True)
+    except (ValueError, binascii.Error):
+        return ()
+    file = io.BytesIO(png.SIGNATURE + data + png.chunk(b"IEND", b""))
+    return tuple(png.told_chunks(file, COLOUR_CHUNKS)[0]) if data else ()
+
+
+def with_chunks(metadata: Metadata, chunks: Chunks) -> Metadata:
+    """Metadata with these chunks, or its own, each thing said once: a profile that was made of them goes."""
+    chunks, icc = chunks or metadata.chunks, metadata.icc
+    if icc and b"cICP" not in dict(chunks):
+        chunks = (*chunk_of(icc), *chunks)
+    if icc and icc in (profile_of(chunks, False), profile_of(chunks, True)):
+        icc = None
+    return replace(metadata, icc=icc, chunks=chunks)
 
 
 def with_orientation(exif: bytes, value: int) -> bytes:

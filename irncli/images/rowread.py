@@ -11,7 +11,7 @@ from irncli.errors import DeviceError, InputError
 from irncli.images.colour import Picture, bits_of, profile_space
 from irncli.images.decoding import decoding
 from irncli.images.files import Loaded, opened_picture
-from irncli.images.metadata import collect
+from irncli.images.metadata import collect, with_chunks
 from irncli.images.rows import FileRows, libvips
 
 REMEDY = "Raise --memory-budget, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
@@ -34,6 +34,7 @@ def read_rows(
         _refuse(image, bits, name)
         with decoding():
             metadata, notes = collect(image)
+            metadata = with_chunks(metadata, ())
         icc, bands = metadata.icc, _BANDS[image.mode]
         if icc and profile_space(icc) != (b"GRAY" if bands == 1 else b"RGB "):
             raise _by_rows(name, "its ICC profile is not for its colour model")

@@ -200,3 +200,152 @@ def merge(packet: bytes | None, properties: Mapping[str, str]) -> bytes:
     # The prefixes are declared here, because the packet may have bound them otherwise.
     element = f"<r:Description xmlns:r='{_RDF}' r:about='' xmlns:irn='{NAMESPACE}'{values}/>"
     return packet[:end] + element.encode("ascii") + packet[end:]
+
+
+_CONTAINER, _GAIN_MAP = "http://ns.google.com/photos/1.0/container/", "http://ns.adobe.com/hdr-gain-map/1.0/"
+_NOTE, _HAS_EXTENDED = "http://ns.adobe.com/xmp/note/", "HasExtendedXMP"
+VIDEO, GAIN_MAP, EXTENDED = "video", "gain map", "extended"
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a packet says of parts of its file that are never written anew."""
+
+    rest: bytes
+    """The packet without a word of them."""
+    kinds: frozenset[str]
+    """VIDEO, GAIN_MAP, EXTENDED."""
+    extended: str
+    """The digest by which the rest of the packet goes that stands elsewhere in a JPEG."""
+
+
+class _ClaimScan:
+    """One walk over a packet that :class:`_Scan` has found in order."""
+
+    def __init__(self, packet: bytes) -> None:
+        self.packet = packet
+        self.cuts: list[tuple[int, int]] = []
+        self.kinds: set[str] = set()
+        self.extended = ""
+        self._open: list[tuple[int, bool]] = []
+        self._inside = 0
+        self._text: list[str] = []
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.namespace_prefixes = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text.append
+        self._parser.Parse(packet, True)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        at = self._parser.CurrentByteIndex
+        kind = _claim(name)
+        self._open.append((at, bool(kind)))
+        self._inside += bool(kind)
+        self._text.clear()
+        self._note(kind, "")
+        said = {key: _claim(key) for key in attributes}
+        for key, found in said.items():
+            self._note(found, attributes[key])
+            if name.startswith(_CONTAINER) and attributes[key] in ("MotionPhoto", "GainMap"):
+                self._note(VIDEO if attributes[key] == "MotionPhoto" else GAIN_MAP, "")
+        names = {":".join(reversed(key.split(" ")[1:])) for key, found in said.items() if found}
+        if names and not self._inside:
+            for place, prefix, local in _attributes(self.packet, at):
+                if f"{prefix}:{local}" in names:
+                    self.cuts.append(place)
+
+    def _end(self, name: str) -> None:
+        start, claim = self._open.pop()
+        if not claim:
+            return
+        self._inside -= 1
+        at = self._parser.CurrentByteIndex
+        tag = _TAG.match(self.packet, start)
+        empty = tag is not None and tag[0].endswith(b"/>")
+        if not self._inside:
+            self.cuts.append((start, at if empty else self.packet.index(b">", at) + 1))
+        self._note(_claim(name), "".join(self._text))
+
+    def _note(self, kind: str, value: str) -> None:
+        if kind:
+            self.kinds.add(kind)
+        if kind == EXTENDED and value.strip():
+            self.extended = value.strip()
+
+
+def _claim(name: str) -> str:
+    """What a property speaks of: VIDEO ..., "container" for a list of parts, or nothing."""
+    uri, local, *_ = (*name.split(" "), "")
+    if uri == _GAIN_MAP:
+        return GAIN_MAP
+    if uri.startswith(_CONTAINER):
+        return "container"
+    if uri == _NOTE and local == _HAS_EXTENDED:
+        return EXTENDED
+    return VIDEO if local.startswith(("MotionPhoto", "MicroVideo")) else ""
+
+
+def claims(packet: bytes) -> Claims:
+    """What it says of a video, a gain map or more XMP elsewhere. Raise XmpError as :func:`split` does."""
+    _scanned(packet)
+    if not any(w in packet for w in (b"Motion", b"MicroVideo", b"container", b"gain-map", b"HasExtended")):
+        return Claims(packet, frozenset(), "")
+    scan = _ClaimScan(packet)
+    return Claims(_without(packet, scan.cuts), frozenset(scan.kinds), scan.extended)
+
+
+def joined(packet: bytes, extension: bytes) -> bytes:
+    """The packet with all that its extension describes. Raise XmpError where either cannot be read."""
+    end = _scanned(packet).end_of_rdf
+    _scanned(extension)
+    if packet == claims(extended("0")).rest:
+        return extension  # as irn has put it there
+    found = _Descriptions(extension).found
+    return packet[:end] + b"".join(found) + packet[end:]
+
+
+class _Descriptions:
+    """What stands directly in a packet's rdf:RDF, each with the namespaces that it needs."""
+
+    def __init__(self, packet: bytes) -> None:
+        self.packet = packet
+        self.found: list[bytes] = []
+        self._open: list[tuple[str, dict[str | None, str], int]] = []
+        self._new: dict[str | None, str] = {}
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.StartNamespaceDeclHandler = self._namespace
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.Parse(packet, True)
+
+    def _namespace(self, prefix: str | None, uri: str | None) -> None:
+        self._new[prefix] = uri or ""
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._open.append((name, self._new, self._parser.CurrentByteIndex))
+        self._new = {}
+
+    def _end(self, name: str) -> None:
+        _, own, start = self._open.pop()
+        if not self._open or self._open[-1][0] != f"{_RDF} RDF":
+            return
+        needed: dict[str | None, str] = {}
+        for _, above, _ in self._open:
+            needed |= above
+        words = "".join(
+            f" xmlns{':' + prefix if prefix else ''}='{''.join(_ESCAPES.get(c, c) for c in uri)}'"
+            for prefix, uri in needed.items()
+            if prefix not in own
+        )
+        at = self._parser.CurrentByteIndex
+        tag, head = _TAG.match(self.packet, start), _NAME.match(self.packet, start)
+        assert tag and head
+        end = at if tag[0].endswith(b"/>") else self.packet.index(b">", at) + 1
+        self.found.append(head[0] + words.encode() + self.packet[head.end() : end])
+
+
+def extended(digest: str) -> bytes:
+    """A packet that says where the rest of it is."""
+    word = f"<r:Description xmlns:r='{_RDF}' r:about='' xmlns:n='{_NOTE}' n:{_HAS_EXTENDED}='{digest}'/>"
+    return _HEAD + word.encode() + _TAIL
