@@ -1,11 +1,11 @@
 """How each format holds what has chunks in a PNG: texts, and what colours mean where no profile says it.
 
-    PNG              the chunks as they are, and a profile beside them for programs that know nothing else
-    AVIF             a profile; nclx for HDR
-    JPEG             a profile; texts that are comments
-    WebP, TIFF       a profile
-    JPEG XL          a profile kept for irn
-    small pictures   all of it, for the way back
+PNG              the chunks as they are, and a profile beside them for programs that know nothing else
+AVIF             a profile; nclx for HDR
+JPEG             a profile; texts that are comments
+WebP, TIFF       a profile
+JPEG XL          a profile kept for irn
+small pictures   all of it, for the way back
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class Held:
 
 
 def hold(metadata: Metadata, format: str, grey: bool, small: bool) -> Held:
-    """``grey``: whether the file will be; ``small``: whether it is a small picture."""
+    """``grey``: whether the file will be; ``small``: whether it is a small picture.
+
+    The notes are whole phrases on what the format cannot hold.
+    """
     chunks, icc = metadata.chunks, metadata.icc
     hdr, cicp, made, plain = hdr_of(chunks), cicp_of(chunks), profile_of(chunks, grey), nearly_srgb(chunks)
     if format == "PNG":
@@ -59,22 +62,21 @@ def hold(metadata: Metadata, format: str, grey: bool, small: bool) -> Held:
         icc = made
     elif icc is None and made is None and says_colour(chunks):
         notes.append(f"what its colours mean is left out: only PNG can say it as it does, not {name}")
-    stash, left, comments = "", chunks, list[bytes]()
-    if small:
-        packed, left = _packed(chunks), ()
-        if len(packed) > _STASH:
-            left = tuple(c for c in chunks if c[0] in TEXTS)
-            packed = _packed(tuple(c for c in chunks if c not in left))
-        stash = base64.b64encode(packed).decode("ascii")
+    texts = tuple(each for each in chunks if each[0] in TEXTS)
+    packed, left, comments = b"", texts, list[bytes]()
+    if small or format == "WEBP":  # A WebP knows no grey, so that irn has to make the profile anew.
+        packed = _packed(tuple(each for each in chunks if each not in texts))
+    if small and len(_packed(texts)) <= _STASH:
+        packed, left = packed + _packed(texts), ()
+    stash = base64.b64encode(packed).decode("ascii")
     lost = []
     for kind, data in left:
-        if kind in TEXTS:
-            wanted = format == "JPEG" and keyword_of(data) == "Comment"
-            text = text_in(kind, data, _COMMENT) if wanted else None
-            if text is None:
-                lost.append(keyword_of(data))
-            else:
-                comments.append(text)
+        wanted = format == "JPEG" and keyword_of(data) == "Comment"
+        text = text_in(kind, data, _COMMENT) if wanted else None
+        if text is None:
+            lost.append(keyword_of(data))
+        else:
+            comments.append(text)
     if lost:
         names = list(dict.fromkeys(lost))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""

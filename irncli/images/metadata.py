@@ -262,6 +262,10 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
     dpi: Any = image.info.get("dpi")
     if isinstance(image, TiffImageFile) and 282 not in image.tag_v2:
         dpi = None  # Pillow says 1 where the file says nothing.
+    if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
+        exif = _exif_block(image)
+        if exif and 282 not in exif_directory(exif).entries:
+            dpi = None  # And 72 here.
     if stated := own_properties(image).get("dpi"):
         dpi = stated.split()
     return readable_dpi(dpi) if isinstance(dpi, tuple | list) and len(dpi) == 2 else None
