@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-_LONGEST = 4 << 20
+_LONGEST = 1 << 20
 """Bytes of a meta box that are read: it holds no pixels."""
 _MOST = 10_000
 
@@ -60,6 +60,8 @@ def _used(data: bytes, item: int) -> set[int]:
     wide, long = data[0:1] > b"\0", data[3:4] and data[3] & 1
     at, found = 8, set()
     for _ in range(min(int.from_bytes(data[4:8], "big"), _MOST)):
+        if at >= len(data):
+            break
         size = 4 if wide else 2
         here, count = int.from_bytes(data[at : at + size], "big"), sum(data[at + size : at + size + 1])
         at += size + 1

@@ -19,6 +19,7 @@ from irncli.errors import InputError, OutputError, UsageError
 from irncli.images.colour import Picture, from_pillow, to_pillow
 from irncli.images.encode import DEEP, encode
 from irncli.images.files import peek_stream, read_stream
+from irncli.images.metadata import upright
 
 RNG = np.random.default_rng(16)
 GREY, GREY_ALPHA, RGB, RGBA = (RNG.integers(0, 65536, (5, 7, n), np.uint16) for n in (1, 2, 3, 4))
