@@ -119,7 +119,7 @@ class RoundTrip:
         if job.outputs:
             crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
             # The same profile, so that a viewer shows all of them alike.
-            look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.icc)
+            look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos
             drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (resized, crops))
             self.outputs.put(job, data, restored_data, *drawn)

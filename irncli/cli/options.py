@@ -108,7 +108,7 @@ Compress = Annotated[
 ]
 Strip = Annotated[
     bool,
-    typer.Option("--strip", help="Drop EXIF (GPS, dates), XMP, colour profile and resolution."),
+    typer.Option("--strip", help="Drop EXIF (GPS, dates), XMP, texts, profile, resolution; nothing turns."),
 ]
 MaxPixels = Annotated[
     str, typer.Option("--max-pixels", metavar="N[MP]", help="Refuse pictures with more pixels than this.")

@@ -30,8 +30,10 @@ from irncli.images.metadata import (
     Metadata,
     collect,
     own_properties,
+    stashed_chunks,
     stashed_profile,
     turned_by,
+    with_chunks,
 )
 from irncli.images.tiff import check_layout
 from irncli.images.transparency import extend_under_transparency
@@ -150,10 +152,14 @@ def settled(
 ) -> Picture:
     """Samples as decoded and what the file carries -> Picture. ``own``: our properties in its XMP."""
     colour, alpha = _laid_out(colour, alpha, own.get("layout", ""))
-    icc = stashed_profile(own) or metadata.icc
-    if icc and icc is metadata.icc and profile_space(icc) != (b"GRAY" if colour.shape[2] == 1 else b"RGB "):
-        icc, notes = None, (*notes, "its ICC profile is not for its colour model and is left out")
-    return Picture(colour, alpha, replace(metadata, icc=icc), palette, notes)
+    stashed = stashed_profile(own)
+    # First, for a profile that was made of chunks is made anew for whatever colour model there is.
+    metadata = with_chunks(replace(metadata, icc=stashed or metadata.icc), stashed_chunks(own))
+    icc = metadata.icc
+    if icc and not stashed and profile_space(icc) != (b"GRAY" if colour.shape[2] == 1 else b"RGB "):
+        metadata = replace(metadata, icc=None)
+        notes = (*notes, "its ICC profile is not for its colour model and is left out")
+    return Picture(colour, alpha, metadata, palette, notes)
 
 
 def to_pillow(picture: Picture) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +15,13 @@ from irncli.errors import DeviceError, OutputError, UsageError
 from irncli.images import xmp
 from irncli.images.colour import TURN, Picture, profile_space, to_pillow
 from irncli.images.decoding import quiet
-from irncli.images.metadata import ORIENTATION, Metadata, with_orientation
+from irncli.images.heif import place_of_colour
+from irncli.images.holding import Held, hold
+from irncli.images.icc import chunk_of, hdr_of
+from irncli.images.jpeg import comment_segment, extension_segments
+from irncli.images.metadata import ORIENTATION, Metadata, fitted_exif, upright, with_orientation
 from irncli.images.plugins import INSTALL, NAMES, missing
-from irncli.images.pnghead import png_body, png_head
+from irncli.images.pnghead import png_body, png_head, with_chunks
 from irncli.images.rows import libvips
 from irncli.images.tiff import tiff_bytes
 
@@ -56,6 +61,7 @@ class _Parts:
     exif: bytes | None
     dpi: tuple[float, float] | None
     packet: bytes | None
+    held: Held
     own: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -93,7 +99,7 @@ def encode(
             f"{format} cannot hold {picture.width} x {picture.height} pixels (the most a side is {most})",
             "Choose png or tiff.",
         )
-    parts = _parts(picture, format, strip)
+    parts = _parts(picture, format, strip, small=text_kind == "manifest" and text is not None)
     if text is not None and format != "PNG":
         parts.own[text_kind] = text
     if format == "JXL" and text_kind == "manifest":
@@ -132,9 +138,14 @@ def _names() -> str:
     return ", ".join(sorted({name.lower() for name in WRITABLE.values()}))
 
 
-def _parts(picture: Picture, format: str, strip: bool) -> _Parts:
-    metadata = Metadata() if strip else picture.metadata
-    parts = _Parts(format, metadata.icc, metadata.exif, metadata.dpi, metadata.xmp)
+def _parts(picture: Picture, format: str, strip: bool, small: bool) -> _Parts:
+    metadata = upright(picture.metadata) if strip else picture.metadata
+    held = hold(metadata, format, picture.grey and format != "WEBP", small)
+    parts = _Parts(format, held.icc, metadata.exif, metadata.dpi, metadata.xmp, held, notes=[*held.notes])
+    if held.stash:
+        parts.own["chunks"] = held.stash
+    if strip and (hdr := hdr_of(picture.metadata.chunks)):
+        parts.notes.append(f"--strip drops what says that its colours are HDR ({hdr}): it is shown as SDR")
     layout = ("L" if picture.grey else "RGB") + ("A" if picture.alpha is not None else "")
     if format in ("WEBP", "AVIF") and layout != "RGB":
         # They know no grey (with alpha), and drop an alpha without a hole: told to whoever reads the file.
@@ -146,8 +157,8 @@ def _parts(picture: Picture, format: str, strip: bool) -> _Parts:
         parts.own["dpi"] = f"{parts.dpi[0]!r} {parts.dpi[1]!r}"
     _fit_profile(picture, parts)
     if format == "JPEG" and parts.exif and len(parts.exif) > _JPEG_MARKER:
-        parts.exif = None
-        parts.notes.append("JPEG cannot hold more than 64 KB of EXIF data: left out")
+        parts.exif = fitted_exif(parts.exif, _JPEG_MARKER)
+        parts.notes.append("JPEG cannot hold more than 64 KB of EXIF data: the longest of it is left out")
     return parts
 
 
@@ -158,7 +169,9 @@ def _fit_profile(picture: Picture, parts: _Parts) -> None:
         # The plugin embeds none, and says that colours are sRGB.
         parts.own["profile"] = base64.b64encode(parts.icc).decode("ascii")
         if b"sRGB" not in parts.icc and b"s\0R\0G\0B" not in parts.icc:
-            parts.notes.append("its ICC profile is kept for irn: other programs take its JPEG XL for sRGB")
+            hdr = hdr_of(chunk_of(parts.icc))
+            what = f"its ICC profile (of HDR, {hdr})" if hdr else "its ICC profile"
+            parts.notes.append(f"{what} is kept for irn: other programs take its JPEG XL for sRGB")
         parts.icc = None
         return
     grey_file = picture.grey and parts.format != "WEBP"
@@ -184,9 +197,6 @@ def _packet(parts: _Parts) -> bytes | None:
         except xmp.XmpError as error:
             parts.notes.append(f"its XMP data is damaged ({error}) and is left out")
             packet = xmp.merge(None, parts.own)
-    if parts.format == "JPEG" and packet and len(packet) > _JPEG_XMP:
-        parts.notes.append("JPEG cannot hold more than 64 KB of XMP data: left out")
-        packet = xmp.merge(None, parts.own) if parts.own else None
     return packet
 
 
@@ -202,11 +212,11 @@ def _png(
     if parts.dpi:
         options["dpi"] = parts.dpi
     if picture.depth == 8:
-        return _saved(to_pillow(picture), "PNG", parts, options)
+        return with_chunks(_saved(to_pillow(picture), "PNG", parts, options), parts.held.chunks)
     # Pillow writes 16 bits in grey only: what stands before the pixels is Pillow's, the pixels libvips's.
     shape = (1, 1, picture.colour.shape[2])
     one = replace(picture, colour=np.zeros(shape, np.uint8), alpha=None)
-    head = png_head(_saved(to_pillow(one), "PNG", parts, options))
+    head = png_head(with_chunks(_saved(to_pillow(one), "PNG", parts, options), parts.held.chunks))
     return _deep_png(picture, head, options["compress_level"])
 
 
@@ -258,8 +268,14 @@ def _jpeg(
     picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, quality: int, _: int | None
 ) -> bytes:
     options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4", "optimize": True}
+    extra = b""
+    if packet and len(packet) > _JPEG_XMP:
+        # The picture's own packet stands in further segments, and ours says where.
+        digest, extra = extension_segments(parts.packet or b"")
+        packet = xmp.merge(xmp.extended(digest), parts.own)
     if packet:
         options["xmp"] = packet
+    options["extra"] = extra + b"".join(map(comment_segment, parts.held.comments))
     if parts.dpi and max(parts.dpi) < 65535:
         options["dpi"] = parts.dpi
     return _saved(to_pillow(picture), "JPEG", parts, options)
@@ -276,7 +292,11 @@ def _avif(
     }
     if packet:
         options["xmp"] = packet
-    return _saved(to_pillow(picture), "AVIF", parts, options)
+    data = _saved(to_pillow(picture), "AVIF", parts, options)
+    if parts.held.nclx and (at := place_of_colour(data)):
+        # Pillow says sRGB always; what the container says goes before what the codec's stream does.
+        data = data[:at] + struct.pack(">HH", *parts.held.nclx) + data[at + 4 :]
+    return data
 
 
 def _jxl(

@@ -25,6 +25,7 @@ from irncli.images.opening import (
     check_jxl,
     check_pixels,
     choose_page,
+    complete,
     digest_of,
     format_of,
     identified,
@@ -227,6 +228,7 @@ def opened_picture(
             notes = check_file(stream, image)
             choose_page(image, None)
             check_pixels(stream, image)
+            complete(stream, image)
             text = _text(stream, image)
         yield image, text, digest, notes
 
@@ -253,6 +255,7 @@ def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
             notes = check_file(stream, image)
             if note := choose_page(image, page):
                 notes = (note, *notes)
+            complete(stream, image)
             refuse_large(stored_size(image), max_pixels)
             check_pixels(stream, image)
             text = _text(stream, image)
@@ -278,6 +281,7 @@ def _read_jpeg(stream: BinaryIO, image: Image.Image) -> Picture:
     if whole is None:
         raise InputError("is cut short: its end is missing", "Get the file again from where it came from.")
     with decoding(), Image.open(whole, formats=("JPEG",)) as again:
+        again.info = image.info | again.info
         picture = from_pillow(again)
     note = "its end marker is missing, though all its pixels are there"
     return replace(picture, notes=(note, *picture.notes))

@@ -19,6 +19,8 @@ BYTE, SHORT, LONG, RATIONAL, UNDEFINED = 1, 3, 4, 5, 7
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 18: 8}
 _LARGEST = 16 << 20
 """Bytes of all values together: far more than any camera writes."""
+_MOST = 4096
+"""Entries of all directories together: each of them costs a turn of Python, here and in Pillow."""
 
 
 _SUB_DIRECTORIES = 330
@@ -78,7 +80,8 @@ class Directory:
 def parse(stream: BinaryIO | bytes, page: int = 0) -> Directory:
     """The directory of a page of a TIFF or BigTIFF file, or of an EXIF block without its ``Exif\\0\\0``.
 
-    Values that lie outside the file are left out. Raise IfdError when there is no directory at all.
+    Values that lie outside the file are left out, and so is a directory below it of thousands of entries.
+    Raise IfdError when there is no directory at all, or the page's own has thousands.
     """
     return _Reader(BytesIO(stream) if isinstance(stream, bytes) else stream).page(page)
 
@@ -119,7 +122,7 @@ def classic_pages(stream: BinaryIO, offset: int) -> bytes:
 class _Reader:
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
-        self.left = _LARGEST
+        self.left, self.entries_left = _LARGEST, _MOST
         head = self._at(0, 16)
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
         if order is None or len(head) < 8:
@@ -146,6 +149,9 @@ class _Reader:
         if offset == 0:
             raise IfdError("no directory")
         count, start, size = self._entries(offset)
+        self.entries_left -= count
+        if self.entries_left < 0:
+            raise IfdError("more entries than anyone needs")
         found = Directory(self.order)
         table = self._at(start, count * size)
         for at in range(0, len(table) - size + 1, size):
@@ -199,7 +205,8 @@ def _packed(directory: Directory, offset: int) -> bytes:
     below: Mapping[int, Directory] = directory.below
     tags = sorted(directory.entries.keys() | below.keys())
     order, place = directory.order, offset + 6 + 12 * len(tags)
-    table, values = struct.pack(order + "H", len(tags)), b""
+    # Grown in place: a hostile directory is long, and copying all for each entry takes its square.
+    table, values = bytearray(struct.pack(order + "H", len(tags))), bytearray()
     for tag in tags:
         if tag in below:
             here = _packed(below[tag], place + len(values))
@@ -211,4 +218,4 @@ def _packed(directory: Directory, offset: int) -> bytes:
                 entry = Entry(entry.type, entry.count, struct.pack(order + "I", place + len(values)))
         table += struct.pack(order + "HHI", tag, entry.type, entry.count) + entry.data.ljust(4, b"\0")
         values += here + b"\0" * (len(here) % 2)  # Values begin at even places.
-    return table + bytes(4) + values
+    return bytes(table) + bytes(4) + bytes(values)

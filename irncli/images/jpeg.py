@@ -1,4 +1,4 @@
-"""The segments of a JPEG file: what Pillow calls damaged that is not."""
+"""The segments of a JPEG file: what Pillow calls damaged that is not, and what it gives in part."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 _NOISE = hashlib.shake_128().digest(1 << 12).replace(b"\xff", b"\xfe")
 _MOST_SEGMENTS = 1 << 16
 _NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_APP1, _COMMENT = 0xE1, 0xFE
+_LONGEST = 16 << 20
+_PIECE = 65_400
+"""Bytes of an extension in one segment."""
 
 
 def odd_jpeg(stream: BinaryIO) -> str | None:
@@ -154,3 +159,56 @@ def _all_scans(stream: BinaryIO) -> bool:
                 elif bit & 15 == 0:
                     missing.get(id, set()).difference_update(range(first, last + 1))
     return not any(missing.values())
+
+
+def told_segments(stream: BinaryIO) -> tuple[tuple[bytes, ...], dict[str, bytes]]:
+    """All comments, and the extensions of XMP that are whole, by the digest that they go by."""
+    comments, pieces = [], dict[bytes, dict[int, bytes]]()
+    lengths: dict[bytes, int] = {}
+    for marker, start, length in segments(stream):
+        if marker in (_SOS, _EOI):
+            break
+        if marker not in (_APP1, _COMMENT):
+            continue
+        stream.seek(start)
+        data = stream.read(length)
+        if marker == _COMMENT:
+            comments.append(data)
+        elif data.startswith(EXTENSION) and len(data) > len(EXTENSION) + 40:
+            data = data[len(EXTENSION) :]
+            name, place = data[:32], int.from_bytes(data[36:40], "big")
+            lengths.setdefault(name, int.from_bytes(data[32:36], "big"))
+            pieces.setdefault(name, {}).setdefault(place, data[40:])
+    whole = {}
+    for name, parts in pieces.items():
+        text, at = bytearray(), 0
+        while at in parts and at < min(lengths[name], _LONGEST):
+            text += parts[at]
+            at = len(text)
+        if at == lengths[name]:
+            whole[name.decode("latin-1")] = bytes(text)
+    return tuple(comments), whole
+
+
+def comment_segment(text: bytes) -> bytes:
+    """As it stands in a file. ``text``: at most 65,533 bytes."""
+    return b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text
+
+
+def extension_segments(packet: bytes) -> tuple[str, bytes]:
+    """XMP of any length as segments, and the digest that xmpNote:HasExtendedXMP has to say."""
+    name = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
+    out = bytearray()
+    for at in range(0, len(packet), _PIECE):
+        data = EXTENSION + name.encode() + len(packet).to_bytes(4, "big") + at.to_bytes(4, "big")
+        data += packet[at : at + _PIECE]
+        out += b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data
+    return name, bytes(out)
+
+
+def has_video_behind(stream: BinaryIO) -> bool:
+    """Whether a telephone has put a film behind the pixels, by the mark that stands at the very end."""
+    stream.seek(0, 2)
+    stream.seek(max(0, stream.tell() - (1 << 16)))
+    tail = stream.read()
+    return tail.endswith(b"SEFT") and b"MotionPhoto_Data" in tail

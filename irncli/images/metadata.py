@@ -1,22 +1,33 @@
-"""What a file carries beside its pixels: ICC profile, EXIF, XMP and DPI, taken out of an opened picture."""
+"""What a file carries beside its pixels, taken out of an opened picture.
+
+ICC profile and what else says the meaning of colours, EXIF, XMP, DPI and texts.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
+import io
 import math
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from irncli.images import ifd, xmp
+from irncli.images import ifd, png, xmp
+from irncli.images.icc import COLOUR_CHUNKS, Chunks, chunk_of, profile_of
 
 ORIENTATION = 274
+CHUNKS, EXTENSIONS, NOTES, VIDEO = "irn_chunks", "irn_extensions", "irn_notes", "irn_video"
+"""In the ``info`` of an opened picture: what irn has found in the file, and Pillow passes over."""
+_CLAIMS = {
+    xmp.VIDEO: "its video (it is a motion photo) is left out",
+    xmp.GAIN_MAP: "its gain map is left out: it is shown without HDR",
+    xmp.EXTENDED: "a part of its XMP data is missing or damaged, and the rest is kept",
+}
 _EXIF_PREFIX = b"Exif\0\0"
 _RESOLUTION = frozenset({282, 283, 296})
 # Tags of a file's first directory that describe the picture. All others (sizes, offsets, compression,
@@ -37,6 +48,12 @@ class Metadata:
     xmp: bytes | None = None
     """The packet without our own properties."""
     dpi: tuple[float, float] | None = None
+    chunks: Chunks = ()
+    """Texts, and what says the meaning of colours beside a profile, as the chunks that a PNG has for them."""
+
+    def profile(self, grey: bool) -> bytes | None:
+        """The profile, or one that says what the chunks say."""
+        return self.icc or profile_of(self.chunks, grey)
 
     @property
     def orientation(self) -> int:
@@ -76,15 +93,38 @@ def collect(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
             exif, notes = None, ["its EXIF data is damaged and is left out"]
     else:
         exif = _exif_block(image)
-    packet = _packet(image)
-    if packet:
-        with contextlib.suppress(xmp.XmpError):  # Carried as it is where the format allows that.
-            packet = xmp.split(packet)[1]
+    packet, more = _whole_packet(image)
+    notes += [*image.info.get(NOTES, ()), *more]
     if _has_iptc(image):
         notes.append("its IPTC data is left out (EXIF and XMP are kept)")
     icc = image.info.get("icc_profile")
     icc = bytes(icc) if isinstance(icc, bytes) and len(icc) >= 128 else None
-    return Metadata(icc, exif, packet or None, _dpi(image)), tuple(notes)
+    chunks = image.info.get(CHUNKS, ())
+    return Metadata(icc, exif, packet or None, _dpi(image), chunks), tuple(notes)
+
+
+def _whole_packet(image: Image.Image) -> tuple[bytes | None, list[str]]:
+    """XMP without our properties, with all that stands elsewhere, and without a word of what is not written.
+
+    And notes on what that is.
+    """
+    packet, kinds = _packet(image), set[str]()
+    try:
+        if packet and (rest := xmp.split(packet)[1]) != packet:
+            packet = rest
+        if packet:
+            found = xmp.claims(packet)
+            packet, kinds = found.rest, set(found.kinds)
+            if extension := image.info.get(EXTENSIONS, {}).get(found.extended.upper()):
+                extended = xmp.claims(xmp.joined(packet, extension))
+                packet, kinds = extended.rest, (kinds - {xmp.EXTENDED}) | extended.kinds
+    except xmp.XmpError:
+        pass  # Carried as it is where the format allows that.
+    if image.info.get(VIDEO):
+        kinds.add(xmp.VIDEO)
+    if "hdrgainmap" in " ".join(map(str, image.info.get("aux") or ())):
+        kinds.add(xmp.GAIN_MAP)  # Apple's, in a HEIF
+    return packet, [text for kind, text in _CLAIMS.items() if kind in kinds]
 
 
 def exif_directory(exif: bytes) -> ifd.Directory:
@@ -95,6 +135,43 @@ def exif_directory(exif: bytes) -> ifd.Directory:
         return ifd.Directory()
 
 
+def upright(metadata: Metadata) -> Metadata:
+    """What is left of metadata that are to be dropped: how the picture stands, which is nobody's secret."""
+    return Metadata(exif=_only_turned(metadata.orientation))
+
+
+def _only_turned(orientation: int) -> bytes | None:
+    if orientation == 1:
+        return None
+    directory = ifd.Directory()
+    directory.put(ORIENTATION, ifd.SHORT, orientation)
+    return _EXIF_PREFIX + ifd.file_head(directory)
+
+
+def fitted_exif(exif: bytes, most: int) -> bytes | None:
+    """EXIF of at most so many bytes: all but the preview, then all but its longest values; None for nothing.
+
+    The orientation always stays.
+    """
+    directory = exif_directory(exif)
+    while len(block := _EXIF_PREFIX + ifd.file_head(directory)) > most:
+        parts = [directory, *directory.below.values()]
+        parts += [further for part in parts[1:] for further in part.below.values()]
+        # Many at a time, for directories of thousands: at least what is over, from the longest on.
+        values = sorted(
+            ((len(entry.data), number, tag) for number, part in enumerate(parts)
+             for tag, entry in part.entries.items() if tag != ORIENTATION),
+            reverse=True,
+        )  # fmt: skip
+        over = len(block) - most
+        for length, number, tag in values:
+            del parts[number].entries[tag]
+            over -= length + 12
+            if over <= 0:
+                break
+    return block if directory.entries or directory.below else _only_turned(Metadata(exif=exif).orientation)
+
+
 def stashed_profile(properties: dict[str, str]) -> bytes | None:
     """The profile that a file carries beside its pixels: a grey original's, or one its format cannot hold."""
     try:
@@ -102,6 +179,26 @@ def stashed_profile(properties: dict[str, str]) -> bytes | None:
     except (ValueError, binascii.Error):
         return None
     return icc if len(icc) >= 128 and icc[16:20] in (b"GRAY", b"RGB ") else None
+
+
+def stashed_chunks(properties: dict[str, str]) -> Chunks:
+    """Chunks that a small picture carries whose format has no place for them."""
+    try:
+        data = base64.b64decode(properties.get("chunks", ""), validate=True)
+    except (ValueError, binascii.Error):
+        return ()
+    file = io.BytesIO(png.SIGNATURE + data + png.chunk(b"IEND", b""))
+    return tuple(png.told_chunks(file, COLOUR_CHUNKS)[0]) if data else ()
+
+
+def with_chunks(metadata: Metadata, chunks: Chunks) -> Metadata:
+    """Metadata with these chunks, or its own, each thing said once: a profile that was made of them goes."""
+    chunks, icc = chunks or metadata.chunks, metadata.icc
+    if icc and b"cICP" not in dict(chunks):
+        chunks = (*chunk_of(icc), *chunks)
+    if icc and icc in (profile_of(chunks, False), profile_of(chunks, True)):
+        icc = None
+    return replace(metadata, icc=icc, chunks=chunks)
 
 
 def with_orientation(exif: bytes, value: int) -> bytes:
@@ -166,6 +263,10 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
     dpi: Any = image.info.get("dpi")
     if isinstance(image, TiffImageFile) and 282 not in image.tag_v2:
         dpi = None  # Pillow says 1 where the file says nothing.
+    if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
+        exif = _exif_block(image)
+        if exif and 282 not in exif_directory(exif).entries:
+            dpi = None  # And 72 here.
     if stated := own_properties(image).get("dpi"):
         dpi = stated.split()
     return readable_dpi(dpi) if isinstance(dpi, tuple | list) and len(dpi) == 2 else None

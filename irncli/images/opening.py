@@ -13,12 +13,22 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from irncli.errors import InputError
-from irncli.images import jxl, png, tiff
+from irncli.images import heif, jpeg, jxl, png, tiff
 from irncli.images.colour import bits_of
 from irncli.images.decoding import AGAIN, decoding
 from irncli.images.encode import KEYWORD
+from irncli.images.icc import COLOUR_CHUNKS
 from irncli.images.jpeg import odd_jpeg
-from irncli.images.metadata import ORIENTATION, own_properties, turned_by, with_orientation
+from irncli.images.metadata import (
+    CHUNKS,
+    EXTENSIONS,
+    NOTES,
+    ORIENTATION,
+    VIDEO,
+    own_properties,
+    turned_by,
+    with_orientation,
+)
 from irncli.images.plugins import INSTALL, NAMES, missing, plugin_format
 from irncli.images.sniff import RAW_SUFFIXES, avif_bits, begins_like_picture, jpeg_scans, webp_size
 
@@ -148,6 +158,36 @@ def check_pixels(stream: BinaryIO, image: Image.Image) -> None:
         if scans > MOST_SCANS:
             what = f"is a JPEG of {scans} scans, and {MOST_SCANS} are the most: each is work over all pixels"
             raise InputError(what, "Save it once more as an ordinary JPEG, if you trust it.")
+
+
+def complete(stream: BinaryIO, image: Image.Image) -> None:
+    """Into ``info`` what Pillow passes over of a file that is to be read: texts, and what colours mean."""
+    at = stream.tell()
+    info = image.info
+    match image.format:
+        case "PNG":
+            found, whole = png.told_chunks(stream, COLOUR_CHUNKS)
+            info[CHUNKS] = tuple(found)
+            if not whole:
+                info[NOTES] = ("some of its many or long texts are left out",)
+        case "JPEG" | "MPO":
+            comments, info[EXTENSIONS] = jpeg.told_segments(stream)
+            info[CHUNKS] = _comments(*comments)
+            info[VIDEO] = jpeg.has_video_behind(stream)
+        case "GIF":
+            comment = info.get("comment", b"")
+            info[CHUNKS] = _comments(comment if isinstance(comment, bytes) else b"")
+        case "AVIF" | "HEIF":
+            nclx = heif.colour_of(stream)
+            if nclx and max(nclx) < 256 and nclx not in ((1, 13), (1, 2), (2, 2), (2, 13)):
+                info[CHUNKS] = ((b"cICP", bytes((*nclx, 0, 1))),)
+    stream.seek(at)
+
+
+def _comments(*texts: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """As a PNG has them, which knows no NUL in a text."""
+    clean = [text.rstrip(b"\0").replace(b"\0", b" ") for text in texts]
+    return tuple(png.text_chunk("Comment", text) for text in clean if text)
 
 
 def unsupported(what: str) -> InputError:

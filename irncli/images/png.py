@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import BinaryIO
 
 from irncli.errors import InputError
 from irncli.images.spliced import Part, end_of, spliced
 
+TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_OTHERWISE = (b"irn", b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type xmp")
+"""Keywords of what is read as something else than text."""
+_MOST_TEXTS, _LONGEST_TEXTS = 1000, 16 << 20
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_CHUNK = 16 << 20
 """Bytes of an ancillary chunk, unpacked: more than any program writes."""
@@ -45,6 +49,76 @@ def chunks(stream: BinaryIO, *, cut: bool = False) -> Iterator[tuple[bytes, int,
         if kind == b"IEND":
             return
         at += length + 12
+
+
+def told_chunks(stream: BinaryIO, colour: Container[bytes]) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """Kind and data of the chunks of these kinds before the pixels, and of texts anywhere, as they stand.
+
+    And whether texts had to be left out for their number or length. Those with a wrong checksum are no
+    chunks, and where the file is cut short it ends.
+    """
+    found: list[tuple[bytes, bytes]] = []
+    texts, length_of_all, early, complete = 0, 0, True, True
+    try:
+        for kind, start, length in chunks(stream):
+            early = early and kind != b"IDAT"
+            if kind in TEXTS:
+                stream.seek(start)
+                if stream.read(min(length, 80)).partition(b"\0")[0] in _OTHERWISE:
+                    continue
+                texts, length_of_all = texts + 1, length_of_all + length
+                if texts > _MOST_TEXTS or length_of_all > _LONGEST_TEXTS:
+                    complete = False
+                    continue
+            elif not (kind in colour and early and length < 100):
+                continue
+            stream.seek(start)
+            data = stream.read(length)
+            if stream.read(4) == zlib.crc32(data, zlib.crc32(kind)).to_bytes(4, "big"):
+                found.append((kind, data))
+    except InputError:
+        pass
+    return found, complete
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """As it stands in a file."""
+    crc = zlib.crc32(data, zlib.crc32(kind))
+    return len(data).to_bytes(4, "big") + kind + data + crc.to_bytes(4, "big")
+
+
+def text_chunk(keyword: str, text: bytes) -> tuple[bytes, bytes]:
+    """A text of some other format's, as it is: UTF-8, or else Latin-1."""
+    head = keyword.encode("latin-1") + b"\0"
+    try:
+        text.decode("ascii")
+    except UnicodeDecodeError:
+        try:
+            text.decode("utf-8")
+            return b"iTXt", head + bytes(4) + text
+        except UnicodeDecodeError:
+            pass
+    return b"tEXt", head + text
+
+
+def keyword_of(data: bytes) -> str:
+    """Of a text chunk, by signs that can be printed."""
+    keyword = data.partition(b"\0")[0][:80].decode("latin-1")
+    return "".join(c if c.isprintable() else "?" for c in keyword)
+
+
+def text_in(kind: bytes, data: bytes, longest: int) -> bytes | None:
+    """The text of a text chunk; None for one that is longer or damaged."""
+    rest = data.partition(b"\0")[2]
+    packed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
+    # An iTXt has two flags and two empty-ended strings in front of its text.
+    text = rest[2:].split(b"\0", 2)[-1] if kind == b"iTXt" else rest[1:] if packed else rest
+    if packed:
+        try:
+            text = zlib.decompressobj().decompress(text, longest + 1)
+        except zlib.error:
+            return None
+    return text if len(text) <= longest else None
 
 
 def check_chunks(stream: BinaryIO) -> tuple[str, ...]:

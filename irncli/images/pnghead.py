@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from irncli.images.png import SIGNATURE
+from irncli.images.icc import Chunks
+from irncli.images.png import SIGNATURE, chunk
 
 _HEAD = len(SIGNATURE) + 25
 """Signature and IHDR."""
@@ -24,3 +25,10 @@ def png_head(data: bytes) -> bytes:
     place = png_body(data)
     assert place
     return data[place[0] : place[1]]
+
+
+def with_chunks(data: bytes, chunks: Chunks) -> bytes:
+    """A whole file with these in front of its pixels."""
+    place = png_body(data)
+    assert place
+    return data[: place[1]] + b"".join(chunk(*each) for each in chunks) + data[place[1] :]

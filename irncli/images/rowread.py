@@ -14,7 +14,7 @@ from irncli.images.decoding import decoding, unsupported
 from irncli.images.deep import check_deep, refusal
 from irncli.images.files import Loaded, opened_picture
 from irncli.images.jpeg import has_end
-from irncli.images.metadata import collect
+from irncli.images.metadata import collect, with_chunks
 from irncli.images.rows import FileRows, libvips, undecoded
 from irncli.images.spliced import end_of, spliced
 
@@ -37,7 +37,7 @@ def read_rows(source: Path | io.BytesIO, name: str, max_pixels: int, page: int |
         check_deep(image, bits)
         with decoding():
             metadata, notes = collect(image)
-            notes = (*left_out, *notes)
+            metadata, notes = with_chunks(metadata, ()), (*left_out, *notes)
         icc, bands = metadata.icc, _BANDS[image.mode]
         if icc and profile_space(icc) != (b"GRAY" if bands == 1 else b"RGB "):
             raise _by_rows(name, "its ICC profile is not for its colour model")

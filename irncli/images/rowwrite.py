@@ -30,7 +30,8 @@ BY_ROWS = ("PNG", "TIFF", "JPEG")
 STRIP_ROWS = 16
 LEVEL = 6
 """Of deflate, as encode has it."""
-_JPEG_APP = range(0xE0, 0xF0)
+_JPEG_TOLD = frozenset({*range(0xE0, 0xF0), 0xFE})
+"""Markers of application segments and comments."""
 
 
 def encode_rows(
@@ -210,10 +211,10 @@ class _Writer:
 
 
 def _jpeg_body(data: bytes) -> tuple[int, int] | None:
-    """Where the application segments begin and end."""
+    """Where the segments of applications and comments begin and end."""
     at = 2
     while len(data) >= at + 4:
-        if data[at + 1] not in _JPEG_APP:
+        if data[at + 1] not in _JPEG_TOLD:
             return 2, at
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None

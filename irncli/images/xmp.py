@@ -7,8 +7,9 @@ cut out again. Only expat sees the XML, and a document type (the door to entity 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 from xml.parsers import expat
 
@@ -24,6 +25,13 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;"}
 
 
 _TAG = re.compile(rb"""(?:[^>"']|"[^"]*"|'[^']*')*>""")
+_NAME = re.compile(rb"<[^\s/>]+")
+_ATTRIBUTE = re.compile(rb"""\s+([^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
+"""One behind the other, each from where the last ended: a search would try every space of a long run."""
+_LARGEST = 16 << 20
+"""Bytes of a packet: depth maps have some, as text."""
+_MOST = 50_000
+"""Elements, attributes and namespaces of a packet; each costs a turn of Python."""
 
 
 class XmpError(ValueError):
@@ -43,13 +51,13 @@ class _Scan:
     """One walk over a packet: our properties, the bytes that they take, and where new ones can go."""
 
     def __init__(self, packet: bytes) -> None:
-        if b"\0" in packet:
-            raise XmpError("not UTF-8")
+        _refuse_odd(packet)
         self.packet = packet
         self.found: dict[str, str] = {}
         self.cuts: list[tuple[int, int]] = []
         self.end_of_rdf = -1
         self._open: list[_Element] = []
+        self._count = 0
         self._prefixes: set[str] = set()
         self._text: list[str] = []
         self._parser = expat.ParserCreate(namespace_separator=" ")
@@ -68,7 +76,13 @@ class _Scan:
     def _doctype(self, *_: object) -> NoReturn:
         raise XmpError("a document type")
 
+    def _counted(self, more: int) -> None:
+        self._count += more
+        if self._count > _MOST:
+            raise XmpError("of too many elements")
+
     def _namespace(self, prefix: str | None, uri: str) -> None:
+        self._counted(1)
         if uri == NAMESPACE and prefix:
             self._prefixes.add(prefix)
 
@@ -77,6 +91,7 @@ class _Scan:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         at = self._parser.CurrentByteIndex
+        self._counted(1 + len(attributes))
         if len(self._open) >= _DEEPEST:
             raise XmpError("nested too deeply")
         if self._open:
@@ -107,11 +122,52 @@ class _Scan:
 
     def _cut_attributes(self, start: int) -> None:
         """Our attributes in a start tag that another tool has merged with its own."""
-        names = b"|".join(re.escape(p.encode()) for p in sorted(self._prefixes)) or b"(?!)"
-        attribute = re.compile(rb"""\s+(?:%s):[\w.-]+\s*=\s*(?:"[^"]*"|'[^']*')""" % names)
-        tag = _TAG.match(self.packet, start)
-        if tag:
-            self.cuts += [m.span() for m in attribute.finditer(self.packet, start, tag.end())]
+        for place, prefix, _ in _attributes(self.packet, start):
+            if prefix in self._prefixes:
+                self.cuts.append(place)
+
+
+def _scanned(packet: bytes) -> _Scan:
+    """One walk over a packet, however often a file is asked. Raise XmpError."""
+    scan = _walked(packet)
+    if isinstance(scan, str):
+        raise XmpError(scan)
+    return scan
+
+
+@lru_cache(maxsize=4)
+def _walked(packet: bytes) -> _Scan | str:
+    """Or why there is none."""
+    try:
+        return _Scan(packet)
+    except XmpError as error:
+        return str(error)
+
+
+def _refuse_odd(packet: bytes) -> None:
+    if b"\0" in packet:
+        raise XmpError("not UTF-8")
+    if len(packet) > _LARGEST:
+        raise XmpError(f"larger than {_LARGEST >> 20} MB")
+
+
+def _attributes(packet: bytes, start: int) -> Iterator[tuple[tuple[int, int], str, str]]:
+    """Place, prefix and local name of each attribute of the start tag there."""
+    name = _NAME.match(packet, start)
+    at = name.end() if name else len(packet)
+    while found := _ATTRIBUTE.match(packet, at):
+        prefix, _, local = found[1].decode("utf-8", "replace").rpartition(":")
+        yield found.span(), prefix, local
+        at = found.end()
+
+
+def _without(packet: bytes, cuts: list[tuple[int, int]]) -> bytes:
+    """The packet without these places, of which some may lie in others."""
+    kept, at = [], 0
+    for start, end in sorted(cuts):
+        kept.append(packet[at:start])
+        at = max(at, end)
+    return b"".join((*kept, packet[at:]))
 
 
 def _local(name: str) -> str:
@@ -125,11 +181,9 @@ def split(packet: bytes) -> tuple[dict[str, str], bytes | None]:
 
     Raise XmpError when it is not well-formed UTF-8 XML with an rdf:RDF, or has a document type.
     """
-    scan = _Scan(packet)
-    rest = packet
-    for start, end in sorted(set(scan.cuts), reverse=True):
-        rest = rest[:start] + rest[end:]
-    return scan.found, None if rest == _HEAD + _TAIL else rest
+    scan = _scanned(packet)
+    rest = _without(packet, scan.cuts)
+    return dict(scan.found), None if rest == _HEAD + _TAIL else rest
 
 
 def merge(packet: bytes | None, properties: Mapping[str, str]) -> bytes:
@@ -138,7 +192,7 @@ def merge(packet: bytes | None, properties: Mapping[str, str]) -> bytes:
     Twin of :func:`split`. Raise XmpError as it does.
     """
     packet = _HEAD + _TAIL if packet is None else packet
-    end = _Scan(packet).end_of_rdf
+    end = _scanned(packet).end_of_rdf
     values = "".join(
         f" irn:{name}='{''.join(_ESCAPES.get(c, c) for c in value)}'"
         for name, value in sorted(properties.items())
@@ -146,3 +200,152 @@ def merge(packet: bytes | None, properties: Mapping[str, str]) -> bytes:
     # The prefixes are declared here, because the packet may have bound them otherwise.
     element = f"<r:Description xmlns:r='{_RDF}' r:about='' xmlns:irn='{NAMESPACE}'{values}/>"
     return packet[:end] + element.encode("ascii") + packet[end:]
+
+
+_CONTAINER, _GAIN_MAP = "http://ns.google.com/photos/1.0/container/", "http://ns.adobe.com/hdr-gain-map/1.0/"
+_NOTE, _HAS_EXTENDED = "http://ns.adobe.com/xmp/note/", "HasExtendedXMP"
+VIDEO, GAIN_MAP, EXTENDED = "video", "gain map", "extended"
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a packet says of parts of its file that are never written anew."""
+
+    rest: bytes
+    """The packet without a word of them."""
+    kinds: frozenset[str]
+    """VIDEO, GAIN_MAP, EXTENDED."""
+    extended: str
+    """The digest by which the rest of the packet goes that stands elsewhere in a JPEG."""
+
+
+class _ClaimScan:
+    """One walk over a packet that :class:`_Scan` has found in order."""
+
+    def __init__(self, packet: bytes) -> None:
+        self.packet = packet
+        self.cuts: list[tuple[int, int]] = []
+        self.kinds: set[str] = set()
+        self.extended = ""
+        self._open: list[tuple[int, bool]] = []
+        self._inside = 0
+        self._text: list[str] = []
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.namespace_prefixes = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text.append
+        self._parser.Parse(packet, True)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        at = self._parser.CurrentByteIndex
+        kind = _claim(name)
+        self._open.append((at, bool(kind)))
+        self._inside += bool(kind)
+        self._text.clear()
+        self._note(kind, "")
+        said = {key: _claim(key) for key in attributes}
+        for key, found in said.items():
+            self._note(found, attributes[key])
+            if name.startswith(_CONTAINER) and attributes[key] in ("MotionPhoto", "GainMap"):
+                self._note(VIDEO if attributes[key] == "MotionPhoto" else GAIN_MAP, "")
+        names = {":".join(reversed(key.split(" ")[1:])) for key, found in said.items() if found}
+        if names and not self._inside:
+            for place, prefix, local in _attributes(self.packet, at):
+                if f"{prefix}:{local}" in names:
+                    self.cuts.append(place)
+
+    def _end(self, name: str) -> None:
+        start, claim = self._open.pop()
+        if not claim:
+            return
+        self._inside -= 1
+        at = self._parser.CurrentByteIndex
+        tag = _TAG.match(self.packet, start)
+        empty = tag is not None and tag[0].endswith(b"/>")
+        if not self._inside:
+            self.cuts.append((start, at if empty else self.packet.index(b">", at) + 1))
+        self._note(_claim(name), "".join(self._text))
+
+    def _note(self, kind: str, value: str) -> None:
+        if kind:
+            self.kinds.add(kind)
+        if kind == EXTENDED and value.strip():
+            self.extended = value.strip()
+
+
+def _claim(name: str) -> str:
+    """What a property speaks of: VIDEO ..., "container" for a list of parts, or nothing."""
+    uri, local, *_ = (*name.split(" "), "")
+    if uri == _GAIN_MAP:
+        return GAIN_MAP
+    if uri.startswith(_CONTAINER):
+        return "container"
+    if uri == _NOTE and local == _HAS_EXTENDED:
+        return EXTENDED
+    return VIDEO if local.startswith(("MotionPhoto", "MicroVideo")) else ""
+
+
+def claims(packet: bytes) -> Claims:
+    """What it says of a video, a gain map or more XMP elsewhere. Raise XmpError as :func:`split` does."""
+    _scanned(packet)
+    if not any(w in packet for w in (b"Motion", b"MicroVideo", b"container", b"gain-map", b"HasExtended")):
+        return Claims(packet, frozenset(), "")
+    scan = _ClaimScan(packet)
+    return Claims(_without(packet, scan.cuts), frozenset(scan.kinds), scan.extended)
+
+
+def joined(packet: bytes, extension: bytes) -> bytes:
+    """The packet with all that its extension describes. Raise XmpError where either cannot be read."""
+    end = _scanned(packet).end_of_rdf
+    _scanned(extension)
+    if packet == claims(extended("0")).rest:
+        return extension  # as irn has put it there
+    found = _Descriptions(extension).found
+    return packet[:end] + b"".join(found) + packet[end:]
+
+
+class _Descriptions:
+    """What stands directly in a packet's rdf:RDF, each with the namespaces that it needs."""
+
+    def __init__(self, packet: bytes) -> None:
+        self.packet = packet
+        self.found: list[bytes] = []
+        self._open: list[tuple[str, dict[str | None, str], int]] = []
+        self._new: dict[str | None, str] = {}
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.StartNamespaceDeclHandler = self._namespace
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.Parse(packet, True)
+
+    def _namespace(self, prefix: str | None, uri: str | None) -> None:
+        self._new[prefix] = uri or ""
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._open.append((name, self._new, self._parser.CurrentByteIndex))
+        self._new = {}
+
+    def _end(self, name: str) -> None:
+        _, own, start = self._open.pop()
+        if not self._open or self._open[-1][0] != f"{_RDF} RDF":
+            return
+        needed: dict[str | None, str] = {}
+        for _, above, _ in self._open:
+            needed |= above
+        words = "".join(
+            f" xmlns{':' + prefix if prefix else ''}='{''.join(_ESCAPES.get(c, c) for c in uri)}'"
+            for prefix, uri in needed.items()
+            if prefix not in own
+        )
+        at = self._parser.CurrentByteIndex
+        tag, head = _TAG.match(self.packet, start), _NAME.match(self.packet, start)
+        assert tag and head
+        end = at if tag[0].endswith(b"/>") else self.packet.index(b">", at) + 1
+        self.found.append(head[0] + words.encode() + self.packet[head.end() : end])
+
+
+def extended(digest: str) -> bytes:
+    """A packet that says where the rest of it is."""
+    word = f"<r:Description xmlns:r='{_RDF}' r:about='' xmlns:n='{_NOTE}' n:{_HAS_EXTENDED}='{digest}'/>"
+    return _HEAD + word.encode() + _TAIL
