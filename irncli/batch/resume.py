@@ -11,6 +11,7 @@ from irncli.batch.models import Stated
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
 from irncli.images.files import Loaded, read_picture
+from irncli.images.whole import is_special
 from irncli.manifest import Manifest, RestoredRecord
 
 Options = Mapping[str, str | int | float]
@@ -69,7 +70,7 @@ def source_digest(job: Job) -> str:
 
 def _whole(outputs: tuple[Path, ...], form: Format, max_pixels: int) -> Loaded | None:
     """The one output, decoded to its last pixel, when it is there in the right format."""
-    if len(outputs) != 1:
+    if len(outputs) != 1 or is_special(outputs[0]):
         return None
     try:
         loaded = read_picture(outputs[0], max_pixels=max_pixels)

@@ -17,7 +17,7 @@ from irncli.batch.pipeline import SMALL_PIXELS
 from irncli.batch.plan import Job
 from irncli.batch.resume import is_restored_of, is_small_of
 from irncli.batch.run import Result
-from irncli.batch.survey import Headers, read_input, stored_with_loss
+from irncli.batch.survey import Headers, read_input, refusal
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.encode import LOSSY, check_deep_output, encode
 from irncli.images.files import Loaded
@@ -132,7 +132,8 @@ class Downscale:
         data, more = encode(
             small, self.format.pillow, text=manifest.to_json(), strip=self.strip, compress=self.compress
         )
-        if not self.outputs.put(job, data):
+        put = self.outputs.put(job, data)
+        if put is None:
             return Result(skipped=True)
         details = {
             "width": manifest.width,
@@ -146,10 +147,13 @@ class Downscale:
             "small_depth": manifest.depth,
             "bytes": len(data),
         }
-        return Result(details, (*notes, *more))
+        return Result(details, (*notes, *more), outputs=put.outputs)
 
     def abandon(self) -> None:
         self.outputs.abandon()
+
+    def landed(self, job: Job) -> Job | None:
+        return self.outputs.landed(job)
 
 
 @dataclass(frozen=True)
@@ -222,12 +226,9 @@ class Upscale:
     def check(self, job: Job) -> None:
         """Raise InputError for a restored picture, and for one stored with loss unless that is known."""
         header = self.headers.known(job)
-        if header is None:
-            return
-        if header.restored and header.trouble:
-            raise header.trouble
-        if header.lossy and not self.lossy_lr and not (header.manifest and self.accept_modified):
-            raise stored_with_loss(header)
+        lossy = self.lossy_lr or bool(header and header.manifest and self.accept_modified)
+        if header and (error := refusal(header, lossy=lossy)):
+            raise error
 
     def alike(self, job: Job, loaded: Loaded) -> Hashable | None:
         header = self.headers.known(job)
@@ -287,17 +288,21 @@ class Upscale:
             text=record.to_json(),
             **self._encoding,
         )
-        if not self.outputs.put(job, data):
+        put = self.outputs.put(job, data)
+        if put is None:
             return Result(skipped=True)
         details = told_of(record, scale) | {
             "seed": record.seed,
             "depth": restored.depth,
-            "bytes": self.outputs.size(job, data),
+            "bytes": self.outputs.size(put, data),
         }
-        return Result(details, (*notes, *more))
+        return Result(details, (*notes, *more), outputs=put.outputs)
 
     def abandon(self) -> None:
         self.outputs.abandon()
+
+    def landed(self, job: Job) -> Job | None:
+        return self.outputs.landed(job)
 
     def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, str, tuple[str, ...]]:
         """The model, the manifest, the digest of the pixels (counted once), and notes."""

@@ -153,7 +153,9 @@ class Output:
                 with open(path, "rb") as there:
                     if b"\0" in there.read(512):  # a picture, taken for a log by a slip of the pen
                         raise ValueError("it holds something else than text")
-            self._log = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+            self._log = open(  # noqa: SIM115
+                path, "a", encoding="utf-8", errors="backslashreplace", opener=_without_waiting
+            )
         except (OSError, ValueError) as error:
             raise _no_log(path, error) from error
 
@@ -203,11 +205,11 @@ class Output:
                 stream.flush()
             except BrokenPipeError:
                 # The reader has gone (`irn ... | head -1`): the work goes on, the words go nowhere.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                lose(stream)
             except OSError as error:
                 if stream is sys.stderr:
                     return
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                lose(stream)
                 reason = error.strerror or str(error)
                 raise OutputError(f"standard output cannot be written ({reason})", "Make room.") from error
 
@@ -222,9 +224,22 @@ class Output:
                 self.live.resume()
 
 
+def lose(stream: TextIO) -> None:
+    """What is still to be written to a stream that cannot be written goes nowhere, without another error."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _no_log(path: str, error: OSError | ValueError) -> OutputError:
     reason = getattr(error, "strerror", None) or error
     return OutputError(f"--log-file {path} cannot be written ({reason})", "Give another.")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """For a pipe: it may never have a reader."""
+    fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def on_terminal(stream: TextIO) -> bool:

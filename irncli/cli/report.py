@@ -72,7 +72,10 @@ def put(out: Output, target: Path, text: str, on_existing: str) -> None:
 def read_scores(path: Path) -> Scores:
     """Raise InputError for a file that is not what an evaluation wrote."""
     from irncli.evaluation.scores import Scores
+    from irncli.images.whole import is_special
 
+    if is_special(path):
+        raise InputError(f"{path}: not an ordinary file", "Give what irn evaluate --json wrote.")
     try:
         return Scores.from_json(path.read_text("utf-8"))
     except OSError as error:

@@ -109,7 +109,7 @@ def roundtrip(
     from irncli.batch.formats import Format
     from irncli.batch.models import Models
     from irncli.batch.names import page_stem
-    from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.outputs import Outputs, tidy, with_a_place
     from irncli.batch.pages import each_page
     from irncli.batch.plan import Job, make_plan, place
     from irncli.batch.run import in_turn, run
@@ -135,7 +135,8 @@ def roundtrip(
         paths = tuple(place(item, start.target, f"{stem}.{kind}.png") for kind in kinds)
         chosen, of_all = item.page or one_page, item.page is not None
         jobs.append(Job(item.path, paths, number, item.below, item.data, chosen, of_all))
-    plan = make_plan(jobs, on_existing, resumable=False)
+    plan, nowhere = with_a_place(make_plan(jobs, on_existing, resumable=False))
+    missed += nowhere
     plan = prepared(plan, small_forecast(Headers(), fit, depth, BothWays), Format(".png", "PNG"), most=most)
     if seed == "random":
         out.note(f"--seed {number} was drawn")
