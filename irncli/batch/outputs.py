@@ -79,7 +79,7 @@ class Outputs:
             raise
 
     def landed(self, job: Job) -> Job | None:
-        """After :meth:`abandon`: the job as :meth:`put` would return it, if its outputs came to be there whole.
+        """After :meth:`abandon`: the job as :meth:`put` would return it, if its outputs are there, whole.
 
         A thread may have renamed the last of them and not have come to say so.
         """

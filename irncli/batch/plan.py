@@ -101,9 +101,11 @@ def target_of(output: str | None, words: Words, *, only_folder: bool = False) ->
 
 
 def _among_devices(path: str) -> bool:
-    """Whether a path names an open file, such as a shell's ``<(...)``, or a device, and no file of the user."""
-    folder = os.path.realpath(os.path.dirname(path) or ".")
-    return not os.path.isdir(path) and (folder == "/dev" or folder.startswith("/proc/"))
+    """Whether a path names a device, or an open file as a shell's ``<(...)`` does."""
+    if not os.path.isabs(path) or os.path.isdir(path):
+        return False
+    folder = os.path.realpath(os.path.dirname(path))
+    return folder == "/dev" or folder.startswith("/proc/")
 
 
 def place(found: Found, target: Target, name: str) -> Path:

@@ -161,7 +161,7 @@ class Headers:
 
 
 def refusal(header: Header, *, lossy: bool = False) -> InputError | None:
-    """Why a picture is not restored: it is restored already, or (unless ``lossy``) it was stored with loss."""
+    """Why a picture is not restored: it is so already, or (unless ``lossy``) it was stored with loss."""
     if header.restored and header.trouble:
         return header.trouble
     return stored_with_loss(header) if header.lossy and not lossy else None

@@ -114,16 +114,16 @@ def _from_file(
 
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
+        tables = dict(_tables({name: value for name, value in tree.items() if isinstance(value, dict)}))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read ({error})", "Mend it, or move it away.") from error
     own = _is_own(path)
     found: dict[tuple[str, str], tuple[Any, str]] = {}
-    tables = {name: value for name, value in tree.items() if isinstance(value, dict)}
     for key, value in tree.items():
-        if key not in tables:
+        if not isinstance(value, dict):
             for command in _all_with(key, options, path):
                 found[command, key] = _scalar(key, value, path, own), str(path)
-    for command, table in _tables(tables):
+    for command, table in tables.items():
         if command not in options:
             raise UsageError(f"{path}: there is no command {command}", "See irn --help.")
         for key, value in table.items():

@@ -67,10 +67,10 @@ class Sweeper:
             pieces = tile.halves()
         except ValueError:
             raise MemoryError("not even a tile of one site fits") from None
-        if self._told.acquire(blocking=False):
-            self._on_shortage()
         for piece in pieces:
             self._tile(state, half, side, size, piece, inverse)
+        if self._told.acquire(blocking=False):  # not before it went: else the failure says it all
+            self._on_shortage()
 
     @staticmethod
     def _fits(
