@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,8 @@ from irncli.images.files import READABLE_SUFFIXES, looks_like_picture
 
 STDIN = Path("stdin")
 """The path of what came through standard input, which outputs are named after."""
+PATIENCE = 5.0
+"""Seconds for which a named pipe is waited for that nobody writes to."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,28 @@ def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Fou
 
 
 def read_pipe(word: str) -> bytes:
-    """All that comes through a pipe with a name, such as a shell's ``<(...)``. Raise InputError."""
+    """All that comes through a pipe with a name, such as a shell's ``<(...)``.
+
+    Raise InputError for one that cannot be read, or that nobody writes to within :data:`PATIENCE`.
+    """
     try:
-        return Path(word).read_bytes()
+        with open(os.open(word, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as pipe:
+            first = _first_of(pipe)
+            os.set_blocking(pipe.fileno(), True)
+            return first + pipe.readall()
     except OSError as error:
         raise InputError(f"the pipe cannot be read ({error.strerror})", "Check its permissions.") from error
+
+
+def _first_of(pipe: io.FileIO) -> bytes:
+    """What comes first, perhaps nothing yet, as soon as somebody holds the other end."""
+    until = time.monotonic() + PATIENCE
+    while (first := pipe.read(1 << 16)) == b"":  # None: there is a writer, who has written nothing yet
+        if time.monotonic() > until:
+            what = "not an ordinary file, but a pipe that nobody writes to"
+            raise InputError(what, "Begin its writer first.")
+        time.sleep(0.01)
+    return first or b""
 
 
 def not_there(word: str, error: OSError | ValueError) -> InputError:

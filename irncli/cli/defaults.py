@@ -25,6 +25,8 @@ from irncli.pretrained.hub import is_reference
 FILE = "irn.toml"
 NEVER = frozenset({"output", "on-existing"})
 """What decides about the user's files is said for each run."""
+MOST_SIGNS, LONGEST_LINE = 1 << 16, 1 << 12
+"""Of a file: the parser's memory grows as the square of the parts of a dotted key."""
 NOT_IN_FILES = NEVER | {"log-file"}
 SPECIAL = {
     "upscale": frozenset({"scale", "size", "model"}),
@@ -113,7 +115,10 @@ def _from_file(
     import tomllib
 
     try:
-        tree = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if len(text) > MOST_SIGNS or max(map(len, text.splitlines()), default=0) > LONGEST_LINE:
+            raise ValueError("it is longer than options ever are")
+        tree = tomllib.loads(text)
         tables = dict(_tables({name: value for name, value in tree.items() if isinstance(value, dict)}))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read ({error})", "Mend it, or move it away.") from error

@@ -9,9 +9,9 @@ import typer
 
 from irncli.cli import options as o
 from irncli.cli.command import command
-from irncli.cli.onefile import one_file
+from irncli.cli.onefile import next_free_file, one_file
 from irncli.cli.output import Output
-from irncli.errors import InputError, UsageError
+from irncli.errors import ExistsError, InputError, UsageError
 
 if TYPE_CHECKING:
     from irncli.evaluation.scores import Scores
@@ -61,8 +61,15 @@ def put(out: Output, target: Path, text: str, on_existing: str) -> None:
     """Write the page. Raise OutputError."""
     from irncli.images.whole import write_whole
 
-    # A picture's name need not be UTF-8, a page is.
-    write_whole(target, text.encode(errors="backslashreplace"), replace=on_existing == "overwrite")
+    asked, data = target, text.encode(errors="backslashreplace")  # names need not be UTF-8, a page is
+    while True:
+        try:
+            write_whole(target, data, replace=on_existing == "overwrite")
+            break
+        except ExistsError:
+            if on_existing != "rename":
+                raise
+            target = next_free_file(asked)  # another process was quicker
     if out.json:
         out.record({"type": "report", "outputs": [str(target)]})
     else:

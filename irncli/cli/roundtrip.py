@@ -42,6 +42,7 @@ COLUMNS = {
     "psnr_rgb": "PSNR-RGB",
     "ssim_y": "SSIM-Y",
     "ssim_rgb": "SSIM-RGB",
+    "whole_psnr_y": "whole-Y",
     "lanczos_psnr_y": "Lanczos",
     "gain_y": "gain",
     "closeness_rgb": "small/bicubic",
@@ -82,8 +83,9 @@ def roundtrip(
     """Make small, bring back, and tell how well that went.
 
     The table has PSNR (dB) and SSIM of the restored picture, on luma and over RGB, the PSNR-Y of Lanczos
-    down and up beside it and the gain over it, and how close the small picture is to a bicubic one. --report
-    FILE makes a page to look at, with what --peer names beside it.
+    down and up beside it and the gain over it, and how close the small picture is to a bicubic one. As in
+    the published tables a border is left out, as wide as the scale; whole-Y is the PSNR-Y of every pixel.
+    --report FILE makes a page to look at, with what --peer names beside it.
 
     \b
     Examples:
