@@ -66,8 +66,7 @@ class Worker:
         def tell(text: str) -> None:
             self.said.append(text)
 
-        models, budget = replace(work.models, tell=tell), replace(work.budget, tell=tell)
-        self.work = replace(work, models=models, budget=budget)
+        self.work = replace(work, budget=replace(work.budget, tell=tell))
 
     def do(self, job: Job, again: bool) -> Outcome | RunError:
         """How the job ended. ``again``: an actor died over it, perhaps with its outputs there already."""
@@ -163,7 +162,7 @@ class _Run:
         # Threads that several actors have on one machine would only be in each other's way.
         self.work = replace(
             self.work,
-            models=replace(self.work.models, threads=self.work.models.threads or 1, tell=_nobody, _loaded={}),
+            models=replace(self.work.models, threads=self.work.models.threads or 1, _loaded={}),
             budget=replace(self.work.budget, tell=_nobody),
             headers=Headers(),
         )

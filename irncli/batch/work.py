@@ -125,7 +125,8 @@ class Downscale:
             loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine,
             progress=self.progress, depth=self.depth,
         )  # fmt: skip
-        return small, replace(manifest, options=self.options(job)), loaded.picture.notes
+        notes = (*self.models.heard(), *loaded.picture.notes)
+        return small, replace(manifest, options=self.options(job)), notes
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:
         small, manifest, notes = computed
@@ -277,7 +278,7 @@ class Upscale:
         )
         options = self.options if has_manifest(loaded.text) else self._assumed_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
-        return restored, record, manifest.scale, (*notes, *loaded.picture.notes)
+        return restored, record, manifest.scale, (*notes, *self.models.heard(), *loaded.picture.notes)
 
     def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
         restored, record, scale, notes = computed

@@ -133,7 +133,7 @@ def downscale(
         out.note(f"{what}; a folder of their own keeps small pictures apart: -o small/")
     teller = Teller(out)
     work = Downscale(
-        Models(device, dtype, side, threads, out.note),
+        Models(device, dtype, side, threads),
         fit,
         form,
         Outputs(on_existing, write_stdout),

@@ -147,7 +147,8 @@ class RoundTrip:
             "seed": self.seed,
             "load_seconds": round(started - begun, 3),
         }
-        return Result(facts | {"figures": asdict(figures)}, tuple(loaded.picture.notes), outputs=outputs)
+        notes = (*self.models.heard(), *loaded.picture.notes)
+        return Result(facts | {"figures": asdict(figures)}, notes, outputs=outputs)
 
     def scores(self) -> Scores:
         """Of all that was judged; at least one picture."""

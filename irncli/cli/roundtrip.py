@@ -147,7 +147,7 @@ def roundtrip(
     from irncli.cli.measure import RoundTrip, beside_it
     from irncli.report.page import page as page_of
 
-    models = Models(device, dtype, side, threads, out.note)
+    models = Models(device, dtype, side, threads)
     beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
     outputs = Outputs(on_existing)

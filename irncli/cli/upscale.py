@@ -191,7 +191,7 @@ def upscale(
     plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch)
     kind: Callable[..., Upscale] = partial(SamplesOf, count=samples or 0) if statistics else Upscale
     work = kind(
-        Models(device, dtype, side, threads, out.note),
+        Models(device, dtype, side, threads),
         form,
         Outputs(on_existing, write_stdout),
         model=model,

@@ -47,7 +47,7 @@ class Engine:
 
         ``dtype``: as :func:`half_step_dtypes` reads it.
         ``auto`` is the usual tile, or a smaller one where little memory is free when a picture begins.
-        ``on_shortage`` is called after the first picture whose tiles were halved for want of memory. Raise UsageError or
+        ``on_shortage`` is called when a tile is first halved for want of memory. Raise UsageError or
         DeviceError.
         """
         try:
@@ -180,7 +180,6 @@ class Engine:
                 self.network, (rows, columns), fill, self._sweeper, hold,
                 band=band, tile=tile, inverse=inverse,
             )  # fmt: skip
-        self._sweeper.tell()
 
     def _fitting(self, row: int) -> int:
         """Sites a side of the tile for a picture whose rows of sites take ``row`` bytes."""

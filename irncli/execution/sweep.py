@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import gcd
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -31,14 +32,14 @@ class Sweeper:
     """Runs tiles on ``threads`` threads of one core each (1: in the caller's own thread)."""
 
     def __init__(self, threads: int, on_shortage: Callable[[], None]) -> None:
-        """``on_shortage`` is told, by :meth:`tell`, the first time that tiles were cut for want of memory."""
+        """``on_shortage`` is told the first time that a tile is cut for want of memory."""
         self._pool: ThreadPoolExecutor | None = None
         if threads > 1:
             # Inside a convolution one thread each: the cores share no work, so none waits for another.
             self._pool = ThreadPoolExecutor(threads, "irn-tile", torch.set_num_threads, (1,))
         self._hoard = Hoard()
         self._on_shortage = on_shortage
-        self._short = self._told = False
+        self._told = Lock()  # taken for good by the first to tell
 
     def run(
         self, state: State, half: HalfStep, side: int, size: Size, tiles: list[Region], inverse: bool
@@ -66,9 +67,10 @@ class Sweeper:
             pieces = tile.halves()
         except ValueError:
             raise MemoryError("not even a tile of one site fits") from None
+        if self._told.acquire(blocking=False):
+            self._on_shortage()
         for piece in pieces:
             self._tile(state, half, side, size, piece, inverse)
-        self._short = True
 
     @staticmethod
     def _fits(
@@ -82,12 +84,6 @@ class Sweeper:
                 return False
             raise
         return True
-
-    def tell(self) -> None:
-        """Say that memory ran short, now that a picture went through; of one that failed its error says it."""
-        if self._short and not self._told:
-            self._told = True
-            self._on_shortage()
 
     def close(self) -> None:
         if self._pool is not None:
