@@ -15,6 +15,8 @@ Everything else that reaches the command line is a bug (status 1).
 
 from __future__ import annotations
 
+from errno import ENOMEM
+
 
 class IrnError(Exception):
     """``what`` is wrong and the ``remedy``, both whole phrases for a person."""
@@ -60,3 +62,33 @@ class DeviceError(IrnError):
 
 class TrainingError(IrnError):
     status = 3
+
+
+_SHORTAGES = (
+    "bad_alloc",
+    "can't start new thread",
+    "cannot allocate memory",
+    "could not create a primitive",
+    "failed to map segment",
+    "not enough memory",
+    "unable to allocate",
+)
+"""How libraries put it that they got no memory, in small letters."""
+
+
+def short_of_memory(error: BaseException) -> DeviceError | None:
+    """The error by its own name if it, or one behind it, comes from a want of memory."""
+    behind: BaseException | None = error
+    while behind is not None:
+        text = str(behind).lower()
+        if (
+            isinstance(behind, MemoryError)
+            or (isinstance(behind, OSError) and behind.errno == ENOMEM)
+            or any(words in text for words in _SHORTAGES)
+        ) and not isinstance(behind, IrnError):
+            return DeviceError("not enough memory", SHORT_OF_MEMORY)
+        behind = behind.__cause__ or behind.__context__
+    return None
+
+
+SHORT_OF_MEMORY = "Give it more (ulimit -v shows a limit), or less to do at once: --tile 256, -j 1."

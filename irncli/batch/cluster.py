@@ -18,11 +18,11 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from irncli.batch.outputs import Outputs, sweep
 from irncli.batch.plan import Job
-from irncli.batch.run import Begin, Outcome, RunError, Stop, Way, named
+from irncli.batch.run import Begin, Late, Outcome, RunError, Stop, Way, named
 from irncli.batch.survey import Headers
 from irncli.batch.work import Downscale, Upscale
 from irncli.errors import DeviceError, UsageError
@@ -41,9 +41,9 @@ def by_ray(work: Downscale | Upscale, actors: int | None) -> Way:
     """
     ray = _ray()
 
-    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop) -> Generator[Outcome]:
+    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
         if jobs:
-            yield from _Run(ray, work, actors, jobs).outcomes(begin, stop)
+            yield from _Run(ray, work, actors, jobs).outcomes(begin, stop, late)
 
     return way
 
@@ -66,8 +66,7 @@ class Worker:
         def tell(text: str) -> None:
             self.said.append(text)
 
-        models, budget = replace(work.models, tell=tell), replace(work.budget, tell=tell)
-        self.work = replace(work, models=models, budget=budget)
+        self.work = replace(work, budget=replace(work.budget, tell=tell))
 
     def do(self, job: Job, again: bool) -> Outcome | RunError:
         """How the job ended. ``again``: an actor died over it, perhaps with its outputs there already."""
@@ -93,7 +92,8 @@ class Worker:
             return Outcome(job.name, "failed", job.outputs, seconds, error=_sendable(named(error)))
         result = replace(result, notes=(*self._heard(), *result.notes))
         seconds = time.perf_counter() - begun
-        return Outcome(job.name, "skipped" if result.skipped else "done", job.outputs, seconds, result)
+        status: Literal["done", "skipped"] = "skipped" if result.skipped else "done"
+        return Outcome(job.name, status, result.outputs or job.outputs, seconds, result)
 
     def _made_by_the_dead(self, job: Job) -> bool:
         """Whether all outputs are there, as this run makes them: to be made again with the same bytes."""
@@ -124,11 +124,17 @@ class _Run:
     """Task -> which job, by which actor."""
     deaths: dict[int, int] = field(default_factory=dict)
     """How many actors died over a job."""
+    ended: dict[int, Outcome] = field(default_factory=dict)
+    """What waits to be told in the order of the plan."""
 
-    def outcomes(self, begin: Begin, stop: Stop) -> Generator[Outcome]:
+    def outcomes(self, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
         self._start()
         try:
             yield from self._flow(begin, stop)
+        except (KeyboardInterrupt, GeneratorExit):
+            for index in sorted(self.ended):
+                late(self.ended[index])
+            raise
         finally:
             self.ray.shutdown()
             if self.running or self.deaths:
@@ -156,7 +162,7 @@ class _Run:
         # Threads that several actors have on one machine would only be in each other's way.
         self.work = replace(
             self.work,
-            models=replace(self.work.models, threads=self.work.models.threads or 1, tell=_nobody, _loaded={}),
+            models=replace(self.work.models, threads=self.work.models.threads or 1, _loaded={}),
             budget=replace(self.work.budget, tell=_nobody),
             headers=Headers(),
         )
@@ -164,7 +170,7 @@ class _Run:
         self.Actor = self.ray.remote(num_cpus=1, max_restarts=0, **needs)(Worker)
 
     def _flow(self, begin: Begin, stop: Stop) -> Generator[Outcome]:
-        todo, ended = deque(range(len(self.jobs))), dict[int, Outcome]()
+        todo, ended = deque(range(len(self.jobs))), self.ended
         idle = [self._actor() for _ in range(self.count)]
         told = 0
         end: RunError | None = None
@@ -189,7 +195,8 @@ class _Run:
                 else:
                     ended[index] = outcome
             while told in ended:
-                yield ended.pop(told)
+                yield ended[told]
+                del ended[told]
                 told += 1
         for index in sorted(ended):
             yield ended[index]

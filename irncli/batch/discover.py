@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from irncli.errors import InputError
+from irncli.errors import InputError, IrnError
 from irncli.images.files import READABLE_SUFFIXES, looks_like_picture
+
+STDIN = Path("stdin")
+"""The path of what came through standard input, which outputs are named after."""
+PATIENCE = 5.0
+"""Seconds for which a named pipe is waited for that nobody writes to."""
 
 
 @dataclass(frozen=True)
@@ -20,30 +27,32 @@ class Found:
     below: Path | None = None
     """Its path below the folder that was named; None for a file that was named itself."""
     data: bytes | None = field(default=None, repr=False)
-    """Its bytes, when it came through standard input."""
+    """Its bytes, when it came through standard input or another pipe."""
     page: int | None = None
     """One of all pages of its file, from 1 (``--page all``); None for a file as a whole."""
 
 
 @dataclass(frozen=True)
 class Missed:
-    """A word, or a place below a folder, that gave no picture."""
+    """A word, or a place below a folder, that gave no picture, or none that could be written."""
 
     name: str
-    error: InputError
+    error: IrnError
 
 
 def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Found], list[Missed]]:
     """Files stand for themselves, folders for the pictures in them (``recursive``: and below them).
 
-    The order is that of the words, inside a folder by name. Nothing is decoded. A word that gives
-    nothing is in the second list; it never hides what the others give.
+    The order is that of the words, inside a folder by name. Nothing is decoded; pipes are read to their
+    end. A word that gives nothing is in the second list; it never hides what the others give.
     """
     found: list[Found] = []
     missed: list[Missed] = []
+    pipes: dict[tuple[int, int], bytes] = {}
     for word in words:
         try:
-            mode = os.stat(word).st_mode
+            status = os.stat(word)
+            mode = status.st_mode
         except (OSError, ValueError) as error:
             missed.append(Missed(word, not_there(word, error)))
             continue
@@ -58,9 +67,42 @@ def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Fou
                 missed.append(Missed(word, InputError("there is no picture in this folder", remedy)))
         elif stat.S_ISREG(mode):
             found.append(Found(Path(word)))
+        elif stat.S_ISFIFO(mode):
+            number = status.st_dev, status.st_ino
+            try:
+                if number not in pipes:  # it gives what it holds once
+                    pipes[number] = read_pipe(word)
+                found.append(Found(Path(word), data=pipes[number]))
+            except InputError as error:
+                missed.append(Missed(word, error))
         else:
             missed.append(Missed(word, InputError("not an ordinary file", "Give a picture file.")))
     return found, missed
+
+
+def read_pipe(word: str) -> bytes:
+    """All that comes through a pipe with a name, such as a shell's ``<(...)``.
+
+    Raise InputError for one that cannot be read, or that nobody writes to within :data:`PATIENCE`.
+    """
+    try:
+        with open(os.open(word, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as pipe:
+            first = _first_of(pipe)
+            os.set_blocking(pipe.fileno(), True)
+            return first + pipe.readall()
+    except OSError as error:
+        raise InputError(f"the pipe cannot be read ({error.strerror})", "Check its permissions.") from error
+
+
+def _first_of(pipe: io.FileIO) -> bytes:
+    """What comes first, perhaps nothing yet, as soon as somebody holds the other end."""
+    until = time.monotonic() + PATIENCE
+    while (first := pipe.read(1 << 16)) == b"":  # None: there is a writer, who has written nothing yet
+        if time.monotonic() > until:
+            what = "not an ordinary file, but a pipe that nobody writes to"
+            raise InputError(what, "Begin its writer first.")
+        time.sleep(0.01)
+    return first or b""
 
 
 def not_there(word: str, error: OSError | ValueError) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,9 +26,13 @@ class Models:
     dtype: str = "auto"
     tile: int | str = "auto"
     threads: int | None = None
-    tell: Callable[[str], None] = lambda text: None
-    """Told what the user should know: that memory ran short and a smaller tile goes on."""
     _loaded: dict[str, Rescaler | IrnError] = field(default_factory=dict)
+    _short: list[str] = field(default_factory=list)
+
+    def heard(self) -> tuple[str, ...]:
+        """A note of a picture that is computed: memory ran short. Of one that failed its error says it."""
+        told, self._short[:] = tuple(self._short), []
+        return told
 
     @property
     def options(self) -> dict[str, str | int | float]:
@@ -45,7 +48,7 @@ class Models:
             try:
                 self._loaded[name] = Rescaler(
                     name, device=self.device, dtype=self.dtype, tile=self.tile, threads=self.threads,
-                    on_shortage=lambda: self.tell(SHORTAGE),
+                    on_shortage=lambda: self._short.append(SHORTAGE),
                 )  # fmt: skip
             except IrnError as error:
                 self._loaded[name] = error

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from irncli.batch.budget import AHEAD_PIXELS
 from irncli.batch.plan import Job
-from irncli.batch.run import Begin, Outcome, Result, RunError, Stop, Way, named
+from irncli.batch.run import Begin, Late, Outcome, Result, RunError, Stop, Way, named
 
 
 class Stages(Protocol):
@@ -46,6 +46,9 @@ class Stages(Protocol):
 
     def abandon(self) -> None:
         """The run ends at once: leave nothing half written."""
+
+    def landed(self, job: Job) -> Job | None:
+        """After that: the job, if its outputs were there by then, with what they are called; else None."""
 
 
 @dataclass
@@ -74,14 +77,14 @@ def overlapped(stages: Stages, workers: int, most: int = AHEAD_PIXELS) -> Way:
     outcomes of those under way.
     """
 
-    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop) -> Generator[Outcome]:
-        return _flow(jobs, stages, workers, most, begin, stop)
+    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
+        return _flow(jobs, stages, workers, most, begin, stop, late)
 
     return way
 
 
 def _flow(
-    jobs: Sequence[Job], stages: Stages, workers: int, most: int, begin: Begin, stop: Stop
+    jobs: Sequence[Job], stages: Stages, workers: int, most: int, begin: Begin, stop: Stop, late: Late
 ) -> Generator[Outcome]:
     pool = _Pool(workers)
     reading: deque[Read] = deque()
@@ -101,7 +104,8 @@ def _flow(
         while (todo or reading) and not stop() and not ended:
             ahead()
             if not reading:  # all that is held waits to be written
-                yield _outcome(*writing.popleft())
+                yield _outcome(*writing[0])
+                writing.popleft()
                 continue
             group = _next(reading, stages)
             with ExitStack() as stack:
@@ -128,16 +132,24 @@ def _flow(
                     writing.append((job, future, seconds))
                     del future
                     while writing and (writing[0][1].done() or len(writing) > workers):
-                        yield _outcome(*writing.popleft())
+                        yield _outcome(*writing[0])
+                        writing.popleft()  # only now: an interruption in between must not lose it
         while writing:
-            yield _outcome(*writing.popleft())
+            yield _outcome(*writing[0])
+            writing.popleft()
         pool.close()
         pool.join()
         if ended:
             raise ended
     except (KeyboardInterrupt, GeneratorExit):
         pool.close()
+        ended_before = [future.done() for _, future, _ in writing]
         stages.abandon()
+        for (job, future, seconds), had_ended in zip(writing, ended_before, strict=True):
+            if had_ended:
+                late(_outcome(job, future, seconds))
+            elif landed := stages.landed(job):
+                late(Outcome(job.name, "done", landed.outputs, seconds))
         raise
 
 
@@ -195,7 +207,8 @@ def _outcome(job: Job, future: Pending, seconds: float) -> Outcome:
         return Outcome(job.name, "failed", job.outputs, seconds, error=named(error), file=job.file)
     if timed.skip or timed.value.skipped:
         return Outcome(job.name, "skipped", job.outputs)
-    return Outcome(job.name, "done", job.outputs, seconds + timed.seconds, timed.value)
+    outputs = timed.value.outputs or job.outputs
+    return Outcome(job.name, "done", outputs, seconds + timed.seconds, timed.value)
 
 
 class _Pool:

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from irncli.batch.discover import Found
+from irncli.batch.discover import STDIN, Found
 from irncli.batch.spelling import folded, ignores_case
 from irncli.batch.words import Words
 from irncli.errors import UsageError
-from irncli.images.whole import exists
+from irncli.images.whole import exists, place_of
 
+STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+"""What ``-o`` calls it."""
 OnExisting = Literal["error", "skip", "overwrite", "rename", "resume"]
 
 
@@ -45,7 +47,7 @@ class Job:
     below: Path | None = None
     """Its path below the folder that it was found in; None if it was named itself."""
     data: bytes | None = field(default=None, repr=False)
-    """Its bytes, when it came through standard input."""
+    """Its bytes, when it came through standard input or another pipe."""
     page: int | None = None
     """Of its file, from 1; None for a file of one."""
     of_all: bool = False
@@ -54,10 +56,12 @@ class Job:
     """Of the larger of input and output, as far as it is known before the work."""
     depth: int = 8
     """Bits a sample of that one."""
+    wanted: tuple[Path, ...] = ()
+    """What its outputs were to be called, where --on-existing rename has given them other names."""
 
     @property
     def name(self) -> str:
-        name = "-" if self.data is not None else str(self.source)
+        name = "-" if self.data is not None and self.source == STDIN else str(self.source)
         return f"{name} page {self.page}" if self.of_all else name
 
     @property
@@ -79,10 +83,15 @@ def target_of(output: str | None, words: Words, *, only_folder: bool = False) ->
     if output is None:
         if words.piped and not only_folder:
             raise UsageError("standard input has no folder to write beside", "Add -o -, or -o FILE.")
+        for path in words.paths:
+            if not only_folder and _among_devices(path):
+                raise UsageError(f"{path} has no folder to write beside", "Add -o -, or -o FILE.")
         return Target()
     if not output:
         raise UsageError("-o is empty", "Give a file, or a folder that ends in /.")
     separators = tuple(filter(None, (os.sep, os.altsep)))
+    if output in STDOUT and not only_folder:
+        output = "-"
     if output.endswith(separators) or (output != "-" and os.path.isdir(output)):
         return Target(folder=Path(output))
     if only_folder:
@@ -94,6 +103,14 @@ def target_of(output: str | None, words: Words, *, only_folder: bool = False) ->
         remedy = f"For a new folder, end it in /: -o {folder}"
         raise UsageError(f"-o {output} is one file, but {several}", remedy)
     return Target(stdout=True) if output == "-" else Target(file=Path(output))
+
+
+def _among_devices(path: str) -> bool:
+    """Whether a path names a device, or an open file as a shell's ``<(...)`` does."""
+    if not os.path.isabs(path) or os.path.isdir(path):
+        return False
+    folder = os.path.realpath(os.path.dirname(path))
+    return folder == "/dev" or folder.startswith("/proc/")
 
 
 def place(found: Found, target: Target, name: str) -> Path:
@@ -148,7 +165,7 @@ def make_plan(
         if there and on_existing == "skip" and len(there) == len(job.outputs):
             skipped.append(job)
         elif there and on_existing == "rename":
-            todo.append(_renamed(job, taken))
+            todo.append(next_free(job, taken))
             taken |= set(map(_key, todo[-1].outputs))
         else:  # an incomplete set of outputs is done again as a whole
             todo.append(job)
@@ -172,7 +189,7 @@ def _writers(jobs: Iterable[Job]) -> dict[str, Job]:
     spelt: dict[str, str] = {}
     for job in jobs:
         for output in job.outputs:
-            key = _key(output)
+            key = _key(place_of(output))
             first = spelt.setdefault(folded(key), key)
             if first != key and ignores_case(output.parent):
                 key = first
@@ -184,12 +201,13 @@ def _writers(jobs: Iterable[Job]) -> dict[str, Job]:
     return writers
 
 
-def _renamed(job: Job, taken: Set[str]) -> Job:
+def next_free(job: Job, taken: Set[str] = frozenset()) -> Job:
     """The job with -2, -3 ... behind its outputs' names, the first that is free for all of them."""
+    wanted = job.wanted or job.outputs
     for n in itertools.count(2):
-        outputs = tuple(path.with_name(f"{path.stem}-{n}{path.suffix}") for path in job.outputs)
+        outputs = tuple(path.with_name(f"{path.stem}-{n}{path.suffix}") for path in wanted)
         if not any(os.path.lexists(path) or _key(path) in taken for path in outputs):
-            return replace(job, outputs=outputs)
+            return replace(job, outputs=outputs, wanted=wanted)
     raise AssertionError
 
 
@@ -199,7 +217,7 @@ def _without_repeats(jobs: Sequence[Job]) -> list[Job]:
     kept = []
     for job in jobs:
         # The folder is resolved, the last name is not: a link is a picture of its own.
-        name = job.name if job.data else _key(job.source)
+        name = _key(job.source) if job.data is None else str(job.source)
         key = (name, tuple(map(_key, job.outputs)), job.seed, job.page)
         if key not in seen:
             seen.add(key)

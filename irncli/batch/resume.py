@@ -18,7 +18,7 @@ from irncli.images.encode import LOSSY, encode
 from irncli.images.files import Loaded, read_picture, read_stream
 from irncli.images.rows import StoredRows
 from irncli.images.rowwrite import Seal, encode_rows
-from irncli.images.whole import Contents
+from irncli.images.whole import Contents, is_special
 from irncli.manifest import Manifest, RestoredRecord
 
 Options = Mapping[str, str | int | float]
@@ -110,7 +110,7 @@ def source_digest(job: Job) -> str:
 
 def _whole(outputs: tuple[Path, ...], form: Format, max_pixels: int) -> Loaded | None:
     """The one output, decoded to its last pixel, when it is there in the right format."""
-    if len(outputs) != 1:
+    if len(outputs) != 1 or is_special(outputs[0]):
         return None
     try:
         loaded = read_picture(outputs[0], max_pixels=max_pixels)

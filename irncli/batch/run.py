@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from irncli.batch.discover import Missed
 from irncli.batch.plan import Job, Plan
-from irncli.errors import DeviceError, InputError, IrnError, UsageError
+from irncli.errors import InputError, IrnError, UsageError, short_of_memory
 
 INTERRUPTED = 130
 
@@ -28,6 +28,8 @@ class Result:
     """Whole sentences for the user: what was converted, what a format could not hold."""
     skipped: bool = False
     """There was nothing to do."""
+    outputs: tuple[Path, ...] = ()
+    """Its outputs, where they are not called as planned."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,16 @@ class Observer(Protocol):
 Work = Callable[[Job], Result]
 Begin = Callable[[Job], None]
 Stop = Callable[[], bool]
+Late = Callable[[Outcome], None]
+"""Takes what had ended, and was not told of yet, when a run is ended at once."""
 
 
 class Way(Protocol):
     """How jobs are done: one after the other, or with stages that overlap."""
 
-    def __call__(self, jobs: Sequence[Job], *, begin: Begin, stop: Stop) -> Generator[Outcome]: ...
+    def __call__(
+        self, jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late
+    ) -> Generator[Outcome]: ...
 
 
 def run(
@@ -137,10 +143,12 @@ def run(
     begun = time.perf_counter()
     failed = threading.Event()
 
+    unsaid: list[Outcome] = []
+
     def end(outcome: Outcome) -> None:
-        outcomes.append(outcome)
         if outcome.error:
             failed.set()
+        outcomes.append(outcome)
         observer.end(outcome)
 
     # An input with several outputs, such as samples, is one.
@@ -156,12 +164,15 @@ def run(
                 end(Outcome(miss.name, "failed", error=miss.error))
             for job in plan.skipped:
                 end(Outcome(job.name, "skipped", job.outputs))
-            with closing(way(plan.jobs, begin=observer.start, stop=stop)) as ways:
+            with closing(way(plan.jobs, begin=observer.start, stop=stop, late=unsaid.append)) as ways:
                 for outcome in ways:
                     end(outcome)
             interrupted = asked.is_set()
     except KeyboardInterrupt:
         interrupted = True
+        for outcome in unsaid:
+            if (outcome.name, outcome.outputs) not in {(told.name, told.outputs) for told in outcomes}:
+                end(outcome)
     except RunError as end_of_run:
         stopped = end_of_run.error
     finally:
@@ -173,7 +184,7 @@ def run(
 def in_turn(work: Work, success: Literal["done", "planned"] = "done") -> Way:
     """One job after the other. ``success`` is what to call a job that ended well: a dry run only plans."""
 
-    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop) -> Generator[Outcome]:
+    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
         for job in jobs:
             if stop():
                 return
@@ -211,9 +222,7 @@ def named(error: Exception) -> Exception:
     """
     if isinstance(error, UsageError):
         return InputError(error.what, error.remedy)
-    if isinstance(error, MemoryError):
-        return DeviceError("not enough memory for this picture", "Give a smaller tile: --tile 256.")
-    return error
+    return short_of_memory(error) or error
 
 
 def _do(job: Job, work: Work, success: Literal["done", "planned"]) -> Outcome:
@@ -221,7 +230,8 @@ def _do(job: Job, work: Work, success: Literal["done", "planned"]) -> Outcome:
     try:
         result = work(job)
         status = "skipped" if result.skipped else success
-        return Outcome(job.name, status, job.outputs, time.perf_counter() - begun, result)
+        outputs = result.outputs or job.outputs
+        return Outcome(job.name, status, outputs, time.perf_counter() - begun, result)
     except RunError:
         raise
     except Exception as error:

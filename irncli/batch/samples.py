@@ -63,14 +63,15 @@ class SamplesOf(Upscale):
 
     def write(self, job: Job, computed: Any) -> Result:
         data, (record, scale, depth), notes = computed
-        if not self.outputs.put(job, *data):
+        put = self.outputs.put(job, *data)
+        if put is None:
             return Result(skipped=True)
         details = told_of(record, scale) | {
             "samples": self.count,
             "depth": depth,
             "bytes": sum(map(len, data)),
         }
-        return Result(details, notes)
+        return Result(details, notes, outputs=put.outputs)
 
 
 @dataclass(frozen=True)

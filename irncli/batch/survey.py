@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from irncli.batch.discover import Found
+from irncli.batch.discover import Found, Missed
 from irncli.batch.fit import Assumed
 from irncli.batch.plan import Job
 from irncli.errors import InputError, IrnError, ManifestError
@@ -72,8 +72,8 @@ class Headers:
         And whatever a reader has thrown at it by mistake, which costs this one file and no other.
         """
         path = _path(item)
-        # Standard input has no path; it comes at most once in a run.
-        key = ("-" if item.data is not None else f"./{path}", item.page)
+        # What came through a pipe is not looked for again by its path.
+        key = (f"{'pipe' if item.data is not None else '.'}/{path}", item.page)
         if key not in self._known:
             self._known[key] = _look(path, item.data, item.page)
         found = self._known[key]
@@ -108,6 +108,47 @@ class Headers:
         header = self.of(item)
         turned = assumed.size is not None and self.turned(item)
         return assumed.of(header.width, header.height, turned=turned)
+
+    def small_ones(
+        self, found: Sequence[Found], assumed: Assumed | None
+    ) -> tuple[list[Found], list[Missed], int]:
+        """What there is to restore, what there is not and why, and how many were passed over in folders.
+
+        A folder stands for the small pictures in it. Without a manifest, and nothing assumed in its place,
+        a picture that was named itself is refused here: it takes no output's name. What cannot be read is
+        left to the run.
+        """
+        kept: list[Found] = []
+        missed: list[Missed] = []
+        passed: dict[Path, int] = {}
+        others: set[Path] = set()
+        for item in found:
+            header, folder = self.known(item), _folder(item)
+            if header is None:
+                lost = folder is not None and self._has_pages(item)
+            else:
+                lost = header.restored or (header.manifest is None and not header.ours and assumed is None)
+            if folder and lost:
+                passed[folder] = passed.get(folder, 0) + 1
+                continue
+            if folder:
+                others.add(folder)
+            if header and header.manifest is None and assumed is None:
+                missed.append(Missed(_name(item), refusal(header) or header.trouble or lost_manifest()))
+            else:
+                kept.append(item)
+        remedy = "Give another folder; for small pictures whose manifest was lost add --scale 4."
+        for folder in passed.keys() - others:
+            missed.append(Missed(str(folder), InputError("there is no small picture in this folder", remedy)))
+        return kept, missed, sum(passed.values())
+
+    def _has_pages(self, item: Found) -> bool:
+        """Whether it is no small picture for having several pages, and not for being damaged."""
+        try:
+            head = peek_text(item.path, item.page)
+        except InputError:
+            return False
+        return head.trouble is not None and head.text is None
 
     def own_work(self, jobs: Sequence[Job]) -> list[Job]:
         """Those of a folder's pictures that irn made itself, if there are others among them."""
@@ -151,6 +192,22 @@ class Headers:
         if header.manifest is None:
             raise header.trouble or lost_manifest()
         return header.manifest
+
+
+def refusal(header: Header, *, lossy: bool = False) -> InputError | None:
+    """Why a picture is not restored: it is so already, or (unless ``lossy``) it was stored with loss."""
+    if header.restored and header.trouble:
+        return header.trouble
+    return stored_with_loss(header) if header.lossy and not lossy else None
+
+
+def _folder(item: Found) -> Path | None:
+    """The folder that was named, and that it was found in."""
+    return item.path.parents[len(item.below.parts) - 1] if item.below else None
+
+
+def _name(item: Found) -> str:
+    return Job(item.path, (), data=item.data).name
 
 
 def stored_with_loss(header: Header) -> InputError:

@@ -12,6 +12,7 @@ from irncli.batch.discover import Missed
 from irncli.errors import InputError, UsageError
 
 STDIN = "-"
+_NAMES_OF_STDIN = frozenset({"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,11 @@ def expand(words: Sequence[str], *, nul: bool = False, stdin: Callable[[], bytes
     """``@list.txt`` and ``@-``, patterns, ``-``; what exists is always taken for itself.
 
     ``nul``: the lists' paths end in NUL, without comments, as ``find -print0`` writes them. ``stdin`` is
-    called for ``@-`` only. Raise UsageError when standard input would be needed twice.
+    called for ``@-`` only; ``/dev/stdin`` is a dash, too. Raise UsageError when standard input would be
+    needed twice.
     """
+    words = [STDIN if names_stdin(word) else word for word in words]
+    words = ["@-" if word.startswith("@") and names_stdin(word[1:]) else word for word in words]
     if words.count(STDIN) + words.count("@-") > 1:
         raise UsageError("standard input is asked for twice", "Give - or @- once.")
     if nul and not any(word.startswith("@") for word in words):
@@ -54,6 +58,11 @@ def expand(words: Sequence[str], *, nul: bool = False, stdin: Callable[[], bytes
         else:
             paths.append(word)
     return Words(tuple(paths), tuple(missed), STDIN in words)
+
+
+def names_stdin(word: str) -> bool:
+    """Whether a word means standard input: a dash, or a name that the system has for it."""
+    return word == STDIN or word in _NAMES_OF_STDIN
 
 
 def _listed(word: str, nul: bool, stdin: Callable[[], bytes] | None) -> list[str]:

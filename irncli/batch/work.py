@@ -17,7 +17,7 @@ from irncli.batch.pipeline import SMALL_PIXELS
 from irncli.batch.plan import Job
 from irncli.batch.resume import is_restored_of, is_small_of, sealed
 from irncli.batch.run import Result
-from irncli.batch.survey import Headers, read_input, stored_with_loss
+from irncli.batch.survey import Headers, read_input, refusal
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.encode import LOSSY, check_deep_output, encode
 from irncli.images.files import Loaded
@@ -129,7 +129,7 @@ class Downscale:
             loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine,
             check=self.check, progress=self.progress, depth=self.depth,
         )  # fmt: skip
-        notes = loaded.picture.notes
+        notes = (*self.models.heard(), *loaded.picture.notes)
         if manifest.restored_by == "lanczos":
             what = "the network restores it worse than Lanczos: kept as an ordinary thumbnail"
             notes = (*notes, f"{what}, to come back at {manifest.psnr_y:g} dB")
@@ -140,7 +140,8 @@ class Downscale:
         data, more = encode(
             small, self.format.pillow, text=manifest.to_json(), strip=self.strip, compress=self.compress
         )
-        if not self.outputs.put(job, data):
+        put = self.outputs.put(job, data)
+        if put is None:
             return Result(skipped=True)
         details = {
             "width": manifest.width,
@@ -156,10 +157,13 @@ class Downscale:
             "psnr_y": manifest.psnr_y,
             "bytes": len(data),
         }
-        return Result(details, (*notes, *more))
+        return Result(details, (*notes, *more), outputs=put.outputs)
 
     def abandon(self) -> None:
         self.outputs.abandon()
+
+    def landed(self, job: Job) -> Job | None:
+        return self.outputs.landed(job)
 
 
 @dataclass(frozen=True)
@@ -232,12 +236,9 @@ class Upscale:
     def check(self, job: Job) -> None:
         """Raise InputError for a restored picture, and for one stored with loss unless that is known."""
         header = self.headers.known(job)
-        if header is None:
-            return
-        if header.restored and header.trouble:
-            raise header.trouble
-        if header.lossy and not self.lossy_lr and not (header.manifest and self.accept_modified):
-            raise stored_with_loss(header)
+        lossy = self.lossy_lr or bool(header and header.manifest and self.accept_modified)
+        if header and (error := refusal(header, lossy=lossy)):
+            raise error
 
     def alike(self, job: Job, loaded: Loaded) -> Hashable | None:
         header = self.headers.known(job)
@@ -288,25 +289,29 @@ class Upscale:
         )
         options = self.options if has_manifest(loaded.text) else self._assumed_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
-        return restored, record, manifest.scale, (*notes, *loaded.picture.notes)
+        return restored, record, manifest.scale, (*notes, *self.models.heard(), *loaded.picture.notes)
 
     def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
         restored, record, scale, notes = computed
         data, more = self._encoded(restored, record)
-        if not self.outputs.put(job, data):
+        put = self.outputs.put(job, data)
+        if put is None:
             return Result(skipped=True)
         details = told_of(record, scale) | {
             "seed": record.seed,
             "depth": restored.depth,
-            "bytes": self.outputs.size(job, data),
+            "bytes": self.outputs.size(put, data),
         }
-        return Result(details, (*notes, *more))
+        return Result(details, (*notes, *more), outputs=put.outputs)
 
     def _encoded(self, restored: Picture, record: RestoredRecord) -> tuple[Contents, tuple[str, ...]]:
         return sealed(restored, record, self.format.pillow, **self._encoding)
 
     def abandon(self) -> None:
         self.outputs.abandon()
+
+    def landed(self, job: Job) -> Job | None:
+        return self.outputs.landed(job)
 
     def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, str, tuple[str, ...]]:
         """The model, the manifest, the digest of the pixels (counted once), and notes."""

@@ -17,9 +17,10 @@ import typer
 from irncli import __version__
 from irncli.cli import bench, downscale, evaluate, info, models, report, roundtrip, train, upscale
 from irncli.cli.command import Commands, Debug, LogFile, Quiet, Verbose
-from irncli.cli.defaults import current_folder, read_defaults
+from irncli.cli.defaults import current_folder, lost_folder, read_defaults
+from irncli.cli.limited import is_limited, watched
 from irncli.cli.output import Output, let_go, no_stdout
-from irncli.errors import IrnError, UsageError
+from irncli.errors import IrnError, OutputError, UsageError, short_of_memory
 
 INTERRUPTED = 130
 _PYDANTIC = re.compile(r"Value error, |, unable to parse string as an? \w+")
@@ -80,6 +81,11 @@ def top(
 
 def entry() -> NoReturn:
     """The process ``irn``."""
+    if is_limited():
+        status, shortage = watched(main, loud="--debug" in sys.argv)
+        if shortage:
+            Output().error(shortage)
+        os._exit(status)
     status = main()
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
@@ -93,6 +99,9 @@ def entry() -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``irn`` and return its exit status (cli.md, points 6 and 7)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # Threads of the network that wait would spin and take the processor from whoever else is at work: two
+    # runs at once took four times as long (benchmarks/waiting.py). OpenMP reads it as torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _open_closed_streams()
     out = Output()
     out.catch_warnings()
@@ -116,14 +125,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A library that catches the interruption and fails in its own words was interrupted all the same.
         if asked_to_stop or isinstance(error, KeyboardInterrupt):
             return INTERRUPTED
-        named = _usage(error, words) if isinstance(error, typer.TyperException) else error
-        if isinstance(error, OSError) and _in_echo(error):
-            let_go(sys.stdout)
-            named = no_stdout(error)
+        named = _named(error, words)
         if isinstance(named, IrnError):
             named = out.defaults.blame(named, words)
         out.error(named)
         return named.status if isinstance(named, IrnError) else 1
+
+
+def _named(error: Exception, words: Sequence[str]) -> Exception:
+    """The error as irn names it, for what Typer, Python and the system raise; a bug stays what it is."""
+    if isinstance(error, typer.TyperException):
+        return _usage(error, words)
+    if isinstance(error, OSError) and _in_echo(error):
+        let_go(sys.stdout)
+        return no_stdout(error)
+    if isinstance(error, FileNotFoundError) and error.filename is None and lost_folder():
+        remedy = "Go to one that is there (cd), or give whole paths, from / on."
+        return OutputError("the folder that irn was started in was removed", remedy)
+    return short_of_memory(error) or error
 
 
 def _in_echo(error: OSError) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 from typer.core import TyperCommand
 
-from irncli.cli.defaults import option_of
+from irncli.cli.defaults import lost_folder, option_of
 from irncli.cli.output import Output
 from irncli.errors import IrnError
 from irncli.pretrained import hub
@@ -64,6 +65,8 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
             if out.trouble:
                 raise out.trouble
             _tell_origins(ctx, out)
+            if lost_folder():
+                _load_torch_elsewhere()
             return function(out, **values)  # type: ignore[call-arg]
         except IrnError as error:
             if out.json:
@@ -82,6 +85,22 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
     called.__annotations__ = {p.name: p.annotation for p in parameters}
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return called
+
+
+def _load_torch_elsewhere() -> None:
+    """The MKL inside it ends a process that loads it in a folder that was removed.
+
+    Back there afterwards, where no relative path leads to anything: not to a file of the root by mistake.
+    """
+    here = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir("/")
+        import torch
+
+        torch.get_num_threads()
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 def _tell_origins(ctx: typer.Context, out: Output) -> None:

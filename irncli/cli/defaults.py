@@ -3,7 +3,8 @@
     option  >  IRN_DOWNSCALE_TILE  >  IRN_TILE  >  [downscale] tile in irn.toml  >  tile there  >  built in
 
 Keys are options without their dashes. Only the first irn.toml counts: from the working directory upwards,
-then in the user's configuration folder. Inputs bring none: a folder from elsewhere must not steer irn.
+then in the user's configuration folder. Inputs bring none: a folder from elsewhere must not steer irn. For
+the same reason only the user's own may name weights on the hub, which would be contacted.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from typing import Any
 import typer
 
 from irncli.errors import IrnError, UsageError
+from irncli.pretrained.hub import is_reference
 
 FILE = "irn.toml"
 NEVER = frozenset({"output", "on-existing"})
 """What decides about the user's files is said for each run."""
+MOST_SIGNS, LONGEST_LINE = 1 << 16, 1 << 12
+"""Of a file: the parser's memory grows as the square of the parts of a dotted key."""
 NOT_IN_FILES = NEVER | {"log-file"}
 SPECIAL = {
     "upscale": frozenset({"scale", "size", "model"}),
@@ -93,9 +97,12 @@ def _options(command: Any) -> dict[str, str]:
     return {name: each.name for each in command.params if (name := option_of(each)) and name != "help"}
 
 
+def _own_file() -> Path:
+    return Path(typer.get_app_dir("irn")) / FILE
+
+
 def _find(folder: Path) -> Path | None:
-    own = Path(typer.get_app_dir("irn")) / FILE
-    for path in (*(place / FILE for place in (folder, *folder.parents)), own):
+    for path in (*(place / FILE for place in (folder, *folder.parents)), _own_file()):
         with suppress(PermissionError):  # a folder that is closed to this user has none for this user
             if path.is_file():
                 return path
@@ -108,21 +115,25 @@ def _from_file(
     import tomllib
 
     try:
-        tree = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        text = path.read_text("utf-8")
+        if len(text) > MOST_SIGNS or max(map(len, text.splitlines()), default=0) > LONGEST_LINE:
+            raise ValueError("it is longer than options ever are")
+        tree = tomllib.loads(text)
+        tables = dict(_tables({name: value for name, value in tree.items() if isinstance(value, dict)}))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read ({error})", "Mend it, or move it away.") from error
+    own = _is_own(path)
     found: dict[tuple[str, str], tuple[Any, str]] = {}
-    tables = {name: value for name, value in tree.items() if isinstance(value, dict)}
     for key, value in tree.items():
-        if key not in tables:
+        if not isinstance(value, dict):
             for command in _all_with(key, options, path):
-                found[command, key] = _scalar(key, value, path), str(path)
-    for command, table in _tables(tables):
+                found[command, key] = _scalar(key, value, path, own), str(path)
+    for command, table in tables.items():
         if command not in options:
             raise UsageError(f"{path}: there is no command {command}", "See irn --help.")
         for key, value in table.items():
             _check_key(key, options[command], path)
-            found[command, key] = _scalar(key, value, path), str(path)
+            found[command, key] = _scalar(key, value, path, own), str(path)
     return found
 
 
@@ -149,9 +160,20 @@ def _check_key(key: str, known: Mapping[str, str] | set[str], path: Path) -> Non
         raise UsageError(f"{path}: there is no option {key!r}", "Write options without dashes: max-pixels.")
 
 
-def _scalar(key: str, value: object, path: Path) -> object:
+def _is_own(path: Path) -> bool:
+    """Whether the file is the user's own, however it was come by."""
+    try:
+        return os.path.samefile(path, _own_file())
+    except OSError:
+        return False
+
+
+def _scalar(key: str, value: object, path: Path, own: bool) -> object:
     if isinstance(value, bool):
         return value
+    if isinstance(value, str) and not own and is_reference(value.strip()):
+        remedy = f"Give --{key} on the command line, or set it in {_own_file()}."
+        raise UsageError(f"{path} may not name weights on the hub", remedy)
     if isinstance(value, (str, int, float)):
         return str(value)
     raise UsageError(f"{path}: {key} is neither a word nor a number", "Write it as on the command line.")
@@ -180,7 +202,13 @@ def _variable(words: str) -> str:
 
 def current_folder() -> Path:
     """The working directory; the root when it was removed under us."""
+    return Path("/" if lost_folder() else os.getcwd())
+
+
+def lost_folder() -> bool:
+    """Whether the working directory was removed under us."""
     try:
-        return Path(os.getcwd())
+        os.getcwd()
     except OSError:
-        return Path("/")
+        return True
+    return False

@@ -93,7 +93,7 @@ def downscale(
     from irncli.batch.formats import check_compress, small_format
     from irncli.batch.models import Models, stated
     from irncli.batch.names import Template, page_stem, small_name
-    from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.outputs import Outputs, tidy, with_a_place
     from irncli.batch.pages import check_target, each_page
     from irncli.batch.plan import Job, make_plan, outputs_of
     from irncli.batch.run import run
@@ -126,7 +126,8 @@ def downscale(
             called = template.fill(item.path, stem, scale=scale_word, model=versioned, suffix=form.suffix)
         job = Job(item.path, outputs_of(item, start.target, called), below=item.below, data=item.data)
         todo.append(replace(job, page=item.page or number, of_all=item.page is not None))
-    plan = make_plan(todo, on_existing, part)
+    plan, nowhere = with_a_place(make_plan(todo, on_existing, part))
+    missed += nowhere
     headers = Headers()
     look = small_forecast(headers, fit, depth)
     budget = Budget(memory, out.note)
@@ -140,7 +141,7 @@ def downscale(
         out.note(f"{what}; a folder of their own keeps small pictures apart: -o small/")
     teller = Teller(out)
     work = Downscale(
-        Models(device, dtype, side, threads, out.note),
+        Models(device, dtype, side, threads),
         fit,
         form,
         Outputs(on_existing, write_stdout),

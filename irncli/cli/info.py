@@ -44,11 +44,13 @@ def info(out: Output, files: Files = None) -> int:
 
     from irncli.batch.plan import Job, Plan
     from irncli.batch.run import Result, in_turn, run
+    from irncli.batch.words import STDIN, names_stdin
     from irncli.cli.inputs import read_stdin
     from irncli.cli.telling import Teller, conclude
 
-    piped = read_stdin() if "-" in files else None
-    plan = Plan(tuple(Job(Path(file), (), data=piped if file == "-" else None) for file in files))
+    files = [STDIN if names_stdin(file) else file for file in files]
+    piped = read_stdin() if STDIN in files else None
+    plan = Plan(tuple(Job(Path(file), (), data=piped if file == STDIN else None) for file in files))
     teller = Teller(out, _show_outcome, planned=True)
     report = run(plan, in_turn(lambda job: Result(describe(job.source, job.data))), teller)
     return conclude(out, report, summary=False)
@@ -59,7 +61,7 @@ def describe(path: Path, data: bytes | None = None) -> dict[str, Any]:
 
     ``data``: a picture that came through standard input, and no path is looked at.
     """
-    from irncli.batch.discover import not_there
+    from irncli.batch.discover import not_there, read_pipe
     from irncli.images.files import looks_like_picture
 
     if data is not None:
@@ -70,6 +72,10 @@ def describe(path: Path, data: bytes | None = None) -> dict[str, Any]:
         raise not_there(str(path), error) from error
     if stat.S_ISDIR(mode):
         raise InputError("is a folder", "Give the files in it.")
+    if stat.S_ISFIFO(mode):
+        return _picture(path, read_pipe(str(path)))
+    if not stat.S_ISREG(mode):
+        raise InputError("not an ordinary file", "Give a picture or a weight file.")
     if looks_like_picture(path):
         return _picture(path)
     return _weights(path)

@@ -6,9 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from irncli.batch.discover import Found, Missed, discover
+from irncli.batch.discover import STDIN, Found, Missed, discover
 from irncli.batch.plan import Target, target_of
 from irncli.batch.words import Words, expand
 from irncli.cli.output import let_go, no_stdout
@@ -28,7 +27,7 @@ class Given:
         missed = [*self.words.missed, *missed]
         if self.words.piped:
             try:
-                found.append(Found(Path("stdin"), data=read_stdin()))
+                found.append(Found(STDIN, data=read_stdin()))
             except InputError as error:
                 missed.append(Missed("-", error))
         return found, missed

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil, floor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,16 +44,24 @@ Samples = NDArray[Any]
 
 @dataclass(frozen=True)
 class Figures:
-    """What one round trip came to. Scores in dB; pixels under transparency are those that went in."""
+    """What one round trip came to. Scores in dB; pixels under transparency are those that went in.
+
+    As in the published tables a border is cut, of the scale's width; ``whole_*`` count every pixel: what
+    goes wrong at a picture's edge shows there alone.
+    """
 
     psnr_y: float
     psnr_rgb: float
     ssim_y: float
     ssim_rgb: float
     """Mean over the three channels."""
+    whole_psnr_y: float
+    whole_psnr_rgb: float
+    whole_ssim_y: float
     lanczos_psnr_y: float
     lanczos_psnr_rgb: float
     lanczos_ssim_y: float
+    lanczos_whole_psnr_y: float
     gain_y: float
     """The restored picture over Lanczos, PSNR-Y."""
     closeness_rgb: float
@@ -116,13 +125,15 @@ class RoundTrip:
             # Weights that know no grey make a small picture of three channels.
             pictures = (plain, back, little[..., 0] if small.grey else little, lanczos)
             self.judged.append(for_report(*pictures, scale=rescaler.scale, told=told, beside=self.beside))
+        outputs: tuple[Path, ...] = ()
         if job.outputs:
             crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos
             drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (resized, crops))
-            self.outputs.put(job, data, restored_data, *drawn)
+            put = self.outputs.put(job, data, restored_data, *drawn)
+            outputs = put.outputs if put else ()
         facts: dict[str, Any] = {
             "width": manifest.width,
             "height": manifest.height,
@@ -136,7 +147,8 @@ class RoundTrip:
             "seed": self.seed,
             "load_seconds": round(started - begun, 3),
         }
-        return Result(facts | {"figures": asdict(figures)}, tuple(loaded.picture.notes))
+        notes = (*self.models.heard(), *loaded.picture.notes)
+        return Result(facts | {"figures": asdict(figures)}, notes, outputs=outputs)
 
     def scores(self) -> Scores:
         """Of all that was judged; at least one picture."""
@@ -204,7 +216,10 @@ def for_report(
         exact=true if deep else None,
     )
     beside_ours = compare(ours, beside)
-    return PictureScores(told.name, width, height, figures, *beside_ours, depth=16 if deep else 8)
+    depth, every_pixel = 16 if deep else 8, quality(back, true, 0)
+    return PictureScores(
+        told.name, width, height, figures, *beside_ours, depth=depth, every_pixel=every_pixel
+    )
 
 
 def seen(picture: Picture) -> Samples:
@@ -247,20 +262,25 @@ def judge(
     """
     cells = [ceil(count * step) for count, step in zip(grid.small, grid.steps, strict=True)]
     edges = [(0, cell - side) for cell, side in zip(cells, true.shape[:2], strict=True)]
-    whole = np.pad(true, (*edges, (0, 0)), mode="edge")
+    padded = np.pad(true, (*edges, (0, 0)), mode="edge")
     steps = (1 / grid.step_y, 1 / grid.step_x)
     resized = bicubic_resize if little.dtype == np.uint8 else deep_bicubic_resize
-    guide = resized(whole, steps)[: grid.small_height, : grid.small_width]
+    guide = resized(padded, steps)[: grid.small_height, : grid.small_width]
     border = ceil(max(grid.steps))
     ours, theirs = quality(back, true, border), quality(lanczos, true, border)
+    whole = quality(back, true, 0)
     return Figures(
         psnr_y=ours.psnr_y,
         psnr_rgb=ours.psnr_rgb,
         ssim_y=ours.ssim_y,
         ssim_rgb=ssim(cut_border(back, border), cut_border(true, border)),
+        whole_psnr_y=whole.psnr_y,
+        whole_psnr_rgb=whole.psnr_rgb,
+        whole_ssim_y=whole.ssim_y,
         lanczos_psnr_y=theirs.psnr_y,
         lanczos_psnr_rgb=theirs.psnr_rgb,
         lanczos_ssim_y=theirs.ssim_y,
+        lanczos_whole_psnr_y=quality(lanczos, true, 0).psnr_y,
         gain_y=ours.psnr_y - theirs.psnr_y,
         closeness_rgb=psnr(little, guide),
         small_bytes=size,
@@ -281,7 +301,7 @@ def sheet(
         [
             Panel("original", in_8_bits(true[there])),
             Panel(f"small, {word}", in_8_bits(little[small_there])),
-            Panel(f"restored {figures.psnr_y:.2f} dB", in_8_bits(back[there])),
-            Panel(f"Lanczos {figures.lanczos_psnr_y:.2f} dB", in_8_bits(lanczos[there])),
+            Panel(f"restored {figures.whole_psnr_y:.2f} dB", in_8_bits(back[there])),
+            Panel(f"Lanczos {figures.lanczos_whole_psnr_y:.2f} dB", in_8_bits(lanczos[there])),
         ]
     )

@@ -34,8 +34,13 @@ def one_file(
             out.note(f"skipped, {target} exists already")
             return None
         if on_existing == "rename":
-            names = (target.with_stem(f"{target.stem}-{n}") for n in itertools.count(2))
-            target = next(name for name in names if not os.path.lexists(name))
+            target = next_free_file(target)
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"{target}: cannot be written: no permission to write there", another)
     return target
+
+
+def next_free_file(target: Path) -> Path:
+    """The name with -2, -3 ... behind it, the first that is free."""
+    names = (target.with_stem(f"{target.stem}-{n}") for n in itertools.count(2))
+    return next(name for name in names if not os.path.lexists(name))

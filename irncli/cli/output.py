@@ -153,7 +153,9 @@ class Output:
                 with open(path, "rb") as there:
                     if b"\0" in there.read(512):  # a picture, taken for a log by a slip of the pen
                         raise ValueError("it holds something else than text")
-            self._log = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+            self._log = open(  # noqa: SIM115
+                path, "a", encoding="utf-8", errors="backslashreplace", opener=_without_waiting
+            )
         except (OSError, ValueError) as error:
             raise _no_log(path, error) from error
 
@@ -245,6 +247,13 @@ def let_go(stream: TextIO) -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return True
     return False
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """For a pipe: it may never have a reader."""
+    fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def on_terminal(stream: TextIO) -> bool:

@@ -9,9 +9,9 @@ import typer
 
 from irncli.cli import options as o
 from irncli.cli.command import command
-from irncli.cli.onefile import one_file
+from irncli.cli.onefile import next_free_file, one_file
 from irncli.cli.output import Output
-from irncli.errors import InputError, UsageError
+from irncli.errors import ExistsError, InputError, UsageError
 
 if TYPE_CHECKING:
     from irncli.evaluation.scores import Scores
@@ -61,8 +61,15 @@ def put(out: Output, target: Path, text: str, on_existing: str) -> None:
     """Write the page. Raise OutputError."""
     from irncli.images.whole import write_whole
 
-    # A picture's name need not be UTF-8, a page is.
-    write_whole(target, text.encode(errors="backslashreplace"), replace=on_existing == "overwrite")
+    asked, data = target, text.encode(errors="backslashreplace")  # names need not be UTF-8, a page is
+    while True:
+        try:
+            write_whole(target, data, replace=on_existing == "overwrite")
+            break
+        except ExistsError:
+            if on_existing != "rename":
+                raise
+            target = next_free_file(asked)  # another process was quicker
     if out.json:
         out.record({"type": "report", "outputs": [str(target)]})
     else:
@@ -72,7 +79,10 @@ def put(out: Output, target: Path, text: str, on_existing: str) -> None:
 def read_scores(path: Path) -> Scores:
     """Raise InputError for a file that is not what an evaluation wrote."""
     from irncli.evaluation.scores import Scores
+    from irncli.images.whole import is_special
 
+    if is_special(path):
+        raise InputError(f"{path}: not an ordinary file", "Give what irn evaluate --json wrote.")
     try:
         return Scores.from_json(path.read_text("utf-8"))
     except OSError as error:

@@ -42,6 +42,7 @@ COLUMNS = {
     "psnr_rgb": "PSNR-RGB",
     "ssim_y": "SSIM-Y",
     "ssim_rgb": "SSIM-RGB",
+    "whole_psnr_y": "whole-Y",
     "lanczos_psnr_y": "Lanczos",
     "gain_y": "gain",
     "closeness_rgb": "small/bicubic",
@@ -82,8 +83,9 @@ def roundtrip(
     """Make small, bring back, and tell how well that went.
 
     The table has PSNR (dB) and SSIM of the restored picture, on luma and over RGB, the PSNR-Y of Lanczos
-    down and up beside it and the gain over it, and how close the small picture is to a bicubic one. --report
-    FILE makes a page to look at, with what --peer names beside it.
+    down and up beside it and the gain over it, and how close the small picture is to a bicubic one. As in
+    the published tables a border is left out, as wide as the scale; whole-Y is the PSNR-Y of every pixel.
+    --report FILE makes a page to look at, with what --peer names beside it.
 
     \b
     Examples:
@@ -111,7 +113,7 @@ def roundtrip(
     from irncli.batch.formats import Format
     from irncli.batch.models import Models
     from irncli.batch.names import page_stem
-    from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.outputs import Outputs, tidy, with_a_place
     from irncli.batch.pages import each_page
     from irncli.batch.plan import Job, make_plan, place
     from irncli.batch.run import in_turn, run
@@ -137,7 +139,8 @@ def roundtrip(
         paths = tuple(place(item, start.target, f"{stem}.{kind}.png") for kind in kinds)
         chosen, of_all = item.page or one_page, item.page is not None
         jobs.append(Job(item.path, paths, number, item.below, item.data, chosen, of_all))
-    plan = make_plan(jobs, on_existing, resumable=False)
+    plan, nowhere = with_a_place(make_plan(jobs, on_existing, resumable=False))
+    missed += nowhere
     headers = Headers()
     look = small_forecast(headers, fit, depth, BothWays)
     holds = partial(headers.decodes, max_pixels=most)
@@ -149,7 +152,7 @@ def roundtrip(
     from irncli.cli.measure import RoundTrip, beside_it
     from irncli.report.page import page as page_of
 
-    models = Models(device, dtype, side, threads, out.note)
+    models = Models(device, dtype, side, threads)
     beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
     outputs = Outputs(on_existing)

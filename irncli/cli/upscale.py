@@ -146,7 +146,7 @@ def upscale(
     from irncli.batch.formats import check_compress, restored_format
     from irncli.batch.models import Models
     from irncli.batch.names import Template
-    from irncli.batch.outputs import Outputs, tidy
+    from irncli.batch.outputs import Outputs, tidy, with_a_place
     from irncli.batch.plan import make_plan
     from irncli.batch.run import run
     from irncli.batch.samples import SamplesOf
@@ -171,12 +171,17 @@ def upscale(
         assumed = Assumed(None, lost_size, model)
     found, missed = start.discover(recursive=recursive)
     headers = Headers()
+    found, refused, passed = headers.small_ones(found, assumed)
+    missed += refused
+    if passed:
+        out.note(f"passed over in folders, having no manifest: {passed} picture{'s'[: passed > 1]}")
     naming = Naming(start.target, form.suffix, template, headers, assumed)
     draws = [(number, None)] if samples is None else [(draw, f"s{draw + 1}") for draw in range(samples)]
     todo = [naming.job(item, drawn, sample) for item in found for drawn, sample in draws]
     if statistics and samples:
         todo = [naming.together(item, samples) for item in found]
-    plan = make_plan(todo, on_existing, part)
+    plan, nowhere = with_a_place(make_plan(todo, on_existing, part))
+    missed += nowhere
     needs_tau = samples is not None and samples > 1 and tau is None
     holds = partial(headers.holds, max_pixels=most, model=model, modified=accept_modified)
     _check_against_manifests(plan.jobs, headers, holds, model, form.pillow, assumed, needs_tau=needs_tau)
@@ -189,7 +194,7 @@ def upscale(
     )
     kind: Callable[..., Upscale] = partial(SamplesOf, count=samples or 0) if statistics else Upscale
     work = kind(
-        Models(device, dtype, side, threads, out.note),
+        Models(device, dtype, side, threads),
         form,
         Outputs(on_existing, write_stdout),
         model=model,

@@ -122,6 +122,8 @@ class PictureScores:
     views: Views | None = None
     depth: int = 8
     """Bits a sample of the original, which the figures are of; peers, codecs and views have 8."""
+    every_pixel: Quality | None = None
+    """The restored picture with no border cut; None where only the protocol's figures were asked for."""
 
 
 @dataclass(frozen=True)

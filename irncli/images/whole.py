@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all; pipes and devices are written through, links followed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import stat
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ except ImportError:  # Windows has no such locks; leftovers then stay.
 _PREFIX, _SUFFIX = ".irn-", ".tmp"
 _umask_lock = threading.Lock()
 _making = threading.Lock()
+"""Held while a temporary file is made or renamed."""
 _held: set[str] = set()
 """Temporary files that this process is writing."""
 _REASONS = {
@@ -36,6 +38,10 @@ _REASONS = {
     errno.ENOTDIR: ("a part of its path is not a folder", "Choose another folder with -o."),
     errno.EISDIR: ("a folder of that name is there", "Choose another name with -o."),
     errno.ENAMETOOLONG: ("its name is too long", "Choose a shorter name with -o."),
+    errno.ELOOP: ("its links lead in a circle", "Choose another name with -o."),
+    errno.ENXIO: ("nobody reads from that pipe, or no device is there", "Begin its reader first."),
+    errno.EPIPE: ("its reader has gone", "See who reads it."),
+    errno.ENOTBLK: ("a disk itself, which is never written to", "Choose a file with -o."),
 }
 
 
@@ -51,13 +57,18 @@ def write_whole(path: Path, data: Contents, replace: bool = True) -> None:
     """Put ``data`` at ``path`` so that at any moment it is absent, old or complete, even after a power cut.
 
     A private temporary file (0600) beside it, locked while this process lives, is filled, flushed to disk
-    and renamed; it takes the mode of the file that it replaces, else the umask's. Raise OutputError, with
-    nothing left behind, when that fails; ExistsError without ``replace`` when something is there already,
-    even if another process has put it there a moment ago.
+    and renamed; it takes the mode of the file that it replaces, else the umask's. With ``replace`` a link
+    stays, and the file that it leads to is replaced so; a pipe or a character device is written through.
+    Raise OutputError, with nothing left behind, when that fails; ExistsError without ``replace`` when
+    something is there already, even if another process has put it there a moment ago.
     """
     temporary = held = None
     try:
-        fd, temporary = _locked_temporary(path.parent)
+        place = _followed(path) if replace else path
+        if place is None:
+            _write_through(path, data)
+            return
+        fd, temporary = _locked_temporary(place.parent)
         held = temporary
         with os.fdopen(fd, "wb") as stream:
             if callable(data):
@@ -68,24 +79,117 @@ def write_whole(path: Path, data: Contents, replace: bool = True) -> None:
             os.fsync(fd)
             if fcntl is not None:
                 # Renamed while still open and locked, so that nobody can take it for a leftover.
-                _rename(temporary, path, replace)
+                with _making:
+                    _rename(temporary, place, replace)
                 temporary = None
         if temporary is not None:
-            _rename(temporary, path, replace)  # Windows renames closed files only.
+            with _making:
+                _rename(temporary, place, replace)  # Windows renames closed files only.
             temporary = None
-        _flush_folder(path.parent)
+        _flush_folder(place.parent)
     except FileExistsError as error:
         raise exists(path) from error
     except (OSError, ValueError) as error:
-        number = error.errno if isinstance(error, OSError) and error.errno else 0
-        what, remedy = _REASONS.get(number, (str(error), "Choose another name or folder with -o."))
-        raise OutputError(f"{path}: cannot be written: {what}", remedy) from error
+        raise unwritable(path, error) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         if held is not None:
             _held.discard(held)
+
+
+def unwritable(path: Path, error: OSError | ValueError) -> OutputError:
+    """What to say of an output that ``error`` keeps from being written."""
+    number = error.errno if isinstance(error, OSError) and error.errno else 0
+    what, remedy = _REASONS.get(number, (str(error), "Choose another name or folder with -o."))
+    return OutputError(f"{path}: cannot be written: {what}", remedy)
+
+
+def check_place(path: Path) -> None:
+    """Raise OutputError for a place where no output can be, as far as that shows before the work.
+
+    Its folders need not be there yet. Nothing is made.
+    """
+    try:
+        place = _followed(path)
+        if place is None:
+            return
+        folder = place.parent
+        while not os.path.lexists(folder) and folder != folder.parent:
+            folder = folder.parent
+        if not stat.S_ISDIR(os.stat(folder).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if os.path.isdir(place):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        longest = os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+        if any(len(os.fsencode(part)) > longest > 0 for part in place.relative_to(folder).parts):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from error
+
+
+def place_of(path: Path) -> Path:
+    """The file that writing to ``path`` replaces: what a link leads to, else the path itself."""
+    try:
+        return _followed(path) or path
+    except (OSError, ValueError):
+        return path
+
+
+def is_special(path: Path) -> bool:
+    """Whether a pipe or a device is there, which has no contents to look at. Never raises."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _followed(path: Path) -> Path | None:
+    """:func:`place_of`, or None for what is written through. Raise OSError for what cannot be written."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:  # a link may lead to where a file is yet to be
+        return Path(os.path.realpath(path)) if os.path.islink(path) else path
+    if stat.S_ISBLK(status.st_mode):
+        raise OSError(errno.ENOTBLK, os.strerror(errno.ENOTBLK))
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        return None
+    if not os.path.islink(path):
+        return path
+    place = Path(os.path.realpath(path))
+    # /dev/fd/3 may lead to an open file without a name.
+    return place if place.exists() and os.path.samestat(os.stat(place), status) else None
+
+
+def _write_through(path: Path, data: Contents) -> None:
+    # Without waiting for a reader of a pipe: there may never be one.
+    more = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    fd = os.open(path, os.O_WRONLY | os.O_TRUNC | more)
+    with os.fdopen(fd, "wb", buffering=0) as stream:
+        os.set_blocking(fd, True)
+        pass_on(data, lambda block: _write_all(stream, block))
+
+
+def _write_all(stream: Any, block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[stream.write(rest) :]
+
+
+def pass_on(contents: Contents, to: Callable[[bytes], object]) -> None:
+    """To what cannot be sought in: contents that are written by parts go to a file without a name first."""
+    if not callable(contents):
+        to(contents)
+        return
+    with tempfile.TemporaryFile() as file:
+        contents(file)
+        file.seek(0)
+        while block := file.read(1 << 20):
+            to(block)
 
 
 def exists(
@@ -101,8 +205,12 @@ def exists(
 
 
 def abandon_temporaries() -> None:
-    """Remove what other threads are still writing: for a process that is about to end at once."""
-    # Kept for good: no thread makes another one. The limit is for a signal that came while it was ours.
+    """Remove what other threads are still writing: for a process that is about to end at once.
+
+    From here on no output comes to be there any more.
+    """
+    # Kept for good: no thread makes another one, or renames one. The limit is for a signal that came while
+    # it was ours.
     _making.acquire(timeout=1)
     for path in tuple(_held):
         with contextlib.suppress(OSError):

@@ -67,7 +67,8 @@ def parse(text: str) -> Reference:
     except (HfUriError, HFValidationError) as error:
         raise problem from error
     file = uri.path_in_repo or DEFAULT_FILE
-    if uri.type != "model" or not file.endswith(_SUFFIXES):
+    steps = re.split(r"[/\\]", f"{uri.revision or 'main'}/{file}")
+    if uri.type != "model" or not file.endswith(_SUFFIXES) or not {"", ".", ".."}.isdisjoint(steps):
         raise problem
     return Reference(text, uri.id, uri.revision or "main", file)
 

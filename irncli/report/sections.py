@@ -120,7 +120,10 @@ def _note(label: str, picture: PictureScores, labels: dict[str, str]) -> str:
     found = known.get(label)
     if found is None:
         return ""
-    return f"{c.decibels(found.psnr_y).text} dB, SSIM {c.similarity(found.ssim_y).text}"
+    told = f"{c.decibels(found.psnr_y).text} dB, SSIM {c.similarity(found.ssim_y).text}"
+    if label == OURS and picture.every_pixel:
+        told += f"; with its border {c.decibels(picture.every_pixel.psnr_y).text} dB"
+    return told
 
 
 METHOD_HEAD = (
@@ -164,15 +167,19 @@ def _way(
 
 
 def _pictures(every: Sequence[tuple[str, PictureScores]], peers: tuple[str, ...]) -> Table:
+    whole = ("with its border, dB",) if all(picture.every_pixel for _, picture in every) else ()
     head = (
-        "picture", "restored, dB", "SSIM-Y", "RGB, dB", LANCZOS, *peers, "small to bicubic, dB RGB",
+        "picture", "restored, dB", "SSIM-Y", "RGB, dB", *whole, LANCZOS, *peers, "small to bicubic, dB RGB",
         "small PNG", "bicubic PNG", "small WebP", "clipped", "s down", "s up",
     )  # fmt: skip
     rows = []
     for of, picture in every:
         f, small = picture.figures, picture.figures.small
         cells = [c.word(_name(of, picture)), c.decibels(f.restored.psnr_y), c.similarity(f.restored.ssim_y)]
-        cells += [c.decibels(f.restored.psnr_rgb), c.decibels(f.lanczos.psnr_y)]
+        cells.append(c.decibels(f.restored.psnr_rgb))
+        if whole and picture.every_pixel:
+            cells.append(c.decibels(picture.every_pixel.psnr_y))
+        cells.append(c.decibels(f.lanczos.psnr_y))
         cells += [c.decibels(peer.quality.psnr_y) for peer in picture.peers]
         cells += [c.decibels(small.psnr_rgb), c.whole(small.png_bytes), c.whole(small.bicubic_png_bytes)]
         cells += [c.whole(small.webp_bytes), c.share(small.clipped)]

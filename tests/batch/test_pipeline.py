@@ -71,6 +71,9 @@ class Stages:
     def abandon(self) -> None:
         self.abandoned = True
 
+    def landed(self, job: Job) -> Job | None:
+        return None
+
 
 def go(stages: Stages, names: str, workers: int = 2, **more: bool) -> Report:
     return run(plan_of(*names), overlapped(stages, workers), Watcher(), **more)

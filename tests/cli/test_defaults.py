@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from running import Irn, save
 
+from irncli.errors import ModelError
+
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -163,3 +165,45 @@ def test_flags_come_from_variables(irn: Irn, tiny_model: Path, monkeypatch: pyte
     irn("downscale", "a.png", "--model", tiny_model)
     with Image.open("a.x4.png") as image:
         assert '"name": "a.png"' in image.info["irn"]
+
+
+def test_only_the_users_own_file_may_name_weights_on_the_hub(
+    irn: Irn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contacted: list[str] = []
+
+    def contact(name: str) -> Path:
+        contacted.append(name)
+        raise ModelError("no network", "")
+
+    monkeypatch.setattr("irncli.pretrained.hub.resolve", contact)
+    for text in ('model = "hf:owner/name"', '[upscale]\nmodel = "hf:owner/name"', 'peer = " hf:owner/name"'):
+        (tmp_path / "irn.toml").write_text(text)
+        ran = irn("downscale", "a.png")
+        assert ran.status == 2 and "hub" in ran.error() and not contacted
+        assert irn("downscale", "--help").status == 0
+    (tmp_path / "irn.toml").unlink()
+    own = tmp_path / "config/irn/irn.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('model = "hf:owner/name"')
+    assert irn("downscale", "a.png").status == 5 and contacted
+    (tmp_path / "irn.toml").symlink_to(own)
+    assert irn("downscale", "a.png").status == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 30_000 + "]" * 30_000,
+        "a = " + "{a = " * 3000 + "1" + "}" * 3000,
+        "[" + ".".join("a" * 2000) + "]\nb = 1",
+        ".".join("a" * 100_000) + " = 1",
+        "tile = 1" + "0" * 4000,
+        "tile = 1" + "0" * 6000,
+    ],
+    ids=["array", "table", "heading", "key", "long number", "longer number"],
+)
+def test_a_file_of_no_sense_is_status_2(text: str, irn: Irn, tmp_path: Path) -> None:
+    (tmp_path / "irn.toml").write_text(text)
+    ran = irn("downscale", "a.png")
+    assert ran.status == 2 and ran.error()

@@ -125,7 +125,7 @@ def test_a_picture_that_kills_is_given_up_and_a_finished_one_is_not(tmp_path: Pa
     todo = jobs(tmp_path, "a", "once", "deadly", "b")
     way = by_ray(work(tiny_model, Deadly), 1)
     begun: list[Job] = []
-    outcomes = list(way(todo, begin=begun.append, stop=lambda: False))
+    outcomes = list(way(todo, begin=begun.append, stop=lambda: False, late=print))
     assert [(o.name, o.status) for o in outcomes] == [
         (job.name, "failed" if "deadly" in job.name else "done") for job in todo
     ]

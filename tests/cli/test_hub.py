@@ -114,7 +114,19 @@ def test_a_network_that_swallows_everything_is_given_up_in_five_seconds(
     assert any(2 <= seconds(f"log{i}") <= 8 for i in range(5))
 
 
-@pytest.mark.parametrize("bad", ["hf:", "hf:name", "hf:owner/name@", "hf:owner/name/notes.txt", "irn-x4"])
+LEADS_OUT = [
+    "hf:a/b/../../x.safetensors",
+    "hf:a/b/./x.safetensors",
+    "hf:a/b//x.safetensors",
+    "hf:../b/x.safetensors",
+    "hf:a/b@../x.safetensors",
+    "hf:a/b/..\\x.safetensors",
+]
+
+
+@pytest.mark.parametrize(
+    "bad", ["hf:", "hf:name", "hf:owner/name@", "hf:owner/name/notes.txt", "irn-x4", *LEADS_OUT]
+)
 def test_an_address_that_is_none(ask: Ask, bad: str) -> None:
     ran = ask("models", "download", bad)
     assert ran.status == 2 and "hf:owner/name" in ran.error()

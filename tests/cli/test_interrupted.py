@@ -90,6 +90,49 @@ def test_a_second_ctrl_c_or_a_sigterm_stops_at_once_and_leaves_nothing(
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
 
 
+HELD = """
+import sys, time
+from irncli.batch import outputs
+from irncli.cli.app import entry
+put = outputs.Outputs.put
+def held(self, job, *contents):
+    done = put(self, job, *contents)
+    if job.name == "b.png":  # it is there, and nobody was told
+        print("working", file=sys.stderr, flush=True)
+        time.sleep(100)
+    return done
+outputs.Outputs.put = held
+entry()
+"""
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]], ids=["INT2", "TERM"])
+def test_what_is_there_when_the_run_is_ended_at_once_is_told(
+    signals: list[signal.Signals], tmp_path: Path, tiny_model: Path
+) -> None:
+    names = ["a.png", "b.png", "c.png", "d.png"]
+    for i, name in enumerate(names):
+        save(tmp_path / name, 300 + i, 220)  # not alike: one after the other
+    words = ["downscale", *names, "-j", "1", "-o", "o/", "--model", str(tiny_model)]
+    argv = [sys.executable, "-c", HELD, *words]
+    process = subprocess.Popen(
+        argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=hear_ctrl_c,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line == "working\n":
+            break
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.3)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    there = sorted(f"o/{path.name}" for path in (tmp_path / "o").iterdir())
+    assert there == ["o/a.x4.png", "o/b.x4.png"] and sorted(out.splitlines()) == there
+    assert "2 done, 0 skipped, 0 failed, 2 not tried" in err
+
+
 def test_the_first_ctrl_c_finishes_the_current_pictures(tmp_path: Path, tiny_model: Path) -> None:
     process = begin(tmp_path, tiny_model, False)
     process.send_signal(signal.SIGINT)
@@ -148,9 +191,10 @@ def test_stopped_at_any_moment_an_output_is_absent_or_whole(
     whole = [path for path in (tmp_path / "o").iterdir() if not path.name.startswith(".")]
     assert 0 < len(whole) < 60
     if number != signal.SIGKILL:
+        assert f"{len(whole)} done" in err
         assert process.returncode == 130 and "interrupted" in err and "Traceback" not in err
         assert len(list((tmp_path / "o").iterdir())) == len(whole)
-    if number == signal.SIGINT:  # the pictures under way are finished and told
+    if number != signal.SIGKILL:  # of SIGINT the pictures under way are finished
         assert {f"o/{path.name}" for path in whole} == {*(first + out).splitlines()}
     for path in whole:
         with Image.open(path) as image:

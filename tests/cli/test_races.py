@@ -48,6 +48,22 @@ def test_the_loser_says_so(on_existing: str, tmp_path: Path, tiny_model: Path) -
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png", "met", "out.png"]
 
 
+def test_with_rename_the_loser_takes_the_next_free_name(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "met").mkdir()
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.png", mode="L")
+    save(tmp_path / "o/out.png")
+    runs = []
+    for name in ("a", "b"):
+        words = ["downscale", f"{name}.png", "-o", "o/out.png", "--on-existing", "rename"]
+        argv = [sys.executable, "-c", MEETING, *words, "--model", str(tiny_model), f"met/{name}"]
+        pipes = {"stdout": subprocess.PIPE}
+        runs.append(subprocess.Popen(argv, cwd=tmp_path, env=environment(), text=True, **pipes))
+    ended = [(run.communicate(timeout=200)[0], run.returncode) for run in runs]
+    assert sorted(ended) == [("o/out-2.png\n", 0), ("o/out-3.png\n", 0)]
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["out-2.png", "out-3.png", "out.png"]
+
+
 def test_a_failed_set_leaves_nothing_of_itself(
     irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

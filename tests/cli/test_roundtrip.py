@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -91,6 +92,37 @@ def test_its_figures_are_those_of_its_pictures(irn: Irn, tmp_path: Path, tiny_x2
     assert figures["closeness_rgb"] == pytest.approx(psnr(samples(tmp_path / "o/a.x2.png"), small))
     assert figures["small_bytes"] == (tmp_path / "o/a.x2.png").stat().st_size
     assert summary["mean"] == pytest.approx(figures)
+
+
+def test_an_error_at_the_border_is_in_the_figures_of_every_pixel(
+    irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A letterboxed photograph goes wrong where its bars begin: in the rows that the protocol leaves out."""
+    from irncli.rescale import Rescaler
+
+    real = Rescaler.upscale_picture
+
+    def wrong_at_the_border(self: Rescaler, *words: object, **more: object) -> object:
+        restored = real(self, *words, **more)  # type: ignore[arg-type]
+        colour = np.asarray(restored.colour).copy()
+        colour[:3] = 255 - colour[:3]
+        return replace(restored, colour=colour)
+
+    save(tmp_path / "a.png", 96, 80)
+    words = ("roundtrip", "a.png", "--json", "--model", tiny_model, "--on-existing", "overwrite")
+    before = json.loads(irn(*words, "--report", "a.html").lines[0])["figures"]
+    monkeypatch.setattr(Rescaler, "upscale_picture", wrong_at_the_border)
+    ran = irn(*words, "-o", "o/", "--report", "a.html")
+    found = json.loads(ran.lines[0])["figures"]
+    assert found["psnr_y"] == before["psnr_y"] and found["ssim_y"] == before["ssim_y"]
+    true, back = (samples(tmp_path / name).astype(float) for name in ("a.png", "o/a.restored.png"))
+    error = 10 * math.log10(255**2 / float(np.mean((true - back) ** 2)))
+    assert found["whole_psnr_rgb"] == pytest.approx(error) and error < before["whole_psnr_rgb"] - 1
+    for key in ("whole_psnr_y", "whole_ssim_y"):
+        assert found[key] < before[key]
+    assert f"{found['whole_psnr_y']:.2f} dB" in (tmp_path / "a.html").read_text()
+    table = irn("roundtrip", "a.png", "--model", tiny_model).lines
+    assert f"{found['whole_psnr_y']:.2f}" in table[1].split()[table[0].split().index("whole-Y")]
 
 
 def test_a_tiny_picture_has_no_ssim_and_still_a_row(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
