@@ -73,7 +73,7 @@ class Errors:
 
     def psnr_y(self, pixels: int) -> float:
         mean = float(self.luma.sum()) / pixels
-        return BEST if mean == 0 else min(BEST, 10 * log10(255**2 / mean))
+        return BEST if mean == 0 else min(BEST, round(10 * log10(255**2 / mean), 2))
 
 
 def guarded(
@@ -82,18 +82,19 @@ def guarded(
     small: Samples,
     grid: Grid,
     grey: bool,
-    *,
-    always: bool = False,
+    check: bool | None = None,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Guarded:
     """H W C and the h w C that a network made of it, uint8 or uint16 -> the small picture to keep.
 
-    ``grey``: it is restored as one plane. ``always``: look even where there is no sign. ``progress`` is told
-    the share of the looking that is done.
+    ``grey``: it is restored as one plane. ``check``: whether to look; None: where there are signs of need. A
+    picture that is read row by row is not looked at. ``progress`` is told the share of it that is done.
     """
+    if check is False or not isinstance(original, np.ndarray):
+        return Guarded(small, usual=False, psnr_y=None)
     plain = shrunk(original, grid, depth_of(small), small.shape[2])
     usual = _errors(original, enlarged(plain, grid, depth_of(original)))
-    if not always and not needs_look(original, small, plain, grid, usual):
+    if check is None and not needs_look(original, small, plain, grid, usual):
         return Guarded(small, usual=False, psnr_y=None)
     pixels = original.shape[0] * original.shape[1]
     found = restored_errors(planes, original, small, grid, grey)

@@ -14,7 +14,7 @@ from irncli.errors import InputError, ManifestError, UsageError
 from irncli.execution.device import pick
 from irncli.execution.engine import Engine
 from irncli.execution.precision import settle
-from irncli.guard import Guarded, guarded
+from irncli.guard import guarded
 from irncli.images.colour import (
     Metadata,
     Picture,
@@ -125,12 +125,7 @@ class Rescaler:
         small_colour = self.planes.down(colour, as_grey, grid, spill, depth)
         if refine:
             small_colour = refined(self.planes, colour, small_colour, grid, picture.grey, refine, progress)
-        kept = Guarded(small_colour, usual=False, psnr_y=None)
-        if check is not False and isinstance(colour, np.ndarray):
-            always = check is True
-            kept = guarded(
-                self.planes, colour, small_colour, grid, picture.grey, always=always, progress=progress
-            )
+        kept = guarded(self.planes, colour, small_colour, grid, picture.grey, check, progress)
         small_alpha = None
         if picture.alpha is not None:
             small_alpha = self._alpha_down(picture.alpha, grid, depth)
@@ -154,7 +149,7 @@ class Rescaler:
             options={"refine": refine} if refine else {},
             small=None if grid.is_whole(self.scale) else grid.text,
             restored_by="lanczos" if kept.usual else "network",
-            psnr_y=None if kept.psnr_y is None else round(kept.psnr_y, 2),
+            psnr_y=kept.psnr_y,
         )
         return small, manifest
 

@@ -116,7 +116,7 @@ def test_a_part_that_is_restored_badly_is_mended_and_the_rest_kept(photo: Sample
     small = rescaler.planes.down(original, False, grid)
     spoilt = small.copy()
     spoilt[4:16, 4:16] = np.random.default_rng(0).integers(0, 256, (12, 12, 3))
-    kept = guarded(rescaler.planes, original, spoilt, grid, False)
+    kept = guarded(rescaler.planes, original, spoilt, grid, grey=False)
     assert not kept.usual and kept.psnr_y is not None
     assert np.array_equal(kept.small[32:, 32:], small[32:, 32:])
     before = restored_errors(rescaler.planes, original, spoilt, grid, False)

@@ -263,6 +263,10 @@ def cost_of(missed: Tensor, loss: LossConfig, weight: Tensor | None) -> tuple[Te
         cost = cost + loss.luma_weight * distance(luma_of(missed), loss.hr, loss.sums, weight)
     if loss.square_weight:
         cost = cost + loss.square_weight * distance(missed, "l2", loss.sums, weight)
+    if loss.absolute_weight:
+        both = distance(missed, "l1", loss.sums, weight)
+        both = both + 0.5 * distance(luma_of(missed), "l1", loss.sums, weight)
+        cost = cost + loss.absolute_weight * both
     if loss.colour_weight:
         colour = missed - luma_of(missed)
         cost = cost + loss.colour_weight * distance(colour, "l2", loss.sums, weight)
