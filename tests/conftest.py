@@ -56,8 +56,9 @@ class Skips:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput") and not config.option.collectonly and config.cache:
-        config.pluginmanager.register(Skips(config.cache))
+    cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
+    if cache and not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.pluginmanager.register(Skips(cache))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -38,8 +38,8 @@ class LossConfig:
     """Weight on the squared error of the restored picture beside an ``hr`` of another form: a logarithm all
     but forgets the patches that are thrown furthest off."""
     absolute_weight: float = 0.0
-    """Weight on the absolute error of the restored picture, its luma's counted half as much once more, for the
-    same reason: letters and screens, which are far off, are learnt by it."""
+    """Weight on the absolute error of the restored picture, its luma's counted half as much once more: by it
+    letters and screens are learnt, which are far off."""
     guide: str = "l2"
     """Form of the term that holds the small picture to bicubic: one of the same forms, or ``hinge``: ``log``
     as far as a patch is further off than ``guide_db``, nothing for one that is not."""
