@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -15,6 +16,7 @@ from irncli.guard import restored_errors
 from irncli.images.depth import Samples
 from irncli.manifest import Manifest
 from irncli.planes import enlarged, shrunk
+from irncli.quantise import straight_through, to_grid
 from irncli.rescale import Rescaler
 from irncli.sizes import Grid, Wish
 
@@ -131,3 +133,23 @@ def test_the_usual_way_has_the_size_of_the_original_and_keeps_plain_colours(
     grid = Grid.scaled(width, height, Fraction(scale))
     plain = np.full((height, width, 3), (3, 250, 77), np.uint8)
     assert np.array_equal(lanczos(plain, grid), plain)
+
+
+def test_a_picture_made_to_be_restored_badly_is_caught(photo: Samples) -> None:
+    """Found by climbing the error of what the network restores, from a photograph."""
+    rescaler = Rescaler("irn-x2", device="cpu", dtype="fp32", threads=1)
+    network = rescaler.engine.network
+    picture = torch.from_numpy(photo[:96, :96]).permute(2, 0, 1)[None].float() / 255
+    for _ in range(30):
+        leaf = picture.clone().requires_grad_()
+        small, z = network(leaf)
+        error = network.inverse(straight_through(small), torch.zeros_like(z)) - leaf
+        slope = torch.autograd.grad(error.square().sum(), leaf)[0]
+        picture = (leaf.detach() + 6 / 255 * slope.sign()).clamp(0, 1)
+    bad = to_grid(picture)[0].permute(1, 2, 0).numpy().astype(np.uint8)
+    small, manifest = rescaler.downscale(bad, check=False)
+    usual = luma_error(lanczos(bad, manifest.grid), bad)
+    assert luma_error(rescaler.upscale(small, manifest), bad) > 1.5 * usual  # it is one
+    small, manifest = rescaler.downscale(bad)
+    assert manifest.psnr_y is not None
+    assert luma_error(rescaler.upscale(small, manifest), bad) <= usual
