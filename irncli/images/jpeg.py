@@ -48,6 +48,11 @@ def odd_jpeg(stream: BinaryIO) -> str | None:
     return None
 
 
+def scans(stream: BinaryIO) -> int:
+    """How many scans a JPEG has up to its end, or to where it is broken."""
+    return sum(marker == _SOS for marker, _, _ in segments(stream))
+
+
 def has_end(stream: BinaryIO) -> bool:
     """Whether a JPEG has its end marker."""
     stream.seek(max(0, end_of(stream) - 2))

@@ -30,7 +30,7 @@ from irncli.images.metadata import (
     with_orientation,
 )
 from irncli.images.plugins import INSTALL, NAMES, missing, plugin_format
-from irncli.images.sniff import RAW_SUFFIXES, avif_bits, begins_like_picture, jpeg_scans, webp_size
+from irncli.images.sniff import RAW_SUFFIXES, avif_bits, begins_like_picture, webp_size
 
 DEFAULT_PIXELS = 500_000_000
 MOST_SCANS = 100
@@ -153,7 +153,7 @@ def check_pixels(stream: BinaryIO, image: Image.Image) -> None:
         if not whole:
             raise InputError("is damaged: a checksum in it does not match", AGAIN)
     elif image.format in ("JPEG", "MPO") and (image.info.get("progressive") or image.info.get("progression")):
-        scans = jpeg_scans(stream)
+        scans = jpeg.scans(stream)
         stream.seek(at)
         if scans > MOST_SCANS:
             what = f"is a JPEG of {scans} scans, and {MOST_SCANS} are the most: each is work over all pixels"

@@ -22,7 +22,6 @@ RAW_SUFFIXES = frozenset(
 """Camera raw files look like TIFF, and Pillow would take the thumbnail for the picture."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The latter two of BigTIFF."""
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 """Of JPEG, without those that stand alone among the pixels."""
 
 
@@ -87,20 +86,6 @@ def webp_is_lossy(stream: BinaryIO) -> bool:
         # A frame's own chunks stand in an animation's, behind 16 bytes about its place.
         stream.seek(16 if kind == b"ANMF" else size + size % 2, os.SEEK_CUR)
     return False
-
-
-def jpeg_scans(stream: BinaryIO) -> int:
-    """How many scans a JPEG has up to its end, or to where it is broken."""
-    stream.seek(0)
-    data = stream.read()
-    at, scans = 2, 0
-    while mark := _MARKER.search(data, at):
-        kind, at = mark[0][-1], mark.end()
-        if kind == 0xD9:
-            break
-        scans += kind == 0xDA
-        at += int.from_bytes(data[at : at + 2], "big")
-    return scans
 
 
 def avif_bits(start: bytes) -> int:
