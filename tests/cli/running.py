@@ -54,6 +54,8 @@ Nobody = Callable[[list[tuple[object, ...]]], list[Ran]]
 def environment(**more: str) -> dict[str, str]:
     unwanted = ("FORCE_COLOR", "NO_COLOR", "GITHUB_ACTIONS", "PYTHONUNBUFFERED")
     kept = {k: v for k, v in os.environ.items() if k not in unwanted and not k.startswith("IRN_")}
+    if "IRN_CHECK" in os.environ:
+        kept["IRN_CHECK"] = os.environ["IRN_CHECK"]
     return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
 
 

@@ -11,6 +11,11 @@ from PIL import Image
 from running import Irn, Ran
 
 
+@pytest.fixture(autouse=True)
+def _guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IRN_CHECK")
+
+
 @pytest.fixture
 def ramp(tmp_path: Path) -> Path:
     """Lanczos restores it all but exactly, a network of random weights does not."""
