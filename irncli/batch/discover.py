@@ -38,6 +38,8 @@ class Missed:
 
     name: str
     error: IrnError
+    file: str = ""
+    """Of a page: the file that it is of."""
 
 
 def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Found], list[Missed]]:

@@ -119,7 +119,7 @@ def with_a_place(plan: Plan) -> tuple[Plan, list[Missed]]:
             for output in job.outputs:
                 check_place(output)
         except OutputError as error:
-            missed.append(Missed(job.name, error))
+            missed.append(Missed(job.name, error, job.file))
         else:
             possible.append(job)
     return replace(plan, jobs=tuple(possible)), missed

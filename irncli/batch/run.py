@@ -161,7 +161,7 @@ def run(
 
             observer.begin(total)
             for miss in missed:
-                end(Outcome(miss.name, "failed", error=miss.error))
+                end(Outcome(miss.name, "failed", error=miss.error, file=miss.file))
             for job in plan.skipped:
                 end(Outcome(job.name, "skipped", job.outputs))
             with closing(way(plan.jobs, begin=observer.start, stop=stop, late=unsaid.append)) as ways:

@@ -146,7 +146,7 @@ class Headers:
         """Whether it is no small picture for having several pages, and not for being damaged."""
         try:
             head = peek_text(item.path, item.page)
-        except InputError:
+        except Exception:  # a reader's own mistake included
             return False
         return head.trouble is not None and head.text is None
 

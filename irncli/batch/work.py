@@ -129,10 +129,7 @@ class Downscale:
             loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine,
             check=self.check, progress=self.progress, depth=self.depth,
         )  # fmt: skip
-        notes = (*self.models.heard(), *loaded.picture.notes)
-        if manifest.restored_by == "lanczos":
-            what = "the network restores it worse than Lanczos: kept as an ordinary thumbnail"
-            notes = (*notes, f"{what}, to come back at {manifest.psnr_y:g} dB")
+        notes = (*self.models.heard(), *loaded.picture.notes, *fallback_note(manifest))
         return small, replace(manifest, options=self.options(job)), notes
 
     def write(self, job: Job, computed: tuple[Picture, Manifest, tuple[str, ...]]) -> Result:
@@ -342,6 +339,14 @@ class Upscale:
             what = f"made by {manifest.model} ({manifest.identity[:12]}), which is not installed"
             raise ModelError(what, "Update irn, or give its weight file: --model FILE.")
         return self.models.get(name), manifest, pixels, notes
+
+
+def fallback_note(manifest: Manifest) -> tuple[str, ...]:
+    """What is said of a picture that the guard took from the network; nothing of any other."""
+    if manifest.restored_by == "network":
+        return ()
+    what = "the network restores it worse than Lanczos: kept as an ordinary thumbnail"
+    return (f"{what}, to come back at {manifest.psnr_y:g} dB",)
 
 
 def told_of(record: RestoredRecord, scale: int) -> dict[str, Any]:

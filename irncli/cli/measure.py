@@ -22,7 +22,7 @@ from irncli.batch.outputs import Outputs
 from irncli.batch.plan import Job
 from irncli.batch.run import Result
 from irncli.batch.survey import read_input
-from irncli.batch.work import record_of
+from irncli.batch.work import fallback_note, record_of
 from irncli.cli.sheet import Panel, crop_sheet
 from irncli.evaluation.codecs import installed
 from irncli.evaluation.comparison import CROP, Beside, Ours, compare
@@ -89,6 +89,8 @@ class RoundTrip:
     """Of the coefficients; the pictures stay in memory, to be compared."""
     refine: int = 0
     """Steps that better the small picture."""
+    check: bool | None = None
+    """Whether the small picture is restored before it is kept, as by ``downscale``."""
     progress: Callable[[float], None] = lambda done: None
     """Told the share of them that is done."""
     judged: list[PictureScores] = field(default_factory=list)
@@ -103,8 +105,9 @@ class RoundTrip:
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
         small, manifest = rescaler.downscale_picture(
-            loaded, grid=grid, spill=spill, refine=self.refine, progress=self.progress, depth=self.depth
-        )
+            loaded, grid=grid, spill=spill, refine=self.refine, check=self.check,
+            progress=self.progress, depth=self.depth,
+        )  # fmt: skip
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()
         again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
@@ -142,12 +145,13 @@ class RoundTrip:
             "identity": rescaler.identity,
             "depth": manifest.original_depth,
             "small_depth": manifest.depth,
+            "restored_by": manifest.restored_by,
             "refine": self.refine,
             "tau": tau,
             "seed": self.seed,
             "load_seconds": round(started - begun, 3),
         }
-        notes = (*self.models.heard(), *loaded.picture.notes)
+        notes = (*self.models.heard(), *loaded.picture.notes, *fallback_note(manifest))
         return Result(facts | {"figures": asdict(figures)}, notes, outputs=outputs)
 
     def scores(self) -> Scores:

@@ -45,7 +45,7 @@ COLUMNS = {
     "whole_psnr_y": "whole-Y",
     "lanczos_psnr_y": "Lanczos",
     "gain_y": "gain",
-    "closeness_rgb": "small/bicubic",
+    "closeness_rgb": "LR-PSNR",
     "small_bytes": "bytes",
     "seconds": "seconds",
 }
@@ -65,6 +65,7 @@ def roundtrip(
     max_side: o.MaxSide = None,
     model: o.Model = None,
     refine: p.Refine = None,
+    check: p.Check = None,
     tau: o.Tau = None,
     seed: o.Seed = "0",
     recursive: o.Recursive = False,
@@ -158,8 +159,9 @@ def roundtrip(
     outputs = Outputs(on_existing)
     teller = Teller(out, _nothing_yet)
     work = RoundTrip(
-        models, fit, outputs, tau, number, most, depth, beside, budget, refine=steps, progress=teller.share
-    )
+        models, fit, outputs, tau, number, most, depth, beside, budget,
+        refine=steps, check=check, progress=teller.share,
+    )  # fmt: skip
     report = run(plan, in_turn(work), teller, missed=missed, fail_fast=fail_fast)
     if not out.json:
         _show_table(out, report)

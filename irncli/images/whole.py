@@ -111,6 +111,7 @@ def check_place(path: Path) -> None:
 
     Its folders need not be there yet. Nothing is made.
     """
+    folder = path.parent
     try:
         place = _followed(path)
         if place is None:
@@ -127,6 +128,8 @@ def check_place(path: Path) -> None:
         longest = os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
         if any(len(os.fsencode(part)) > longest > 0 for part in place.relative_to(folder).parts):
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    except (NotADirectoryError, PermissionError) as error:
+        raise unwritable(folder, error) from error  # by its own name: all outputs in it fail alike
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
 

@@ -249,7 +249,9 @@ def test_metadata_stays_unless_stripped(irn: Irn, tmp_path: Path, tiny_model: Pa
         assert irn("upscale", f"{folder}a.x4.png", "-o", f"{folder}p/", "--model", tiny_model).status == 0
         with Image.open(tmp_path / folder / "p/a.png") as image:
             assert image.size == (45, 31)
-            assert image.getexif().get(0x0112) == (None if strip else 6)
+            told = image.getexif()
+            assert told.get(0x0112) == 6  # the picture still stands
+            assert told.get(0x010F) == (None if strip else "maker")
 
 
 def test_the_name_is_kept_only_on_request(small: Path, irn: Irn, tiny_model: Path) -> None:

@@ -14,6 +14,12 @@ from irncli.manifest import Manifest
 from irncli.pretrained.catalogue import find, refine_of
 
 
+@pytest.fixture(autouse=True)
+def _guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks here are the shipped ones."""
+    monkeypatch.delenv("IRN_CHECK")
+
+
 def test_a_folder_restores_better_without_a_word_to_upscale(irn: Irn, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with Image.open(ROOT / "examples/osprey.webp") as photo:

@@ -205,9 +205,9 @@ def test_a_jpeg_is_no_small_picture(small: Path, irn: Irn, tmp_path: Path, tiny_
 
 
 def test_options_that_the_manifest_contradicts(
-    small: Path, irn: Irn, tmp_path: Path, tiny_model: Path, tiny_x2: Path, tiny_colour_only: Path
+    small: Path, irn: Irn, tmp_path: Path, tiny_model: Path, tiny_x2: Path
 ) -> None:
-    for words in (("--scale", 2, "--model", tiny_x2), ("--model", tiny_x2), ("--model", tiny_colour_only)):
+    for words in (("--scale", 2, "--model", tiny_x2), ("--model", tiny_x2)):
         ran = irn("upscale", "a.png", small.name, *words)
         assert (ran.status, ran.out) == (2, "") and small.name in ran.error()
     assert irn("upscale", small.name, "--scale", 4, "--model", tiny_model).status == 0
