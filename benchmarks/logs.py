@@ -20,6 +20,8 @@ COLUMNS = {
     "minutes": ("seconds", ".0f"),
     "loss": ("loss", ".3g"),
     "refined": ("valid_refined_db", ".2f"),
+    "drawn": ("valid_drawn_gain", ".2f"),
+    "drawn-lr": ("valid_drawn_lr_db", ".2f"),
 }
 
 

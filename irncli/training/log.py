@@ -10,11 +10,12 @@ from irncli.errors import OutputError
 
 COLUMNS = (
     "step", "megapixels", "seconds", "rate", "loss", "hr_term", "train_lr_db", "valid_psnr_y", "valid_lr_db",
-    "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_db", "valid_refined_db",
+    "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_db", "valid_refined_db", "valid_drawn_db",
+    "valid_drawn_lr_db", "valid_drawn_gain", "valid_drawn_least_gain",
     "mpx_per_second", "peak_share",
 )  # fmt: skip
-"""The ``valid_`` ones are empty without validation pictures, ``valid_grey_db``, ``valid_any_`` and
-``valid_refined_db`` for a recipe without grey, without other scales or without a descent."""
+"""The ``valid_`` ones are empty without validation pictures, ``valid_grey_db``, ``valid_any_``,
+``valid_drawn_`` and ``valid_refined_db`` for a recipe without grey, other scales, drawn ones or a descent."""
 
 
 class Log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -194,7 +195,7 @@ TEXTS = [
     (b"tEXt", b"parameters\0a tree with a bird\nSteps: 20"),
     (b"tEXt", "Author\0Jos\xe9".encode("latin-1")),
     (b"iTXt", b"Title\0\0\0de\0Titel\0" + "Bäume 木".encode()),
-    (b"zTXt", b"Comment\0\0" + bytes.fromhex("789c4bcec82f4a050006a202b5")),
+    (b"zTXt", b"Comment\0\0" + zlib.compress(b"chore")),
     (b"tEXt", b"Comment\0another"),
 ]
 
