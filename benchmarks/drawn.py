@@ -203,7 +203,7 @@ def judged(
     usual = Image.fromarray(original).resize(size, Image.Resampling.LANCZOS)
     usual = np.asarray(usual.resize(original.shape[1::-1], Image.Resampling.LANCZOS))
     pads = [(0, -side % scale) for side in original.shape[:2]] + [(0, 0)]
-    bicubic = resize(np.pad(original, pads, "edge"), 1 / scale)
+    bicubic = np.clip(np.rint(resize(np.pad(original, pads, "edge"), 1 / scale)), 0, 255).astype(np.uint8)
     away = np.abs(small.astype(int) - bicubic).astype(float)
     rows, columns = (side // BLOCK * BLOCK for side in away.shape[:2])
     blocks = away[:rows, :columns].reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK, 3)

@@ -31,6 +31,11 @@ EASY = 46.0
 """PSNR-Y of the usual way, dB, from which on there is little that a network could add, and much to lose."""
 FLAT_SHARE = 0.03
 """Of the blocks that are one colour: in a photograph next to none, on screens, in drawings many."""
+FEW_COLOURS = 0.05
+"""Distinct colours over the pixels that are looked at, in a picture that is not grey: one of a palette has
+far fewer, a photograph more."""
+LOOKED_AT = 1 << 14
+"""Pixels, evenly spread."""
 FAR = 20.0
 """Levels, root mean square over a block, that no small picture of a photograph was from the usual one."""
 NEEDLESS = 6.0
@@ -116,12 +121,13 @@ def guarded(
 def needs_look(original: Samples, small: Samples, plain: Samples, grid: Grid, usual: Errors) -> bool:
     """Whether a small picture shows signs of one that is restored badly.
 
-    They are: an original that the usual way restores all but exactly, or that has many blocks of one colour;
-    a block far from the usual small picture, or far for no reason; many samples that the grid clips.
+    They are: an original that the usual way restores all but exactly, that has many blocks of one colour or
+    few colours at all; a block far from the usual small picture, or far for no reason; many samples that the
+    grid clips.
     """
     if usual.psnr_y(original.shape[0] * original.shape[1]) > EASY:
         return True
-    if (usual.samples == 0).mean() > FLAT_SHARE:
+    if (usual.samples == 0).mean() > FLAT_SHARE or has_few_colours(original):
         return True
     unit, top = 255 / top_of(small), top_of(small)
     away = (small.astype(np.float32) - plain) * unit
@@ -134,6 +140,16 @@ def needs_look(original: Samples, small: Samples, plain: Samples, grid: Grid, us
     count = np.maximum(_summed(np.ones(small.shape), *places, shape), 1)
     far = np.sqrt(_summed(np.square(away, dtype=np.float64), *places, shape) / count)
     return bool((far > FAR).any() or ((far > NEEDLESS) & (usual.luma < SIDE * SIDE)).any())
+
+
+def has_few_colours(original: Samples) -> bool:
+    """Whether H W C has fewer colours than a photograph; False for a grey picture, which has few anyway."""
+    pixels = original.reshape(-1, original.shape[2])
+    pixels = pixels[:: max(1, len(pixels) // LOOKED_AT)]
+    if (pixels == pixels[:, :1]).all():
+        return False
+    packed = (pixels.astype(np.uint64) << np.arange(0, 48, 16, dtype=np.uint64)).sum(1)
+    return len(np.unique(packed)) < FEW_COLOURS * len(pixels)
 
 
 def restored_errors(planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool) -> Errors:

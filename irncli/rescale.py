@@ -146,7 +146,7 @@ class Rescaler:
             pixels_sha256=picture_digest(small),
             tool=f"irn {irncli.__version__}",
             name=keep_name,
-            options={"refine": refine} if refine else {},
+            options=({"refine": refine} if refine else {}) | ({} if check is None else {"check": int(check)}),
             small=None if grid.is_whole(self.scale) else grid.text,
             restored_by="lanczos" if kept.usual else "network",
             psnr_y=kept.psnr_y,

@@ -20,6 +20,7 @@ from irncli.batch.fit import Fit
 from irncli.batch.models import Models
 from irncli.batch.outputs import Outputs
 from irncli.batch.plan import Job
+from irncli.batch.resume import sealed
 from irncli.batch.run import Result
 from irncli.batch.survey import read_input
 from irncli.batch.work import fallback_note, record_of
@@ -116,7 +117,7 @@ class RoundTrip:
         restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed, spill=spill)
         pixels, options = manifest.pixels_sha256, self.models.options
         record = record_of(again.sha256, pixels, rescaler, manifest, tau, self.seed, options)
-        restored_data, _ = encode(restored, "PNG", text=record.to_json(), text_kind="record")
+        restored_data, _ = sealed(restored, record, "PNG", text_kind="record")
         seconds = time.perf_counter() - started
 
         true, back, little = (colour(of_255(x)) for x in (seen(picture), restored.colour, small.colour))

@@ -126,7 +126,7 @@ def test_what_is_there_when_the_run_is_ended_at_once_is_told(
     for number in signals:
         process.send_signal(number)
         time.sleep(0.3)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 130, err
     there = sorted(f"o/{path.name}" for path in (tmp_path / "o").iterdir())
     assert there == ["o/a.x4.png", "o/b.x4.png"] and sorted(out.splitlines()) == there
