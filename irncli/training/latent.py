@@ -16,15 +16,16 @@ SIDE = 768
 
 @torch.no_grad()
 def measure_latent(network: InvertibleRescaler, pool: Pool, device: str = "cpu") -> Latent:
-    """Mean and standard deviation of each channel of z over all pixels of a pool, encoded in float32.
+    """Mean and standard deviation of each channel of z over all photographs of a pool, encoded in float32.
 
-    The sums are float64: a channel's mean may be far smaller than its deviation.
+    Drawn pictures are left out: a checkerboard's z is hundreds of times as large as any photograph's. The
+    sums are float64: a channel's mean may be far smaller than its deviation.
     """
     scale, channels = network.scale, network.config.latent_channels
     network.set_subnet_dtype(None)
     count = 0
     total, squares = np.zeros(channels), np.zeros(channels)
-    for index in range(len(pool.sizes)):
+    for index in range(len(pool.sizes) - pool.drawn):
         h, w = (min(SIDE, side) // scale * scale for side in pool.sizes[index].tolist())
         top, left = ((side - cut) // 2 for side, cut in zip(pool.sizes[index].tolist(), (h, w), strict=True))
         crop = pool.picture(index)[top : top + h, left : left + w]

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.training.batches import draw
 from irncli.training.crops import plan_crops
 from irncli.training.data import Pool, with_drawn
 from irncli.training.drawing import KINDS, drawn_picture
+from irncli.training.latent import measure_latent
 from irncli.training.recipe import load_recipe
 
 GREY = np.full((40, 40, 3), 128, np.uint8)
@@ -66,3 +68,12 @@ def test_a_recipe_learns_from_them() -> None:
     hr = draw(pool, recipe, seed=0, step=0).hr
     ends = (hr == 0).flatten(1).any(1) | (hr == 1).flatten(1).any(1)
     assert 0.2 < ends.float().mean() < 0.7
+
+
+def test_the_latents_statistics_are_those_of_photographs() -> None:
+    """A drawn picture's latent may be far larger, and a draw at tau 1 would then be noise."""
+    torch.manual_seed(0)
+    config = NetworkConfig(scale=2, blocks=(1,), width=(4,), subnet="residual", coupling="affine-shared")
+    network, pool = InvertibleRescaler(config), pool_of(64)
+    alone, beside = measure_latent(network, pool), measure_latent(network, with_drawn(pool, 6, 48, seed=1))
+    assert np.array_equal(alone.std, beside.std) and np.array_equal(alone.mean, beside.mean)
