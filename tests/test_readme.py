@@ -44,7 +44,7 @@ def test_the_ci_gives_the_readmes_commands_first(fails: str, tmp_path: Path) -> 
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     (tmp_path / "bin").mkdir()
-    for name in ("python3", "pip", "irn", "pytest", "ruff", "mypy", "dpkg", "apt-get", "sudo"):
+    for name in ("python3", "python", "pip", "irn", "pytest", "ruff", "mypy", "dpkg", "apt-get", "sudo"):
         (tmp_path / "bin" / name).write_text(STUB)
         (tmp_path / "bin" / name).chmod(0o755)
     own = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", "LOG": "log", "FAILS": fails}
