@@ -27,8 +27,9 @@ MODES = ("rgb", "grey", "grey-as-rgb")
 ALPHAS = ("none", "network", "resampled")
 RESTORED_BY = ("network", "lanczos")
 
-_MANIFEST_MAY_LACK: dict[str, object] = {"name": None, "options": {}, "small": None, "original_depth": 8}
-_MANIFEST_MAY_LACK |= {"restored_by": "network", "psnr_y": None}
+_MANIFEST_MAY_LACK: dict[str, object] = {
+    "name": None, "options": {}, "small": None, "original_depth": 8, "restored_by": "network", "psnr_y": None,
+}  # fmt: skip
 """What is not written where it is as it was before these entries were thought of."""
 _RECORD_MAY_LACK: dict[str, object] = {"pixels_sha256": ""}
 _REMEDY = "Restore it without its manifest: irn upscale --scale 4."

@@ -278,18 +278,19 @@ def whole_cells(samples: Samples, grid: Grid) -> Samples:
 
 def bicubic(samples: Samples, grid: Grid, depth: int = 8) -> Samples:
     """H W or H W C -> the small picture that Pillow's bicubic makes, h w or h w C of ``depth`` bits."""
+    return _made_small(samples, grid, depth, Image.Resampling.BICUBIC)
+
+
+def _made_small(samples: Samples, grid: Grid, depth: int, kernel: Image.Resampling) -> Samples:
     padded = whole_cells(samples, grid)
     box = (0, 0, float(grid.small_width * grid.step_x), float(grid.small_height * grid.step_y))
-    small = resized(padded, (grid.small_width, grid.small_height), box, depth)
+    small = resized(padded, (grid.small_width, grid.small_height), box, depth, kernel)
     return small.reshape(*grid.small, *samples.shape[2:])
 
 
 def shrunk(samples: Samples, grid: Grid, depth: int, channels: int) -> Samples:
     """H W C -> the usual small picture, by Pillow's Lanczos, h w ``channels`` of ``depth`` bits."""
-    padded = whole_cells(samples, grid)
-    box = (0, 0, float(grid.small_width * grid.step_x), float(grid.small_height * grid.step_y))
-    small = resized(padded, (grid.small_width, grid.small_height), box, depth, Image.Resampling.LANCZOS)
-    small = small.reshape(*grid.small, samples.shape[2])
+    small = _made_small(samples, grid, depth, Image.Resampling.LANCZOS)
     return np.ascontiguousarray(np.broadcast_to(small, (*grid.small, channels)))
 
 

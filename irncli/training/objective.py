@@ -207,12 +207,13 @@ def objective(
         total = total + loss.range_weight * distance(outside, "l2", loss.sums)
     if loss.z_weight:
         total = total + loss.z_weight * distance(z, "l2", loss.sums)
-    small = straight_through(lr.clamp(0, 1) if loss.clip_gradient else lr)
+    kept = lr.clamp(0, 1) if loss.clip_gradient else lr
+    small = straight_through(kept)
     first = small.detach()
     if noise is not None:
         small = small + loss.lr_noise * noise
     if jpeg is not None:
-        small = received(network, lr.clamp(0, 1), jpeg)
+        small = received(network, kept, jpeg)
     if latent is None:
         latent = torch.zeros_like(z)
     elif tau is not None:
