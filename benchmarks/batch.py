@@ -28,8 +28,8 @@ from unittest.mock import patch
 
 from PIL import Image
 
-from irncli.batch import outputs, pipeline, survey, work
-from irncli.batch.run import Way, in_turn
+from irncli.batch import headers, jobs, pipeline, writer
+from irncli.batch.run import Runner, in_turn
 from irncli.cli.app import main
 from irncli.evaluation.protocol import cpu_model
 from irncli.rescale import Rescaler
@@ -86,7 +86,7 @@ def _resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _one_by_one(stages: Any, *_: object) -> Way:
+def _one_by_one(stages: Any, *_: object) -> Runner:
     return in_turn(lambda job: stages.write(job, stages.compute(job, stages.read(job))))
 
 
@@ -96,14 +96,14 @@ def watched(clock: Clock, *, overlap: bool, flush: bool) -> Iterator[None]:
     sync = clock.timed("flush", os.fsync) if flush else lambda fd: None
     with contextlib.ExitStack() as stack:
         replaced: list[tuple[Any, str, Callable[..., Any]]] = [
-            (survey, "read_picture", clock.timed("decode", survey.read_picture)),
-            (work, "encode", clock.timed("encode", work.encode)),
-            (outputs, "write_whole", clock.timed("write", outputs.write_whole)),
+            (headers, "read_picture", clock.timed("decode", headers.read_picture)),
+            (jobs, "encode", clock.timed("encode", jobs.encode)),
+            (writer, "write_whole", clock.timed("write", writer.write_whole)),
             (os, "fsync", sync),
         ]
         for name in ("downscale_picture", "upscale_picture"):
             replaced.append((Rescaler, name, clock.timed("network", getattr(Rescaler, name))))
-        for kind in (work.Downscale, work.Upscale):
+        for kind in (jobs.Downscale, jobs.Upscale):
             replaced.append((kind, "together", clock.together(kind.together)))
         if not overlap:
             replaced.append((pipeline, "overlapped", _one_by_one))

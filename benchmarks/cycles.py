@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from table import refined_name, renew
 
+from irncli.atomic import write_whole
 from irncli.evaluation.metrics import cut_border, luma, psnr
 from irncli.evaluation.pictures import find_pictures, read_original
-from irncli.images.whole import write_whole
 from irncli.rescale import Rescaler
 
 TOP = Path(__file__).resolve().parents[1]
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str], top: Path = TOP) -> int:
             row = {
                 "model": rescaler.name,
                 "refine": given.refine,
-                "identity": rescaler.identity,
+                "fingerprint": rescaler.fingerprint,
                 "set": folder.resolve().name,
                 "pictures": len(found),
                 "psnr_y": [round(float(v), 3) for v in np.mean(found, 0)],

@@ -43,8 +43,8 @@ def measure(folder: Path) -> dict[str, Any]:
     from irncli.evaluation.pictures import find_pictures, read_original
     from irncli.evaluation.protocol import small_file
     from irncli.evaluation.quality import quality
-    from irncli.images.depth import top_of
     from irncli.rescale import Rescaler
+    from irncli.samples import top_of
 
     rows = []
     for model in MODELS:

@@ -27,9 +27,8 @@ from irncli.training.batches import Batch
 from irncli.training.compiling import compile_training
 from irncli.training.data import read_pool
 from irncli.training.objective import guide_margin
-from irncli.training.options import RunConfig
 from irncli.training.recipe import load_recipe
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer
 
 WARM_UP = 3
 """Steps of each kind before its graph: what is chosen or compiled on first use must be over by then."""

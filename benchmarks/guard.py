@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from irncli.images.files import read_picture
+from irncli.images.read import read_picture
 from irncli.rescale import Rescaler
 
 TOP = Path(__file__).resolve().parents[1]

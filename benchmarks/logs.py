@@ -31,7 +31,7 @@ def logged(results: Path) -> dict[str, str]:
     for path in sorted((results / "training").glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        for when, row in ((("first", rows[0]), ("last", rows[-1])) + tuple((r["step"], r) for r in rows)):
+        for when, row in (("first", rows[0]), ("last", rows[-1])) + tuple((r["step"], r) for r in rows):
             found[f"log:{path.stem}:{when}:step"] = row["step"]
             for name, (column, form) in COLUMNS.items():
                 if text := row.get(column):

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from irncli.atomic import write_whole
 from irncli.evaluation.protocol import cpu_model
 from irncli.execution.engine import _cores
-from irncli.images.whole import write_whole
-from irncli.nn.native import native_bf16
+from irncli.nn.convolution import native_bf16
 
 CODE = """
 import resource, subprocess, sys

@@ -56,10 +56,14 @@ def table(results: Sequence[Scores]) -> str:
         lines.append([name, *(_both(each.get(name)) for each in found.values())])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     sources = dict.fromkeys(o.source for scores in results for o in scores.origins if o.kind == "codec")
-    return text + "\n\n" + NOTE.format(
-        models=", ".join(scores.model for scores in results),
-        codecs=", ".join(sources),
-        verdict=verdict(results),
+    return (
+        text
+        + "\n\n"
+        + NOTE.format(
+            models=", ".join(scores.model for scores in results),
+            codecs=", ".join(sources),
+            verdict=verdict(results),
+        )
     )
 
 

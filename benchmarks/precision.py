@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from irncli.atomic import write_whole
 from irncli.evaluation.pictures import find_pictures, read_original
 from irncli.evaluation.precisions import across
 from irncli.evaluation.protocol import cpu_model
-from irncli.images.whole import write_whole
 from irncli.rescale import Rescaler
 
 
@@ -50,7 +50,7 @@ def main() -> None:
                 found.append(across(runs, np.ascontiguousarray(samples[:height, :width])))
                 row = {
                     "model": one.name,
-                    "identity": one.identity,
+                    "fingerprint": one.fingerprint,
                     "default": one.weights.dtype,
                     "set": folder.resolve().name,
                     "pictures": len(found),

@@ -56,9 +56,7 @@ def measure(folder: Path) -> dict[str, Any]:
                 begun = time.process_time()
                 small, manifest = rescaler.downscale(original, refine=steps)
                 seconds = time.process_time() - begun
-                restored = quality(
-                    rescaler.upscale(small, manifest, tau=0.0), original, rescaler.scale
-                )
+                restored = quality(rescaler.upscale(small, manifest, tau=0.0), original, rescaler.scale)
                 little = judge_small(small, None, original, rescaler.scale)
                 row = {"model": rescaler.name, "steps": steps, "picture": path.stem}
                 row |= {"psnr_y": restored.psnr_y, "psnr_rgb": restored.psnr_rgb}

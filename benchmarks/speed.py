@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from plain import PlainNetwork
 
+from irncli.atomic import write_whole
 from irncli.evaluation.protocol import cpu_model
 from irncli.execution.engine import Engine
-from irncli.images.whole import write_whole
-from irncli.nn.native import native_bf16
+from irncli.nn.convolution import native_bf16
 from irncli.nn.network import PRECISIONS, InvertibleRescaler, paper_config
 from irncli.pretrained.load import load_weights
 from irncli.training.cost import multiply_adds

@@ -17,11 +17,11 @@ from math import ceil, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.images.colour import BT601
-from irncli.images.depth import Samples, depth_of, top_of
-from irncli.images.pixels import from_planes
-from irncli.planes import Planes, enlarged, shrunk
-from irncli.sizes import Grid
+from irncli.execution.codec import Planes, enlarged, shrunk
+from irncli.execution.pixels import from_planes
+from irncli.images.picture import BT601
+from irncli.samples import Samples, depth_of, top_of
+from irncli.sizes import Sampling
 
 SIDE = 32
 """Pixels of the original a side of the blocks that errors are summed over."""
@@ -85,7 +85,7 @@ def guarded(
     planes: Planes,
     original: Samples,
     small: Samples,
-    grid: Grid,
+    grid: Sampling,
     grey: bool,
     check: bool | None = None,
     progress: Callable[[float], None] = lambda done: None,
@@ -118,7 +118,7 @@ def guarded(
     return Guarded(plain, usual=True, psnr_y=usual.psnr_y(pixels))
 
 
-def needs_look(original: Samples, small: Samples, plain: Samples, grid: Grid, usual: Errors) -> bool:
+def needs_look(original: Samples, small: Samples, plain: Samples, grid: Sampling, usual: Errors) -> bool:
     """Whether a small picture shows signs of one that is restored badly.
 
     They are: an original that the usual way restores all but exactly, that has many blocks of one colour or
@@ -152,7 +152,7 @@ def has_few_colours(original: Samples) -> bool:
     return len(np.unique(packed)) < FEW_COLOURS * len(pixels)
 
 
-def restored_errors(planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool) -> Errors:
+def restored_errors(planes: Planes, original: Samples, small: Samples, grid: Sampling, grey: bool) -> Errors:
     """Of what ``small`` restores at tau 0, as its file will hold it."""
     depth = depth_of(original)
     bands = (from_planes(band, depth) for band in planes.up_real(small, grid, grey, 0.0, 0))
@@ -196,7 +196,7 @@ def _summed(
     return out
 
 
-def _mended(small: Samples, plain: Samples, grid: Grid, bad: NDArray[np.bool_]) -> Samples:
+def _mended(small: Samples, plain: Samples, grid: Sampling, bad: NDArray[np.bool_]) -> Samples:
     """The same with the usual samples in the blocks that were restored badly, and in those beside them."""
     wide = np.pad(bad, 1)
     near = np.logical_or.reduce(

@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from irncli.errors import ManifestError
-from irncli.sizes import Grid
+from irncli.sizes import Sampling
 
 VERSION = 1
 MOST_BYTES = 4096
@@ -55,7 +55,7 @@ class Manifest:
     scale: int
     model: str
     """Versioned name, such as ``irn-x4-1``."""
-    identity: str
+    fingerprint: str
     """Of the network, 64 hexadecimal digits."""
     tau: float
     """The tau that the model restores with by default."""
@@ -93,7 +93,7 @@ class Manifest:
         _whole("height", self.height, 1, _LARGEST_SIDE)
         _whole("scale", self.scale, 2, 64)
         _words("model", self.model, _MODEL)
-        _words("identity", self.identity, _HEX)
+        _words("fingerprint", self.fingerprint, _HEX)
         object.__setattr__(self, "tau", _real("tau", self.tau))
         for key, value in (("depth", self.depth), ("original_depth", self.original_depth)):
             if _whole(key, value, 8, 16) not in (8, 16):
@@ -115,11 +115,11 @@ class Manifest:
             _grid_text(self.width, self.height, self.small)
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> Sampling:
         """How the small picture's pixels lie over the original's."""
         if self.small is not None:
-            return Grid.from_text(self.width, self.height, self.small)
-        return Grid.scaled(self.width, self.height, Fraction(self.scale))
+            return Sampling.from_text(self.width, self.height, self.small)
+        return Sampling.scaled(self.width, self.height, Fraction(self.scale))
 
     @property
     def small_size(self) -> tuple[int, int]:
@@ -151,7 +151,7 @@ class RestoredRecord:
     source_sha256: str
     """Of the small picture's file."""
     model: str
-    identity: str
+    fingerprint: str
     tau: float
     seed: int
     width: int
@@ -170,7 +170,7 @@ class RestoredRecord:
         _words("small_pixels_sha256", self.small_pixels_sha256, _HEX)
         _words("source_sha256", self.source_sha256, _HEX)
         _words("model", self.model, _MODEL)
-        _words("identity", self.identity, _HEX)
+        _words("fingerprint", self.fingerprint, _HEX)
         object.__setattr__(self, "tau", _real("tau", self.tau))
         _whole("seed", self.seed, 0, _LARGEST_SEED)
         _whole("width", self.width, 1, _LARGEST_SIDE)
@@ -233,9 +233,7 @@ def lost_manifest() -> ManifestError:
     return ManifestError(what, "Add --scale 4 if irn made it; in any other picture no detail is hidden.")
 
 
-def pixels_digest(
-    shape: tuple[int, ...], depth: int, data: bytes | memoryview | Iterable[memoryview]
-) -> str:
+def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview | Iterable[memoryview]) -> str:
     """SHA-256 over a line with the shape and the depth, then the samples: 64 hexadecimal digits.
 
     ``data`` holds the samples row by row, channels last, little-endian at 16 bits, whole or in parts. Raise
@@ -249,6 +247,10 @@ def pixels_digest(
     if count != math.prod(shape) * (depth // 8):
         raise ValueError(f"{count} bytes are not {shape} samples of {depth} bits")
     return digest.hexdigest()
+
+
+OLD_KEY = "identity"
+"""What ``fingerprint`` was called until December 2026: such small pictures are about."""
 
 
 def _write(kind: str, record: Manifest | RestoredRecord) -> str:
@@ -303,6 +305,8 @@ def _values(text: str) -> dict[str, Any]:
         raise ManifestError("its manifest is damaged: no valid JSON", _REMEDY) from error
     if not isinstance(values, dict) or values.get("irn") not in ("manifest", "record"):
         raise ManifestError("its manifest is damaged: not a record of irn", _REMEDY)
+    if OLD_KEY in values and "fingerprint" not in values:
+        values["fingerprint"] = values.pop(OLD_KEY)
     return values
 
 
@@ -374,7 +378,7 @@ def _check_options(options: object) -> None:
 
 def _grid_text(width: int, height: int, text: object) -> None:
     try:
-        Grid.from_text(width, height, text if isinstance(text, str) else "")
+        Sampling.from_text(width, height, text if isinstance(text, str) else "")
     except ValueError:
         _refuse("small")
 

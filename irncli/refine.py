@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from irncli.execution import tiles
-from irncli.execution.freed import give_back
-from irncli.images.colour import BT601
-from irncli.images.depth import Samples, depth_of
-from irncli.images.pixels import from_planes, to_planes
-from irncli.planes import LEAST_SITES, Planes, bicubic
+from irncli.execution.codec import LEAST_SITES, Planes, bicubic
+from irncli.execution.memory import give_back
+from irncli.execution.pixels import from_planes, to_planes
+from irncli.images.picture import BT601
 from irncli.quantise import straight_through, to_grid
-from irncli.sizes import Grid
+from irncli.samples import Samples, depth_of
+from irncli.sizes import Sampling
 
 SIDE = 256
 """Of a tile at most, in pixels of the large picture: autograd holds all that the inverse computes there."""
@@ -44,7 +44,7 @@ def refined(
     planes: Planes,
     original: Samples,
     small: Samples,
-    grid: Grid,
+    grid: Sampling,
     grey: bool,
     steps: int,
     progress: Callable[[float], None] = lambda done: None,
@@ -76,7 +76,7 @@ def luma_weight(samples: Tensor, luma: Tensor) -> Tensor:
 
 
 def errors_of(
-    planes: Planes, original: Samples, small: Samples, grid: Grid, grey: bool
+    planes: Planes, original: Samples, small: Samples, grid: Sampling, grey: bool
 ) -> tuple[float, float]:
     """Sums of squared errors, samples and luma, of the picture restored at tau 0, as the file holds it.
 
@@ -98,7 +98,7 @@ def _descend(
     planes: Planes,
     original: Samples,
     small: Samples,
-    grid: Grid,
+    grid: Sampling,
     grey: bool,
     steps: int,
     weight: float,
@@ -203,4 +203,3 @@ def _distance(sample: Tensor, guide: Tensor, depth: int) -> float:
     """Squared, of the rounded samples; in whole levels, so that no order of summing changes it."""
     difference = to_grid(sample, depth).double() - to_grid(guide, depth).double()
     return float(difference.square().sum())
-

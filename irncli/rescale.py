@@ -11,29 +11,23 @@ from PIL import Image
 
 import irncli
 from irncli.errors import InputError, ManifestError, UsageError
+from irncli.execution.codec import Planes, bicubic, resized, usual_way_up, whole_cells
 from irncli.execution.device import pick
 from irncli.execution.engine import Engine
 from irncli.execution.precision import settle
 from irncli.guard import guarded
-from irncli.images.colour import (
-    Metadata,
-    Picture,
-    extend_under_transparency,
-    from_pillow,
-    to_pillow,
-)
-from irncli.images.depth import Samples, depth_of
-from irncli.images.files import Loaded
+from irncli.images.alpha import around, extremes, flatten_alpha, spread
+from irncli.images.picture import Metadata, Picture, extend_under_transparency, from_pillow, to_pillow
+from irncli.images.read import Loaded
 from irncli.images.rows import Room, in_memory
-from irncli.images.transparency import around, extremes, flatten_alpha, spread
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
-from irncli.planes import Planes, bicubic, resized, usual_way_up, whole_cells
 from irncli.pretrained.catalogue import refine_of
 from irncli.pretrained.load import Weights, load_weights
 from irncli.refine import refined
+from irncli.samples import Samples, depth_of
 from irncli.scratch import Spill
-from irncli.sizes import Grid, Wish, lost_grid
+from irncli.sizes import Sampling, SizeSpec, lost_grid
 
 DIGESTED_ROWS = 64
 
@@ -64,7 +58,7 @@ class Rescaler:
         network = self.weights.network
         place = pick(device)
         if dtype == "auto":
-            dtype = settle(network, self.weights.dtype, place, self.weights.identity)
+            dtype = settle(network, self.weights.dtype, place, self.weights.fingerprint)
         self.engine = Engine(
             network, device=str(place), dtype=dtype, tile=tile, threads=threads, on_shortage=on_shortage
         )
@@ -81,8 +75,8 @@ class Rescaler:
         return self.weights.name
 
     @property
-    def identity(self) -> str:
-        return self.weights.identity
+    def fingerprint(self) -> str:
+        return self.weights.fingerprint
 
     @property
     def default_tau(self) -> float:
@@ -99,7 +93,7 @@ class Rescaler:
         loaded: Loaded,
         *,
         keep_name: str | None = None,
-        grid: Grid | None = None,
+        grid: Sampling | None = None,
         spill: Spill | None = None,
         refine: int | None = None,
         check: bool | None = None,
@@ -135,7 +129,7 @@ class Rescaler:
             height=picture.height,
             scale=self.scale,
             model=self.name,
-            identity=self.identity,
+            fingerprint=self.fingerprint,
             tau=self.default_tau,
             depth=depth,
             original_depth=picture.depth,
@@ -174,7 +168,7 @@ class Rescaler:
             raise UsageError(f"--tau {tau:g} is out of range", f"Use 0 to {MAX_TAU:g}.")
         if not 0 <= seed < 1 << 63:
             raise UsageError(f"--seed {seed} is out of range", "Use 0 to 2^63 - 1.")
-        if manifest.identity != self.identity:
+        if manifest.fingerprint != self.fingerprint:
             raise UsageError(
                 f"made by {manifest.model}, not by {self.name}", "Leave --model out to use its own weights."
             )
@@ -195,7 +189,7 @@ class Rescaler:
             alpha = self._alpha_up(small.alpha, grid, manifest.alpha, tau, seed, depth)
         return Picture(colour, alpha, small.metadata)
 
-    def _alpha_down(self, alpha: Samples, grid: Grid, depth: int) -> Samples:
+    def _alpha_down(self, alpha: Samples, grid: Sampling, depth: int) -> Samples:
         if self.weights.grey:
             small = self.planes.down(alpha[..., None], True, grid, depth=depth)[..., 0]
         else:
@@ -204,14 +198,16 @@ class Rescaler:
         return small
 
     def _alpha_up(
-        self, alpha: Samples, grid: Grid, way: str, tau: float, seed: int, depth: int
+        self, alpha: Samples, sampling: Sampling, way: str, tau: float, seed: int, depth: int
     ) -> Samples:
         if way == "network":
-            large = self.planes.up(alpha[..., None], grid, True, tau, seed, ALPHA_STREAM, depth=depth)[..., 0]
+            large = self.planes.up(alpha[..., None], sampling, True, tau, seed, ALPHA_STREAM, depth=depth)[
+                ..., 0
+            ]
         else:
-            box = (0, 0, float(grid.width / grid.step_x), float(grid.height / grid.step_y))
-            large = resized(alpha, (grid.width, grid.height), box, depth)
-        flatten_alpha(large, *(spread(edge, grid.steps, large.shape) for edge in around(alpha, alpha)))
+            box = (0, 0, float(sampling.width / sampling.step_x), float(sampling.height / sampling.step_y))
+            large = resized(alpha, (sampling.width, sampling.height), box, depth)
+        flatten_alpha(large, *(spread(edge, sampling.steps, large.shape) for edge in around(alpha, alpha)))
         return large
 
     # Manifests --------------------------------------------------------------------------------
@@ -226,7 +222,7 @@ class Rescaler:
         check_pixels(manifest, small, accept_modified)
         return manifest
 
-    def assumed_manifest(self, small: Picture, grid: Grid | None = None) -> Manifest:
+    def assumed_manifest(self, small: Picture, grid: Sampling | None = None) -> Manifest:
         """What a small picture without a manifest is taken for.
 
         ``grid``: how it lies over its original (:func:`irncli.sizes.lost_grid`); by default every pixel
@@ -238,7 +234,7 @@ class Rescaler:
             height=grid.height,
             scale=self.scale,
             model=self.name,
-            identity=self.identity,
+            fingerprint=self.fingerprint,
             tau=self.default_tau,
             depth=small.depth,
             original_depth=small.depth,
@@ -257,7 +253,7 @@ class Rescaler:
     def downscale(
         self,
         image: Image.Image,
-        wish: Wish | None = None,
+        wish: SizeSpec | None = None,
         *,
         refine: int | None = None,
         check: bool | None = None,
@@ -267,7 +263,7 @@ class Rescaler:
     def downscale(
         self,
         image: Samples,
-        wish: Wish | None = None,
+        wish: SizeSpec | None = None,
         *,
         refine: int | None = None,
         check: bool | None = None,
@@ -276,7 +272,7 @@ class Rescaler:
     def downscale(
         self,
         image: Image.Image | Samples,
-        wish: Wish | None = None,
+        wish: SizeSpec | None = None,
         *,
         refine: int | None = None,
         check: bool | None = None,

@@ -1,6 +1,6 @@
 """The sizes of small pictures, in whole numbers and fractions alone: no float decides a pixel.
 
-A :class:`Wish` is what the user asked for, a :class:`Grid` what that comes to for one picture.
+A :class:`SizeSpec` is what the user asked for, a :class:`Sampling` what that comes to for one picture.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MOST = Fraction(8)
 
 
 @dataclass(frozen=True)
-class Grid:
+class Sampling:
     """How the pixels of an original lie over those of its small picture, from their common top left corner.
 
     A small pixel covers ``step`` pixels of the original. Asked for by a scale, the last row and column may
@@ -35,12 +35,12 @@ class Grid:
     step_y: Fraction
 
     @classmethod
-    def scaled(cls, width: int, height: int, scale: Fraction) -> Grid:
+    def scaled(cls, width: int, height: int, scale: Fraction) -> Sampling:
         """The small picture is ceil(width / scale) x ceil(height / scale)."""
         return cls(width, height, cells(width, scale), cells(height, scale), scale, scale)
 
     @classmethod
-    def sized(cls, width: int, height: int, small_width: int, small_height: int) -> Grid:
+    def sized(cls, width: int, height: int, small_width: int, small_height: int) -> Sampling:
         """The small picture has this very size; each axis has a step of its own."""
         steps = Fraction(width, small_width), Fraction(height, small_height)
         return cls(width, height, small_width, small_height, *steps)
@@ -66,7 +66,7 @@ class Grid:
         return size if by_size else f"{size} {self.step_x.numerator}/{self.step_x.denominator}"
 
     @classmethod
-    def from_text(cls, width: int, height: int, text: str) -> Grid:
+    def from_text(cls, width: int, height: int, text: str) -> Sampling:
         """Raise ValueError for a text that no grid of this original has; the text may be anything."""
         match = _TEXT.fullmatch(text)
         if not match:
@@ -104,7 +104,7 @@ def nearest(numerator: int, denominator: int) -> int:
 
 
 @dataclass(frozen=True)
-class Wish:
+class SizeSpec:
     """One of its fields: what ``--scale``, ``--size``, ``--width`` and ``--height``, ``--max-side`` ask for.
 
     ``width`` and ``height`` together are a size. All count in the orientation that a viewer shows.
@@ -137,16 +137,16 @@ class Wish:
             return f"w{self.width}" if self.width else f"h{self.height}"
         return f"x{scale_word(self.scale or Fraction(4))}"
 
-    def grid(self, width: int, height: int, *, turned: bool = False) -> Grid:
+    def grid(self, width: int, height: int, *, turned: bool = False) -> Sampling:
         """For an original of this size as stored; ``turned``: a viewer shows it with its sides exchanged.
 
         Raise InputError for a picture that would not become smaller, or more than 8 times so.
         """
         if self.scale is not None:
-            return Grid.scaled(width, height, self.scale)
+            return Sampling.scaled(width, height, self.scale)
         shown = (height, width) if turned else (width, height)
         small = self._small(*shown)
-        grid = Grid.sized(width, height, *(small[::-1] if turned else small))
+        grid = Sampling.sized(width, height, *(small[::-1] if turned else small))
         if min(grid.steps) < 1 or max(grid.steps) == 1:
             what = f"has {shown[0]} x {shown[1]} pixels, and {small[0]} x {small[1]} would not be smaller"
             raise InputError(what, "Leave it as it is, or ask for a smaller size.")
@@ -168,7 +168,7 @@ class Wish:
         return nearest(width * self.height, height), self.height
 
 
-def lost_grid(small: tuple[int, int], scale: Fraction | None, size: tuple[int, int] | None) -> Grid:
+def lost_grid(small: tuple[int, int], scale: Fraction | None, size: tuple[int, int] | None) -> Sampling:
     """For a small picture whose manifest was lost, by what is still known: its scale, its original's size.
 
     ``small`` and ``size``: width and height, both as stored. By a scale alone the original is as large as it
@@ -178,14 +178,14 @@ def lost_grid(small: tuple[int, int], scale: Fraction | None, size: tuple[int, i
     width, height = small
     if scale is not None:
         most = int(width * scale), int(height * scale)
-        grid = Grid.scaled(*(size or most), scale)
+        grid = Sampling.scaled(*(size or most), scale)
         remedy = "At scale {} it must lie within one cell of {}x{}.".format(scale_text(scale), *most)
         fits = (grid.small_width, grid.small_height) == small
     else:
         assert size
-        whole = (Grid.scaled(*size, Fraction(n)) for n in range(2, int(MOST) + 1))
+        whole = (Sampling.scaled(*size, Fraction(n)) for n in range(2, int(MOST) + 1))
         alike = (grid for grid in whole if (grid.small_width, grid.small_height) == small)
-        grid = next(alike, Grid.sized(*size, *small))
+        grid = next(alike, Sampling.sized(*size, *small))
         remedy = f"It must be larger, at most {MOST} times."
         fits = min(grid.steps) >= 1 and 1 < max(grid.steps) <= MOST
     if not fits:

@@ -13,8 +13,8 @@ import argparse
 from pathlib import Path
 
 from irncli.pretrained.load import Weights, load_weights, save_weights
-from irncli.training.data import Pool, read_pool
-from irncli.training.latent import measure_latent
+from irncli.training.data import Dataset, read_pool
+from irncli.training.export import measure_latent
 
 
 def blend(first: Weights, second: Weights, share: float) -> None:
@@ -25,11 +25,11 @@ def blend(first: Weights, second: Weights, share: float) -> None:
     first.network.load_state_dict({k: v.lerp(other[k], share) for k, v in first.network.state_dict().items()})
 
 
-def write(first: Weights, second: Weights, share: float, path: Path, pool: Pool) -> str:
-    """Blend, measure the latent on ``pool``, write; return the identity."""
+def write(first: Weights, second: Weights, share: float, path: Path, pool: Dataset) -> str:
+    """Blend, measure the latent on ``pool``, write; return the fingerprint."""
     blend(first, second, share)
     latent = measure_latent(first.network, pool)
-    mixed = f"{1 - share:.3g} of {first.identity}, {share:.3g} of {second.name} ({second.identity})"
+    mixed = f"{1 - share:.3g} of {first.fingerprint}, {share:.3g} of {second.name} ({second.fingerprint})"
     return save_weights(path, first.network, first.header | {"blend": mixed}, latent)
 
 

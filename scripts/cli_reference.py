@@ -1,7 +1,7 @@
 """docs/cli.md and docs/irn.1 from the command line's own tree.
 
-    python scripts/cli_reference.py            writes both
-    python scripts/cli_reference.py --check    status 1 when one of them is stale; the suite runs it
+python scripts/cli_reference.py            writes both
+python scripts/cli_reference.py --check    status 1 when one of them is stale; the suite runs it
 """
 
 from __future__ import annotations

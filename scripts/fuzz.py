@@ -53,20 +53,20 @@ with _watched():
     import numpy as np
     from PIL import Image, PngImagePlugin
 
-    from irncli.batch.discover import Found
+    from irncli.batch.headers import Headers
+    from irncli.batch.inputs import InputFile, expand
     from irncli.batch.names import Template, small_name
     from irncli.batch.plan import Job, Target, place
-    from irncli.batch.survey import Headers
-    from irncli.batch.words import expand
     from irncli.cli.output import Output
     from irncli.errors import InputError, ManifestError, ModelError, OutputError, UsageError
-    from irncli.images import ifd, jxl, plugins, png, sniff, xmp
-    from irncli.images.colour import Picture
-    from irncli.images.encode import encode
-    from irncli.images.files import count_pages, peek_alpha, peek_stream, peek_turned, read_stream
+    from irncli.images import exif as ifd
+    from irncli.images import formats, jxl, png, xmp
     from irncli.images.metadata import Metadata, with_orientation
+    from irncli.images.picture import Picture
+    from irncli.images.read import count_pages, peek_alpha, peek_stream, peek_turned, read_stream
+    from irncli.images.write import encode
     from irncli.manifest import Manifest, RestoredRecord, read_any
-    from irncli.sizes import Grid
+    from irncli.sizes import Sampling
 
 DIGEST = "0" * 64
 MOST_PIXELS = 1 << 16
@@ -98,7 +98,7 @@ def words(data: bytes) -> None:
     for nul in (False, True):
         for path in expand(["@-"], nul=nul, stdin=lambda: data).paths:
             assert path and "\0" not in path
-            found = Found(Path(path))
+            found = InputFile(Path(path))
             there = place(found, Target(folder=OUT), small_name(found.path.name, "x4", ".png"))
             assert os.path.dirname(os.path.normpath(there)) == str(OUT)
 
@@ -116,10 +116,10 @@ def template(data: bytes) -> None:
 
 def head(data: bytes) -> None:
     """The first bytes of a file are never too odd to look at."""
-    sniff.begins_like_picture(data)
-    assert sniff.avif_bits(data) in (8, 10, 12)
-    assert min(sniff.webp_size(data[:32])) >= 0
-    sniff.webp_is_lossy(io.BytesIO(data))
+    formats.begins_like_picture(data)
+    assert formats.avif_bits(data) in (8, 10, 12)
+    assert min(formats.webp_size(data[:32])) >= 0
+    formats.webp_is_lossy(io.BytesIO(data))
     turned = with_orientation(data, 3)
     assert len(turned) == len(data) and with_orientation(turned, 3) == turned
 
@@ -231,11 +231,11 @@ def lines(data: bytes) -> None:
 
 
 def _manifest_seeds() -> list[bytes]:
-    digests = {"identity": DIGEST, "source_sha256": DIGEST, "pixels_sha256": DIGEST}
+    digests = {"fingerprint": DIGEST, "source_sha256": DIGEST, "pixels_sha256": DIGEST}
     plain = {"model": "irn-x4-1", "tau": 0.0, "depth": 8, "alpha": "none", "palette": False, "tool": "irn 1"}
     common: dict[str, Any] = {"width": 45, "height": 31, "scale": 4} | digests | plain
     small = Manifest(mode="rgb", name="a.png", options={"fit": "w9"}, **common)
-    resized = Manifest(mode="grey", small=Grid.scaled(45, 31, Fraction(9, 4)).text, **common)
+    resized = Manifest(mode="grey", small=Sampling.scaled(45, 31, Fraction(9, 4)).text, **common)
     record = RestoredRecord(DIGEST, DIGEST, "irn-x4-1", DIGEST, 1.0, 7, 45, 31, {"quality": 95}, "irn 1")
     return [each.to_json().encode() for each in (small, resized, record)]
 
@@ -257,8 +257,8 @@ def _picture_seeds() -> list[bytes]:
         *((mode, "BMP", {}) for mode in ("1", "L", "P", "RGB", "RGBA")),
         *((mode, "PPM", {}) for mode in ("1", "L", "RGB", "I;16")),
         ("RGB", "AVIF", {}),
-        *((mode, "JXL", {"lossless": True}) for mode in ("L", "RGBA") if plugins.missing("JXL") is None),
-        *((mode, "HEIF", {}) for mode in ("RGB",) if plugins.missing("HEIF") is None),
+        *((mode, "JXL", {"lossless": True}) for mode in ("L", "RGBA") if formats.missing("JXL") is None),
+        *((mode, "HEIF", {}) for mode in ("RGB",) if formats.missing("HEIF") is None),
         ("RGB", "TIFF", {"compression": "tiff_lzw"}),
         ("RGB", "TIFF", {"save_all": True, "append_images": [Image.new("L", (5, 4))]}),
     ]
@@ -302,7 +302,7 @@ def _weight_seeds() -> list[bytes]:
     from safetensors.torch import save
 
     from irncli.nn.network import InvertibleRescaler, NetworkConfig
-    from irncli.pretrained.identity import FORMAT, identity_of
+    from irncli.pretrained.fingerprint import FORMAT, fingerprint_of
     from irncli.pretrained.load import Latent
 
     config = NetworkConfig(scale=2, blocks=(1,), width=(1,))
@@ -311,8 +311,8 @@ def _weight_seeds() -> list[bytes]:
     public = {"operations.0.haar_weights": torch.tensor(bands).float().reshape(4, 1, 2, 2).repeat(3, 1, 1, 1)}
     public |= {key.replace("levels.0.0.", "operations.1."): value for key, value in state.items()}
     latent = Latent.standard(config.latent_channels).to_json()
-    identity = identity_of(config.to_json(), latent, {key: value.numpy() for key, value in state.items()})
-    header = {"format": FORMAT, "config": config.to_json(), "latent": latent, "identity": identity}
+    fingerprint = fingerprint_of(config.to_json(), latent, {key: value.numpy() for key, value in state.items()})
+    header = {"format": FORMAT, "config": config.to_json(), "latent": latent, "fingerprint": fingerprint}
     header |= {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": "w"}
     seeds = [save(state, header), save(public)]
     for new in (True, False):
@@ -336,7 +336,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "words": (words, lambda: ["\ufeff# list\na[1].png\r\n../é*.png\n@b".encode(), b"a.png\0../b\0\0/c/..\0"]),
     "template": (template, lambda: [b"{stem}.{ext}.x{scale}", b"{parent}/{{{model}}}.webp", b"../{stem}"]),
     "head": (head, _picture_seeds),
-    "jxl": (jxl_head, lambda: [file for file in _picture_seeds() if plugins.plugin_format(file) == "JXL"]),
+    "jxl": (jxl_head, lambda: [file for file in _picture_seeds() if formats.plugin_format(file) == "JXL"]),
     "chunks": (chunks, lambda: [file for file in _picture_seeds() if file.startswith(png.SIGNATURE)]),
     "directory": (directory, _directory_seeds),
     "packet": (packet, _packet_seeds),
@@ -474,7 +474,7 @@ def _renamed(key: str, chance: random.Random) -> str:
 
 
 def _safetensors(seed: bytes, chance: random.Random) -> bytes:
-    """Weights whose header says something else, and whose identity is right all the same."""
+    """Weights whose header says something else, and whose fingerprint is right all the same."""
     size = struct.unpack("<Q", seed[:8])[0]
     header, body = json.loads(seed[8 : 8 + size]), seed[8 + size :]
     header = json.loads(_json(json.dumps(header), chance))
@@ -486,13 +486,13 @@ def _safetensors(seed: bytes, chance: random.Random) -> bytes:
         return struct.pack("<Q", len(text)) + text + body
 
     stated = header.get("__metadata__")
-    if isinstance(stated, dict) and "identity" in stated:
-        from irncli.pretrained.identity import identity_of, read_arrays
+    if isinstance(stated, dict) and "fingerprint" in stated:
+        from irncli.pretrained.fingerprint import fingerprint_of, read_arrays
 
         with tempfile.TemporaryDirectory() as folder:
             (path := Path(folder) / "w.safetensors").write_bytes(whole(header))
             with suppress(ModelError, KeyError, AttributeError):
-                stated["identity"] = identity_of(stated["config"], stated["latent"], read_arrays(path))
+                stated["fingerprint"] = fingerprint_of(stated["config"], stated["latent"], read_arrays(path))
     return whole(header)
 
 

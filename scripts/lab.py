@@ -21,18 +21,16 @@ from typing import Any
 
 import torch
 
+from irncli.atomic import write_whole
 from irncli.errors import IrnError
-from irncli.images.whole import write_whole
 from irncli.rescale import Rescaler
 from irncli.training.cost import multiply_adds, parameters
-from irncli.training.data import Pool, read_pool
+from irncli.training.data import Dataset, read_pool
 from irncli.training.export import write_results
 from irncli.training.loop import train
 from irncli.training.objective import guide_margin
-from irncli.training.options import RunConfig
 from irncli.training.recipe import Recipe, load_recipe, recipe_from
-from irncli.training.record import git_state, machine
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer, git_state, machine
 from irncli.training.validation import smallest_side
 
 TOP = Path(__file__).resolve().parents[1]
@@ -75,7 +73,7 @@ def steps_for(recipe: Recipe, pixels: float) -> int:
     return max(1, round(pixels / mean))
 
 
-def seconds_per_megapixel(weights: Path, pool: Pool, device: str) -> float:
+def seconds_per_megapixel(weights: Path, pool: Dataset, device: str) -> float:
     """Both ways by the path that users run: the best of a few passes over one picture."""
     # On as many threads as the training has: a row names them, and the next one would have others.
     rescaler = Rescaler(str(weights), device=device, threads=torch.get_num_threads())
@@ -89,11 +87,13 @@ def seconds_per_megapixel(weights: Path, pool: Pool, device: str) -> float:
     return best / (picture.shape[0] * picture.shape[1] / 1e6)
 
 
-def run(recipe: Recipe, out: Path, pools: tuple[Pool, Pool], device: str, compile: bool) -> dict[str, Any]:
+def run(
+    recipe: Recipe, out: Path, data: tuple[Dataset, Dataset], device: str, compile: bool
+) -> dict[str, Any]:
     """Train one variant to the end and judge it."""
     never = float("inf")
     options = RunConfig(out, device=device, compile=compile, validate_every=never, save_every=never)
-    trainer = Trainer(recipe, options, *pools)
+    trainer = Trainer(recipe, options, *data)
     ends, one_step = [], trainer.one_step
 
     def timed() -> torch.Tensor:
@@ -116,7 +116,7 @@ def run(recipe: Recipe, out: Path, pools: tuple[Pool, Pool], device: str, compil
         "peak_share": last["peak_share"],
         "multiply_adds": multiply_adds(recipe.network),
         "parameters": parameters(recipe.network),
-        "seconds_per_megapixel": seconds_per_megapixel(weights, trainer.valid_pool or pools[1], device),
+        "seconds_per_megapixel": seconds_per_megapixel(weights, trainer.valid_pool or data[1], device),
         "finished": trainer.step >= trainer.total,
     }
 

@@ -140,7 +140,7 @@ def main() -> None:
     half_steps = 0 if options.no_mixed else len(weights.network.half_steps())
     header |= measured(path, centres(options.valid), half_steps)
     print(json.dumps(header, indent=1))  # noqa: T201
-    identity = write(weights, path, header, stored)
+    fingerprint = write(weights, path, header, stored)
 
     catalogue = WEIGHTS / "catalogue.json"
     entries = json.loads(catalogue.read_text("utf-8")) if catalogue.exists() else []
@@ -150,7 +150,7 @@ def main() -> None:
         "scale": weights.network.scale,
         "bytes": path.stat().st_size,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "identity": identity,
+        "fingerprint": fingerprint,
         "licence": weights.header["licence"],
         "source": SOURCE.format(recipe=alias),
     }

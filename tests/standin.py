@@ -30,7 +30,7 @@ class StandIn(TorchDispatchMode):
         self._storages: dict[int, int] = {}
 
     def free(self, device: torch.device) -> int:
-        """In place of ``irncli.execution.free.free``."""
+        """In place of ``irncli.execution.memory.free``."""
         assert device == DEVICE
         return self.limit - self.used
 

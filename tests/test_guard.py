@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from irncli.execution.codec import enlarged, shrunk
 from irncli.guard import restored_errors
-from irncli.images.depth import Samples
 from irncli.manifest import Manifest
-from irncli.planes import enlarged, shrunk
 from irncli.quantise import straight_through, to_grid
 from irncli.rescale import Rescaler
-from irncli.sizes import Grid, Wish
+from irncli.samples import Samples
+from irncli.sizes import Sampling, SizeSpec
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -36,7 +36,7 @@ def photo() -> Samples:
         return np.array(image.convert("RGB").crop((300, 200, 501, 371)))
 
 
-def lanczos(original: Samples, grid: Grid, channels: int = 3) -> Samples:
+def lanczos(original: Samples, grid: Sampling, channels: int = 3) -> Samples:
     depth = 8 * original.itemsize
     return np.concatenate(list(enlarged(shrunk(original, grid, depth, channels), grid, depth)))
 
@@ -96,7 +96,12 @@ def test_grey_alpha_depth_and_any_scale_go_the_same_way(tiny: Rescaler, photo: S
     deep = photo.astype(np.uint16) * 257
     grey = np.ascontiguousarray(photo[..., :1])
     alpha = np.concatenate((photo, 255 - grey), 2)
-    for original, wish in ((deep, None), (grey, None), (alpha, None), (photo, Wish(scale=Fraction(5, 2)))):
+    for original, wish in (
+        (deep, None),
+        (grey, None),
+        (alpha, None),
+        (photo, SizeSpec(scale=Fraction(5, 2))),
+    ):
         small, manifest = tiny.downscale(original, wish, check=True, depth=8 * original.itemsize)
         assert manifest.restored_by == "lanczos"
         restored = tiny.upscale(small, manifest)
@@ -130,7 +135,7 @@ def test_a_part_that_is_restored_badly_is_mended_and_the_rest_kept(photo: Sample
 def test_the_usual_way_has_the_size_of_the_original_and_keeps_plain_colours(
     height: int, width: int, scale: int
 ) -> None:
-    grid = Grid.scaled(width, height, Fraction(scale))
+    grid = Sampling.scaled(width, height, Fraction(scale))
     plain = np.full((height, width, 3), (3, 250, 77), np.uint8)
     assert np.array_equal(lanczos(plain, grid), plain)
 

@@ -17,7 +17,7 @@ from PIL import Image
 import irncli
 from irncli import Manifest, Rescaler
 from irncli.errors import InputError, ManifestError, UsageError
-from irncli.images.colour import from_pillow
+from irncli.images.picture import from_pillow
 from irncli.sizes import lost_grid
 
 
@@ -180,7 +180,7 @@ def test_colour_under_transparency_leaves_no_trace(rescaler: Rescaler) -> None:
 
 
 def test_changed_pixels_and_foreign_manifests_are_found(rescaler: Rescaler, tiny_x2: Path) -> None:
-    from irncli.images.colour import from_pillow
+    from irncli.images.picture import from_pillow
 
     small, manifest = rescaler.downscale(Image.fromarray(noise((40, 40, 3))))
     text = manifest.to_json()

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 import irncli.refine
-from irncli.planes import Samples, bicubic
+from irncli.execution.codec import Samples, bicubic
 from irncli.refine import errors_of, luma_weight, refined
 from irncli.rescale import Rescaler
-from irncli.sizes import Wish
+from irncli.sizes import SizeSpec
 
 LUMA = np.array([0.299, 0.587, 0.114])
 OSPREY = Path(__file__).parents[1] / "examples/osprey.webp"
@@ -56,9 +56,9 @@ def test_both_depths_are_refined_on_their_own_grids(photo: Samples, shipped: dic
         assert squared(better, guide) <= squared(plain, guide)
 
 
-@pytest.mark.parametrize("wish", [None, Wish(max_side=60)], ids=["x4", "resampled"])
+@pytest.mark.parametrize("wish", [None, SizeSpec(max_side=60)], ids=["x4", "resampled"])
 def test_the_error_that_decides_is_that_of_the_file(
-    wish: Wish | None, photo: Samples, shipped: dict[int, Rescaler]
+    wish: SizeSpec | None, photo: Samples, shipped: dict[int, Rescaler]
 ) -> None:
     rescaler = shipped[4]
     grid = wish.grid(191, 130) if wish else rescaler.planes.grid(130, 191)

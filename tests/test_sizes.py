@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irncli.errors import InputError, ModelError, UsageError
-from irncli.sizes import Grid, Wish, lost_grid, network_scale, scale_text
+from irncli.sizes import Sampling, SizeSpec, lost_grid, network_scale, scale_text
 
 TENTHS = range(11, 81)
 
@@ -21,15 +21,15 @@ def test_every_small_side_and_every_scale(tenths: int) -> None:
     for side in range(1, 41):
         wanted = int((Decimal(10 * side) / Decimal(tenths)).to_integral_value(ROUND_CEILING))
         for other in (1, 40, 41 - side):
-            grid = Wish(scale=scale).grid(side, other)
+            grid = SizeSpec(scale=scale).grid(side, other)
             assert grid.small_width == wanted and wanted * scale >= side > (wanted - 1) * scale
-            assert Grid.from_text(side, other, grid.text).small == grid.small
+            assert Sampling.from_text(side, other, grid.text).small == grid.small
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 5000), st.booleans())
 def test_a_longest_side_keeps_the_shape(width: int, height: int, most: int, turned: bool) -> None:
     try:
-        grid = Wish(max_side=most).grid(width, height, turned=turned)
+        grid = SizeSpec(max_side=most).grid(width, height, turned=turned)
     except InputError:
         assert max(width, height) <= most or max(width, height) > 8 * most or min(width, height) < 9
         return
@@ -41,7 +41,7 @@ def test_a_longest_side_keeps_the_shape(width: int, height: int, most: int, turn
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000))
 def test_a_size_is_that_size_and_its_text_brings_the_grid_back(w: int, h: int, sw: int, sh: int) -> None:
-    wish = Wish(width=sw, height=sh)
+    wish = SizeSpec(width=sw, height=sh)
     fits = sw <= w <= 8 * sw and sh <= h <= 8 * sh and (w, h) != (sw, sh)
     if not fits:
         with pytest.raises(InputError):
@@ -49,13 +49,13 @@ def test_a_size_is_that_size_and_its_text_brings_the_grid_back(w: int, h: int, s
         return
     grid = wish.grid(w, h)
     assert grid.small == (sh, sw) and grid.step_x * sw == w and grid.step_y * sh == h
-    assert Grid.from_text(w, h, grid.text) == grid
+    assert Sampling.from_text(w, h, grid.text) == grid
 
 
 def test_sizes_count_in_the_orientation_that_is_shown() -> None:
-    assert Wish(width=800).grid(4000, 3000).small == (600, 800)
-    assert Wish(width=750).grid(4000, 3000, turned=True).small == (750, 1000)
-    assert Wish(width=600, height=800).grid(4000, 3000, turned=True).small == (600, 800)
+    assert SizeSpec(width=800).grid(4000, 3000).small == (600, 800)
+    assert SizeSpec(width=750).grid(4000, 3000, turned=True).small == (750, 1000)
+    assert SizeSpec(width=600, height=800).grid(4000, 3000, turned=True).small == (600, 800)
 
 
 @pytest.mark.parametrize(
@@ -63,26 +63,26 @@ def test_sizes_count_in_the_orientation_that_is_shown() -> None:
     ["", "0x4", "4x0 1/1", "4x4 0/1", "4x4 1/0", "4x4 2/1 ", "5x4 2/1", "4x4 2", "9x9", "1x1", "-4x4", "٤x4"],
 )  # fmt: skip
 def test_a_text_that_no_grid_has_is_refused(text: str) -> None:
-    assert Grid.from_text(8, 8, "4x4").small == (4, 4)
+    assert Sampling.from_text(8, 8, "4x4").small == (4, 4)
     with pytest.raises(ValueError):
-        Grid.from_text(8, 8, text if text != "1x1" else "1x1 9/1")
+        Sampling.from_text(8, 8, text if text != "1x1" else "1x1 9/1")
 
 
 def test_what_contradicts_itself_or_goes_too_far() -> None:
     for wrong in ({"scale": Fraction(2), "width": 3}, {"width": 3, "max_side": 4}, {"scale": Fraction(1)}):
         with pytest.raises(UsageError):
-            Wish(**wrong)  # type: ignore[arg-type]
+            SizeSpec(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ModelError):
-        Wish(scale=Fraction(9))
+        SizeSpec(scale=Fraction(9))
 
 
 def test_words_and_networks() -> None:
     words = [
-        Wish(scale=Fraction("2.5")),
-        Wish(width=3, height=4),
-        Wish(width=3),
-        Wish(height=4),
-        Wish(max_side=5),
+        SizeSpec(scale=Fraction("2.5")),
+        SizeSpec(width=3, height=4),
+        SizeSpec(width=3),
+        SizeSpec(height=4),
+        SizeSpec(max_side=5),
     ]
     assert [wish.word for wish in words] == ["x2.5", "3x4", "w3", "h4", "max5"]
     assert scale_text(Fraction(7, 3)) == "7/3" and scale_text(Fraction(4)) == "4"
@@ -93,7 +93,7 @@ def test_words_and_networks() -> None:
 @given(st.integers(1, 500), st.integers(1, 500), st.sampled_from(TENTHS))
 def test_a_lost_grid_is_found_again_by_its_scale(width: int, height: int, tenths: int) -> None:
     scale = Fraction(tenths, 10)
-    made = Wish(scale=scale).grid(width, height)
+    made = SizeSpec(scale=scale).grid(width, height)
     small = made.small_width, made.small_height
     assert lost_grid(small, scale, (width, height)) == made
     alone = lost_grid(small, scale, None)
@@ -105,9 +105,9 @@ def test_a_lost_grid_is_found_again_by_its_scale(width: int, height: int, tenths
 
 @given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 500), st.integers(1, 500))
 def test_a_lost_grid_is_found_again_by_its_size(width: int, height: int, w: int, h: int) -> None:
-    whole = [n for n in range(2, 9) if Wish(scale=Fraction(n)).grid(width, height).small == (h, w)]
+    whole = [n for n in range(2, 9) if SizeSpec(scale=Fraction(n)).grid(width, height).small == (h, w)]
     try:
-        wish = Wish(scale=Fraction(whole[0])) if whole else Wish(width=w, height=h)
+        wish = SizeSpec(scale=Fraction(whole[0])) if whole else SizeSpec(width=w, height=h)
         made = wish.grid(width, height)
     except InputError:
         with pytest.raises(UsageError, match="must be larger, at most 8 times"):

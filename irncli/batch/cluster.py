@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Literal
 
-from irncli.batch.outputs import Outputs, sweep
+from irncli.batch.headers import Headers
+from irncli.batch.jobs import Downscale, Upscale
 from irncli.batch.plan import Job
-from irncli.batch.run import Begin, Late, Outcome, RunError, Stop, Way, named
-from irncli.batch.survey import Headers
-from irncli.batch.work import Downscale, Upscale
+from irncli.batch.run import Begin, Late, Outcome, RunError, Runner, Stop, named
+from irncli.batch.writer import Outputs, sweep
 from irncli.errors import DeviceError, UsageError
 
 MOST_DEATHS = 2
@@ -33,7 +33,7 @@ _PAUSE = 0.5
 """Seconds between two looks at whether the run is to stop."""
 
 
-def by_ray(work: Downscale | Upscale, actors: int | None) -> Way:
+def by_ray(work: Downscale | Upscale, actors: int | None) -> Runner:
     """All jobs by ``actors`` actors (None: one for each GPU of the cluster, else for each CPU).
 
     The cluster is that of ``RAY_ADDRESS``, else one is started on this machine for the run. Raise UsageError

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from irncli.batch.run import RunError
 from irncli.errors import IrnError
 from irncli.manifest import MAX_TAU
-from irncli.pretrained.catalogue import find, resolve
-from irncli.pretrained.identity import model_name, read_header
+from irncli.pretrained.catalogue import default_name, find, resolve, scale_of, trained_scales
+from irncli.pretrained.fingerprint import model_name, read_header
+from irncli.sizes import Sampling, SizeSpec, lost_grid, network_scale, scale_text
 
 if TYPE_CHECKING:
     from irncli.rescale import Rescaler
@@ -70,10 +73,10 @@ class Stated:
     """What a model says of itself before it is loaded."""
 
     name: str
-    identity: str
+    fingerprint: str
     tau: float
     grey: bool
-    """Not part of the identity, yet it shapes small grey pictures and alpha."""
+    """Not part of the fingerprint, yet it shapes small grey pictures and alpha."""
 
 
 def stated(name: str) -> Stated:
@@ -86,13 +89,81 @@ def stated(name: str) -> Stated:
     path = resolve(name)
     entry = find(name)
     header = read_header(path) if path.suffix == ".safetensors" else {}
-    if {"identity", "tau"} <= header.keys():
+    if {"fingerprint", "tau"} <= header.keys():
         own = entry.name if entry else model_name(header.get("name", path.stem))
         with suppress(ValueError):
             tau = float(header["tau"])
             if 0 <= tau <= MAX_TAU:
-                return Stated(own, header["identity"], tau, header.get("grey") == "true")
+                return Stated(own, header["fingerprint"], tau, header.get("grey") == "true")
     from irncli.pretrained.load import load_weights
 
     weights = load_weights(name)
-    return Stated(weights.name, weights.identity, weights.tau, weights.grey)
+    return Stated(weights.name, weights.fingerprint, weights.tau, weights.grey)
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The wish of a run, and the model if one was named. What that comes to is found once a run."""
+
+    wish: SizeSpec
+    model: str | None = None
+
+    def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Sampling]:
+        """The model and the grid for an original of this size as stored. Raise InputError (Wish.grid)."""
+        grid = self.wish.grid(width, height, turned=turned)
+        return self.alone or default_name(network_scale(grid.steps, self._trained)), grid
+
+    @cached_property
+    def _trained(self) -> list[int]:
+        return trained_scales()
+
+    @cached_property
+    def alone(self) -> str | None:
+        """The one model of every picture; None where that depends on the picture's size."""
+        if self.model is None and self.wish.scale is not None:
+            return default_name(network_scale((self.wish.scale,), self._trained))
+        return self.model
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether the network's own grid is what was asked for."""
+        scale, model = self.wish.scale, self.alone
+        return scale is not None and model is not None and scale == scale_of(model)
+
+    @cached_property
+    def options(self) -> dict[str, str | int | float]:
+        """For the manifest, where the network's scale does not say it."""
+        return {} if self.whole else {"fit": self.wish.word}
+
+
+@dataclass(frozen=True)
+class ManifestOverride:
+    """What is taken for granted where a manifest was lost: a scale, the original's size, or both."""
+
+    scale: Fraction | None = None
+    size: tuple[int, int] | None = None
+    """Width and height of the original as a viewer shows it."""
+    model: str | None = None
+
+    def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Sampling]:
+        """The model and the sampling of a small picture of this size; ``turned``: its sides are swapped.
+
+        Raise UsageError when no original of the size has such a small picture.
+        """
+        size = self.size[::-1] if self.size and turned else self.size
+        grid = lost_grid((width, height), self.scale, size)
+        return self.model or default_name(network_scale(grid.steps, self._trained)), grid
+
+    @cached_property
+    def _trained(self) -> list[int]:
+        return trained_scales()
+
+    @property
+    def options(self) -> dict[str, str | int | float]:
+        """For the record of a restored picture: what its model and its size do not say."""
+        found: dict[str, str | int | float] = {}
+        if self.size:
+            found["size"] = "{}x{}".format(*self.size)
+        if self.scale is None or self.scale not in self._trained:
+            found["scale"] = "by size" if self.scale is None else scale_text(self.scale)
+        return found

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from irncli.batch.budget import AHEAD_PIXELS
+from irncli.batch.estimate import AHEAD_PIXELS
 from irncli.batch.plan import Job
-from irncli.batch.run import Begin, Late, Outcome, Result, RunError, Stop, Way, named
+from irncli.batch.run import Begin, Late, Outcome, Result, RunError, Runner, Stop, named
 
 
 class Stages(Protocol):
@@ -69,7 +69,7 @@ MOST_TOGETHER = 8
 """Four are nearly as quick as 32 (benchmarks/small_batches.py)."""
 
 
-def overlapped(stages: Stages, workers: int, most: int = AHEAD_PIXELS) -> Way:
+def overlapped(stages: Stages, workers: int, most: int = AHEAD_PIXELS) -> Runner:
     """All jobs through the stages, with ``workers`` threads to read and to write.
 
     No further picture is read while those under way have more than ``most`` pixels.

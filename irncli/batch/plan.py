@@ -7,19 +7,22 @@ picture is opened here.
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import os
+import tempfile
+import unicodedata
 from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from irncli.batch.discover import STDIN, Found
-from irncli.batch.spelling import folded, ignores_case
-from irncli.batch.words import Words
+from irncli.atomic import exists, place_of
+from irncli.batch.inputs import STDIN, InputFile, Words
 from irncli.errors import UsageError
-from irncli.images.whole import exists, place_of
+from irncli.images.read import count_pages
 
 STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 """What ``-o`` calls it."""
@@ -113,21 +116,21 @@ def _among_devices(path: str) -> bool:
     return folder == "/dev" or folder.startswith("/proc/")
 
 
-def place(found: Found, target: Target, name: str) -> Path:
+def place(found: InputFile, target: Target, name: str) -> Path:
     """Where the output called ``name`` goes; below an output folder the tree is kept."""
     if target.folder is None:
         return found.path.parent / name
     return target.folder / (found.below.parent if found.below else Path()) / name
 
 
-def beside(found: Found, target: Target) -> bool:
+def beside(found: InputFile, target: Target) -> bool:
     """Whether the outputs land in the input's own folder."""
     if target.folder is None:
         return target.file is None and not target.stdout
     return _key(place(found, target, found.path.name)) == _key(found.path)
 
 
-def outputs_of(found: Found, target: Target, name: str) -> tuple[Path, ...]:
+def outputs_of(found: InputFile, target: Target, name: str) -> tuple[Path, ...]:
     """Where the one output of an input goes; nowhere on disk for standard output."""
     if target.stdout:
         return ()
@@ -238,3 +241,50 @@ def _key(path: Path) -> str:
     """One spelling for one place, however it was written."""
     folder = os.path.realpath(path.parent)
     return os.path.normcase(os.path.join(folder, path.name))
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there already."""
+    for path in (folder, *folder.absolute().parents):
+        if os.path.isdir(path):
+            return path
+    return Path("/")
+
+
+def folded(path: str) -> str:
+    """One spelling for all that such a disk takes for one name."""
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+@cache
+def ignores_case(folder: Path) -> bool:
+    """Asked of the disk by a file that is gone at once; False where none can be made."""
+    try:
+        # Its name is that of a leftover, which the next run would remove.
+        with tempfile.NamedTemporaryFile(dir=existing(folder), prefix=".irn-", suffix=".tmp") as file:
+            place, name = os.path.split(file.name)
+            return os.path.exists(os.path.join(place, name.swapcase()))
+    except OSError:
+        return False
+
+
+def each_page(found: Iterable[InputFile]) -> list[InputFile]:
+    """Files of several pages, one for each page; others as they are, also those that cannot be read."""
+    pictures: list[InputFile] = []
+    for item in found:
+        try:
+            pages = count_pages(item.path if item.data is None else io.BytesIO(item.data))
+        except Exception:  # The run will say why, in its turn.
+            pages = 1
+        numbers = range(1, pages + 1) if pages > 1 else (None,)
+        pictures += [replace(item, page=number) for number in numbers]
+    return pictures
+
+
+def check_target(found: Iterable[InputFile], target: Target) -> None:
+    """Raise UsageError for pages that one file or standard output would have to take."""
+    name = "-" if target.stdout else target.file
+    paged = [item for item in found if item.page is not None]
+    if name is not None and paged:
+        what = f"-o {name} takes one picture, and {paged[0].path} has {len(paged)} pages"
+        raise UsageError(what, "For a new folder, end it in /: -o pages/")

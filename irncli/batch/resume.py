@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from irncli.batch.formats import Format
+from irncli.atomic import Contents, is_special
 from irncli.batch.models import Stated
+from irncli.batch.names import Format
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
-from irncli.images.colour import Picture
-from irncli.images.encode import LOSSY, encode
-from irncli.images.files import Loaded, read_picture, read_stream
+from irncli.images.picture import Picture
+from irncli.images.read import Loaded, read_picture, read_stream
 from irncli.images.rows import StoredRows
 from irncli.images.rowwrite import Seal, encode_rows
-from irncli.images.whole import Contents, is_special
+from irncli.images.write import LOSSY, encode
 from irncli.manifest import Manifest, RestoredRecord
 
 Options = Mapping[str, str | int | float]
@@ -38,9 +38,9 @@ def is_small_of(
         check_manifest(manifest, loaded.picture)
     except ManifestError:
         return False
-    there = (manifest.source_sha256, manifest.identity, dict(manifest.options), manifest.name, manifest.depth)
-    wanted = (source_digest(job), model.identity, dict(options), name, depth)
-    # Two files of one identity may differ in this, which the header alone says.
+    there = (manifest.source_sha256, manifest.fingerprint, dict(manifest.options), manifest.name, manifest.depth)
+    wanted = (source_digest(job), model.fingerprint, dict(options), name, depth)
+    # Two files of one fingerprint may differ in this, which the header alone says.
     unlike = {"grey-as-rgb", "resampled"} if model.grey else {"grey", "network"}
     if unlike & {manifest.mode, manifest.alpha}:
         return False
@@ -48,7 +48,7 @@ def is_small_of(
 
 
 def is_restored_of(
-    job: Job, form: Format, identity: str, tau: float, options: Options, max_pixels: int, depth: int
+    job: Job, form: Format, fingerprint: str, tau: float, options: Options, max_pixels: int, depth: int
 ) -> bool:
     """The same for a restored picture."""
     loaded = _whole(job.outputs, form, max_pixels)
@@ -58,8 +58,8 @@ def is_restored_of(
         record = RestoredRecord.from_json(loaded.text or "")
     except ManifestError:
         return False
-    there = (record.source_sha256, record.identity, record.tau, record.seed, dict(record.options))
-    wanted = (source_digest(job), identity, tau, job.seed, dict(options))
+    there = (record.source_sha256, record.fingerprint, record.tau, record.seed, dict(record.options))
+    wanted = (source_digest(job), fingerprint, tau, job.seed, dict(options))
     shape = (loaded.picture.width, loaded.picture.height, loaded.picture.depth)
     if there != wanted or (record.width, record.height, depth) != shape:
         return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from irncli.batch.discover import Missed
+from irncli.batch.inputs import InputFailure
 from irncli.batch.plan import Job, Plan
 from irncli.errors import InputError, IrnError, UsageError, short_of_memory
 
@@ -104,7 +104,6 @@ class Observer(Protocol):
     def begin(self, total: int) -> None:
         """``total``: inputs."""
 
-
     def start(self, job: Job) -> None: ...
 
     def end(self, outcome: Outcome) -> None: ...
@@ -122,7 +121,7 @@ Late = Callable[[Outcome], None]
 """Takes what had ended, and was not told of yet, when a run is ended at once."""
 
 
-class Way(Protocol):
+class Runner(Protocol):
     """How jobs are done: one after the other, or with stages that overlap."""
 
     def __call__(
@@ -131,7 +130,12 @@ class Way(Protocol):
 
 
 def run(
-    plan: Plan, way: Way, observer: Observer, *, missed: Sequence[Missed] = (), fail_fast: bool = False
+    plan: Plan,
+    way: Runner,
+    observer: Observer,
+    *,
+    missed: Sequence[InputFailure] = (),
+    fail_fast: bool = False,
 ) -> Report:
     """Do every job in its way. What gave no job at all (``missed``, skipped) is reported first.
 
@@ -181,7 +185,7 @@ def run(
     return Report(tuple(outcomes), untried, interrupted, stopped, time.perf_counter() - begun)
 
 
-def in_turn(work: Work, success: Literal["done", "planned"] = "done") -> Way:
+def in_turn(work: Work, success: Literal["done", "planned"] = "done") -> Runner:
     """One job after the other. ``success`` is what to call a job that ended well: a dry run only plans."""
 
     def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from irncli.batch.jobs import Upscale, told_of
 from irncli.batch.plan import Job
 from irncli.batch.run import Result
-from irncli.batch.work import Upscale, told_of
-from irncli.images.depth import top_of
-from irncli.images.files import Loaded
+from irncli.images.read import Loaded
+from irncli.samples import top_of
 
 if TYPE_CHECKING:
-    from irncli.images.colour import Picture
+    from irncli.images.picture import Picture
 
 ENLARGED = 8
 """How many times a deviation is stored: most are of a few levels, and would be cut to whole ones."""
@@ -113,7 +113,7 @@ class _Sums:
 
     def statistics(self, count: int) -> tuple[Picture, Picture]:
         """The mean, with alpha's, and the deviation of the colour, :data:`ENLARGED` and without alpha."""
-        from irncli.images.colour import Picture
+        from irncli.images.picture import Picture
 
         assert self._colour
         first, second = self._colour
@@ -125,7 +125,7 @@ class _Sums:
     def _on_grid(self, levels: NDArray[np.float64]) -> NDArray[Any]:
         import torch
 
-        from irncli.images.pixels import from_planes
+        from irncli.execution.pixels import from_planes
 
         planes = torch.from_numpy(levels / self._top).permute(2, 0, 1)[None]
         return from_planes(planes, 8 if self._top == 255 else 16)

@@ -18,7 +18,7 @@ from irncli import __version__
 from irncli.cli import bench, downscale, evaluate, info, models, report, roundtrip, train, upscale
 from irncli.cli.command import Commands, Debug, LogFile, Quiet, Verbose
 from irncli.cli.defaults import current_folder, lost_folder, read_defaults
-from irncli.cli.limited import is_limited, watched
+from irncli.cli.memory_limit import is_limited, watched
 from irncli.cli.output import Output, let_go, no_stdout
 from irncli.errors import IrnError, OutputError, UsageError, short_of_memory
 

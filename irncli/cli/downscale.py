@@ -88,20 +88,17 @@ def downscale(
     from dataclasses import replace
     from functools import partial
 
-    from irncli.batch.budget import Budget
-    from irncli.batch.forecast import prepared, small_forecast
-    from irncli.batch.formats import check_compress, small_format
+    from irncli.batch.estimate import Budget, prepared, small_forecast
+    from irncli.batch.headers import Headers
+    from irncli.batch.jobs import Downscale
     from irncli.batch.models import Models, stated
-    from irncli.batch.names import Template, page_stem, small_name
-    from irncli.batch.outputs import Outputs, tidy, with_a_place
-    from irncli.batch.pages import check_target, each_page
-    from irncli.batch.plan import Job, make_plan, outputs_of
+    from irncli.batch.names import Template, check_compress, page_stem, small_format, small_name
+    from irncli.batch.plan import Job, check_target, each_page, make_plan, outputs_of
     from irncli.batch.run import run
-    from irncli.batch.survey import Headers
-    from irncli.batch.work import Downscale
+    from irncli.batch.writer import Outputs, tidy, with_a_place
+    from irncli.cli.dry_run import DryRunContext, show_plan
     from irncli.cli.inputs import given, write_stdout
-    from irncli.cli.planning import Asked, show_plan
-    from irncli.cli.telling import Teller, conclude
+    from irncli.cli.progress import ProgressObserver, conclude
 
     template = None if name is None else Template(name)
     start = given(inputs, output, nul=nul, json=out.json)
@@ -132,14 +129,12 @@ def downscale(
     look = small_forecast(headers, fit, depth)
     budget = Budget(memory, out.note)
     holds = partial(headers.decodes, max_pixels=most)
-    plan = prepared(
-        plan, look, form, room=not dry_run, most=most, scratch=budget.scratch, holds=holds
-    )
+    plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch, holds=holds)
     if ours := headers.own_work(plan.jobs):
         more = f" and {len(ours) - 1} more" if len(ours) > 1 else ""
         what = f"{ours[0].name}{more}: made by irn, and made smaller once more"
         out.note(f"{what}; a folder of their own keeps small pictures apart: -o small/")
-    teller = Teller(out)
+    teller = ProgressObserver(out)
     work = Downscale(
         Models(device, dtype, side, threads),
         fit,
@@ -157,7 +152,7 @@ def downscale(
         headers=headers,
     )
     if dry_run:
-        of = Asked(form, most, tile, work.current, budget)
+        of = DryRunContext(form, most, tile, work.current, budget)
         return show_plan(out, plan, missed, look, of)
     way = o.way_from(engine, work, jobs, start.target)
     budget.announce(plan.jobs)

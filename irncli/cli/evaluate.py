@@ -13,12 +13,12 @@ import typer
 from irncli.cli import options as o
 from irncli.cli import picture_options as p
 from irncli.cli.command import command
-from irncli.cli.onefile import one_file
 from irncli.cli.output import Cell, Output
+from irncli.cli.output_path import one_file
 from irncli.errors import UsageError
 
 if TYPE_CHECKING:
-    from irncli.batch.fit import Fit
+    from irncli.batch.models import ModelChoice
     from irncli.evaluation.scores import Figures, PictureScores, Scores
     from irncli.evaluation.stress import Block, PictureStress, Stress
     from irncli.rescale import Rescaler
@@ -141,7 +141,7 @@ def evaluate(
         return 0
 
     from irncli.evaluation.codecs import installed
-    from irncli.evaluation.comparison import CROP, Beside
+    from irncli.evaluation.comparison import CROP, ComparisonSpec
     from irncli.evaluation.peers.catalogue import load_peers
     from irncli.evaluation.pictures import check_original, find_pictures
     from irncli.evaluation.protocol import evaluate as judge
@@ -167,15 +167,13 @@ def evaluate(
     beside = None
     if peer or codecs or crops:
         peers = load_peers(peer or (), rescaler.scale, threads)
-        beside = Beside(peers, installed() if codecs else (), CROP if crops else 0)
+        beside = ComparisonSpec(peers, installed() if codecs else (), CROP if crops else 0)
 
     def progress(name: str, picture: PictureScores) -> None:
         quality = picture.figures.restored
         out.detail(f"{name}/{picture.name}: {quality.psnr_y:.2f} dB")
 
-    scores = judge(
-        rescaler, folders, draws=draws, grey=grey, refine=steps, beside=beside, progress=progress
-    )
+    scores = judge(rescaler, folders, draws=draws, grey=grey, refine=steps, beside=beside, progress=progress)
     tell(scores.to_json(), lambda: show(out, scores))
     return 0
 
@@ -185,7 +183,7 @@ Tell = Callable[[str, Callable[[], None]], None]
 
 
 def _tell(out: Output, json: str | None, replace: bool, text: str, show_table: Callable[[], None]) -> None:
-    from irncli.images.whole import write_whole
+    from irncli.atomic import write_whole
 
     if json == "-":
         for line in text.rstrip().splitlines():
@@ -199,7 +197,7 @@ def _tell(out: Output, json: str | None, replace: bool, text: str, show_table: C
 
 
 def _any_scale(
-    out: Output, fits: list[Fit], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
+    out: Output, fits: list[ModelChoice], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
 ) -> None:
     from irncli.evaluation.any_scale import AnyScaleFigures, evaluate
 
@@ -256,7 +254,7 @@ def show_stress(out: Output, found: Stress) -> None:
         for p in each.pictures
     ]
     kind = "grey versions, " if found.grey else ""
-    out.say(f"{found.model} ({found.identity[:12]}), x{found.scale}, {kind}tau 0")
+    out.say(f"{found.model} ({found.fingerprint[:12]}), x{found.scale}, {kind}tau 0")
     out.table(STRESS_COLUMNS, rows)
     out.say(STRESS_LEGEND)
     for which in ("small_luma", "small_chroma", "restored_luma", "restored_chroma"):
@@ -276,7 +274,7 @@ def show(out: Output, scores: Scores) -> None:
         rows.append(_row(f"{each.name} mean of {len(each.pictures)}", each.mean))
     kind = "grey versions, " if scores.grey else ""
     kind += f"refined in {scores.refine} steps, " if scores.refine else ""
-    out.say(f"{scores.model} ({scores.identity[:12]}), x{scores.scale}, {kind}tau 0, {scores.device}")
+    out.say(f"{scores.model} ({scores.fingerprint[:12]}), x{scores.scale}, {kind}tau 0, {scores.device}")
     out.table(COLUMNS, rows)
     out.say(LEGEND)
     for each in scores.sets:

@@ -42,16 +42,16 @@ def info(out: Output, files: Files = None) -> int:
             show(out, "machine", facts)
         return 0
 
+    from irncli.batch.inputs import PIPE, names_stdin
     from irncli.batch.plan import Job, Plan
     from irncli.batch.run import Result, in_turn, run
-    from irncli.batch.words import STDIN, names_stdin
     from irncli.cli.inputs import read_stdin
-    from irncli.cli.telling import Teller, conclude
+    from irncli.cli.progress import ProgressObserver, conclude
 
-    files = [STDIN if names_stdin(file) else file for file in files]
-    piped = read_stdin() if STDIN in files else None
-    plan = Plan(tuple(Job(Path(file), (), data=piped if file == STDIN else None) for file in files))
-    teller = Teller(out, _show_outcome, planned=True)
+    files = [PIPE if names_stdin(file) else file for file in files]
+    piped = read_stdin() if PIPE in files else None
+    plan = Plan(tuple(Job(Path(file), (), data=piped if file == PIPE else None) for file in files))
+    teller = ProgressObserver(out, _show_outcome, planned=True)
     report = run(plan, in_turn(lambda job: Result(describe(job.source, job.data))), teller)
     return conclude(out, report, summary=False)
 
@@ -61,8 +61,8 @@ def describe(path: Path, data: bytes | None = None) -> dict[str, Any]:
 
     ``data``: a picture that came through standard input, and no path is looked at.
     """
-    from irncli.batch.discover import not_there, read_pipe
-    from irncli.images.files import looks_like_picture
+    from irncli.batch.inputs import not_there, read_pipe
+    from irncli.images.read import looks_like_picture
 
     if data is not None:
         return _picture(path, data)
@@ -85,9 +85,9 @@ def _picture(path: Path, data: bytes | None = None) -> dict[str, Any]:
     import io
     from dataclasses import asdict
 
-    from irncli.images.files import peek_stream, peek_text
+    from irncli.images.read import peek_stream, peek_text
     from irncli.manifest import RestoredRecord, check_size, read_any
-    from irncli.pretrained.catalogue import name_of_identity
+    from irncli.pretrained.catalogue import name_of_fingerprint
 
     head = peek_text(path) if data is None else peek_stream(io.BytesIO(data), "-")
     text, (width, height) = head.text, head.size
@@ -102,7 +102,7 @@ def _picture(path: Path, data: bytes | None = None) -> dict[str, Any]:
         return facts | {"kind": "restored picture", "record": record}
     check_size(found, width, height)
     try:
-        there = name_of_identity(found.identity)
+        there = name_of_fingerprint(found.fingerprint)
     except IrnError:  # a damaged catalogue says nothing about the picture
         there = None
     return facts | {"kind": "small picture", "manifest": asdict(found), "installed": there}
@@ -112,14 +112,14 @@ def _weights(path: Path) -> dict[str, Any]:
     import json
 
     from irncli.pretrained.catalogue import FILE_SUFFIXES
-    from irncli.pretrained.identity import (
-        checked_identity,
+    from irncli.pretrained.fingerprint import (
+        checked_fingerprint,
         is_ours,
         read_arrays,
         read_header,
         stated_object,
     )
-    from irncli.pretrained.packing import parameters
+    from irncli.pretrained.int8 import parameters
 
     if path.suffix not in FILE_SUFFIXES:
         raise InputError("is neither a picture nor a weight file", "irn info reads those.")
@@ -127,26 +127,26 @@ def _weights(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"kind": "weights", "bytes": path.stat().st_size}
     if is_ours(header):
         arrays = read_arrays(path)
-        identity = checked_identity(path, header, arrays)
+        fingerprint = checked_fingerprint(path, header, arrays)
         try:
             count = parameters(arrays)
         except ValueError as error:
             raise ModelError(f"{path}: {error}", "Fetch the file again.") from error
         facts |= {
-            "identity": identity,
+            "fingerprint": fingerprint,
             "parameters": count,
             "config": stated_object(path, header, "config"),
         }
         # No text of the header speaks in the place of what was found out.
         return facts | {k: v for k, v in header.items() if k not in facts and k != "latent"}
+    from irncli.pretrained.authors import git_blob, published_as
     from irncli.pretrained.load import load_weights  # the authors' layout; torch
-    from irncli.pretrained.published import git_blob, published_as
 
     weights = load_weights(str(path))
     config = json.loads(weights.network.config.to_json())
     blob = git_blob(path)
     whose = {"published": published_as(blob), "git_blob": blob}
-    return facts | {"layout": "the authors'", "identity": weights.identity, "config": config} | whose
+    return facts | {"layout": "the authors'", "fingerprint": weights.fingerprint, "config": config} | whose
 
 
 def machine() -> dict[str, Any]:

@@ -7,35 +7,34 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from irncli.batch.discover import STDIN, Found, Missed, discover
+from irncli.batch.inputs import STDIN, InputFailure, InputFile, Words, discover, expand
 from irncli.batch.plan import Target, target_of
-from irncli.batch.words import Words, expand
 from irncli.cli.output import let_go, no_stdout
 from irncli.errors import InputError, OutputError, UsageError
 
 
 @dataclass(frozen=True)
-class Given:
+class InputSpec:
     """What the command line names, before any folder is looked at."""
 
     words: Words
     target: Target
 
-    def discover(self, *, recursive: bool) -> tuple[list[Found], list[Missed]]:
+    def discover(self, *, recursive: bool) -> tuple[list[InputFile], list[InputFailure]]:
         """The pictures, and what gave none. Reads standard input when it was asked for."""
         found, missed = discover(self.words.paths, recursive=recursive)
         missed = [*self.words.missed, *missed]
         if self.words.piped:
             try:
-                found.append(Found(STDIN, data=read_stdin()))
+                found.append(InputFile(STDIN, data=read_stdin()))
             except InputError as error:
-                missed.append(Missed("-", error))
+                missed.append(InputFailure("-", error))
         return found, missed
 
 
 def given(
     inputs: Sequence[str], output: str | None, *, nul: bool, json: bool = False, only_folder: bool = False
-) -> Given:
+) -> InputSpec:
     """Raise UsageError for words that contradict each other or the output, OutputError for a closed one."""
     words = expand(inputs, nul=nul, stdin=read_stdin)
     target = target_of(output, words, only_folder=only_folder)
@@ -46,7 +45,7 @@ def given(
             raise OutputError("-o -: standard output is closed", "Redirect it: > small.png")
         if sys.stdout.isatty():
             raise UsageError("-o - would write a picture to the terminal", "Redirect it: > small.png")
-    return Given(words, target)
+    return InputSpec(words, target)
 
 
 def read_stdin() -> bytes:

@@ -15,19 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from irncli.batch.budget import Budget, folder_of
-from irncli.batch.fit import Fit
-from irncli.batch.models import Models
-from irncli.batch.outputs import Outputs
+from irncli.batch.estimate import Budget, folder_of
+from irncli.batch.headers import read_input
+from irncli.batch.jobs import fallback_note, record_of
+from irncli.batch.models import ModelChoice, Models
 from irncli.batch.plan import Job
 from irncli.batch.resume import sealed
 from irncli.batch.run import Result
-from irncli.batch.survey import read_input
-from irncli.batch.work import fallback_note, record_of
+from irncli.batch.writer import Outputs
 from irncli.cli.sheet import Panel, crop_sheet
 from irncli.evaluation.codecs import installed
-from irncli.evaluation.comparison import CROP, Beside, Ours, compare
-from irncli.evaluation.detail import most_detailed
+from irncli.evaluation.comparison import CROP, ComparisonSpec, OurResult, compare, most_detailed
 from irncli.evaluation.metrics import cut_border, psnr, ssim
 from irncli.evaluation.peers.catalogue import load_peers
 from irncli.evaluation.peers.resampling import bicubic, bicubic_resize, deep_bicubic_resize, in_16_bits
@@ -35,9 +33,9 @@ from irncli.evaluation.protocol import scores_of
 from irncli.evaluation.quality import colour, judge_small, quality
 from irncli.evaluation.scores import Figures as ReportFigures
 from irncli.evaluation.scores import PictureScores, Scores, set_scores
-from irncli.images.colour import Metadata, Picture, extend_under_transparency
-from irncli.images.files import encode, read_stream
-from irncli.sizes import Grid
+from irncli.images.picture import Metadata, Picture, extend_under_transparency
+from irncli.images.read import encode, read_stream
+from irncli.sizes import Sampling
 
 Samples = NDArray[Any]
 """H W 3, 0 to 255: uint8, or the reals of samples of 16 bits."""
@@ -77,14 +75,14 @@ class RoundTrip:
     """Job: a picture -> its figures, and with outputs: small, restored, Lanczos, crop sheet."""
 
     models: Models
-    fit: Fit
+    fit: ModelChoice
     outputs: Outputs
     tau: float | None = None
     seed: int = 0
     max_pixels: int = 500_000_000
     depth: int = 8
     """Bits a sample of the small picture."""
-    beside: Beside | None = None
+    beside: ComparisonSpec | None = None
     """What the report is to show beside it; None without a report."""
     budget: Budget = Budget()
     """Of the coefficients; the pictures stay in memory, to be compared."""
@@ -125,7 +123,7 @@ class RoundTrip:
         figures = judge(true, back, little, lanczos, grid, len(data), seconds)
         if self.beside:
             plain = true[..., 0] if loaded.picture.grey else true
-            told = Told(job.name, len(data), halfway - started, seconds - (halfway - started))
+            told = RunTimes(job.name, len(data), halfway - started, seconds - (halfway - started))
             # Weights that know no grey make a small picture of three channels.
             pictures = (plain, back, little[..., 0] if small.grey else little, lanczos)
             self.judged.append(for_report(*pictures, scale=rescaler.scale, told=told, beside=self.beside))
@@ -143,7 +141,7 @@ class RoundTrip:
             "height": manifest.height,
             "scale": rescaler.scale,
             "model": rescaler.name,
-            "identity": rescaler.identity,
+            "fingerprint": rescaler.fingerprint,
             "depth": manifest.original_depth,
             "small_depth": manifest.depth,
             "restored_by": manifest.restored_by,
@@ -165,7 +163,7 @@ class RoundTrip:
 
 
 @dataclass(frozen=True)
-class Told:
+class RunTimes:
     """What the pixels do not tell."""
 
     name: str
@@ -174,9 +172,9 @@ class Told:
     seconds_up: float
 
 
-def beside_it(peers: Sequence[str], scale: int, threads: int | None) -> Beside:
+def beside_it(peers: Sequence[str], scale: int, threads: int | None) -> ComparisonSpec:
     """Every codec that is there, the peers asked for. Raise ModelError."""
-    return Beside(load_peers(peers, scale, threads), installed(), CROP)
+    return ComparisonSpec(load_peers(peers, scale, threads), installed(), CROP)
 
 
 def for_report(
@@ -186,8 +184,8 @@ def for_report(
     lanczos: Samples,
     *,
     scale: int,
-    told: Told,
-    beside: Beside,
+    told: RunTimes,
+    beside: ComparisonSpec,
 ) -> PictureScores:
     """Every figure of the report. ``plain`` is the original, ``little`` the small picture; H W if grey.
 
@@ -211,7 +209,7 @@ def for_report(
         seconds_up=told.seconds_up,
     )
     deep = true.dtype != np.uint8
-    ours = Ours(
+    ours = OurResult(
         original=np.ascontiguousarray(in_8_bits(true)),
         small=colour(in_8_bits(little)),
         restored=in_8_bits(back),
@@ -259,7 +257,7 @@ def lanczos_both_ways(true: Samples, small: tuple[int, int]) -> Samples:
 
 
 def judge(
-    true: Samples, back: Samples, little: Samples, lanczos: Samples, grid: Grid, size: int, seconds: float
+    true: Samples, back: Samples, little: Samples, lanczos: Samples, grid: Sampling, size: int, seconds: float
 ) -> Figures:
     """The figures of network.md, section 9, for pictures of any size.
 
@@ -294,14 +292,20 @@ def judge(
 
 
 def sheet(
-    true: Samples, little: Samples, back: Samples, lanczos: Samples, grid: Grid, word: str, figures: Figures
+    true: Samples,
+    little: Samples,
+    back: Samples,
+    lanczos: Samples,
+    sampling: Sampling,
+    word: str,
+    figures: Figures,
 ) -> Samples:
     """Original, small, restored and Lanczos at 1:1, at the place with the most detail."""
-    cell = ceil(max(grid.steps))
+    cell = ceil(max(sampling.steps))
     top, left, height, width = most_detailed(true, 256 // cell * cell, cell)
     there = np.s_[top : top + height, left : left + width]
-    bottom, right = ceil((top + height) / grid.step_y), ceil((left + width) / grid.step_x)
-    small_there = np.s_[floor(top / grid.step_y) : bottom, floor(left / grid.step_x) : right]
+    bottom, right = ceil((top + height) / sampling.step_y), ceil((left + width) / sampling.step_x)
+    small_there = np.s_[floor(top / sampling.step_y) : bottom, floor(left / sampling.step_x) : right]
     return crop_sheet(
         [
             Panel("original", in_8_bits(true[there])),

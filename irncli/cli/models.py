@@ -10,8 +10,8 @@ import typer
 
 from irncli.cli import options as o
 from irncli.cli.command import Commands, command
-from irncli.cli.onefile import one_file
 from irncli.cli.output import Output
+from irncli.cli.output_path import one_file
 from irncli.errors import ModelError, UsageError
 
 app = Commands(help="List, check, fetch and import weights.", rich_markup_mode=None)
@@ -38,10 +38,10 @@ def list_(out: Output) -> int:
         here = "yes" if e.path.is_file() else "no"
         plain, refining = alias != e.best and alias, e.best and f"{e.best} (--refine {e.refine})"
         names = [name for name in (plain, refining) if name]
-        rows.append((e.name, ", ".join(names), f"x{e.scale}", e.bytes, e.licence, e.identity[:12], here))
+        rows.append((e.name, ", ".join(names), f"x{e.scale}", e.bytes, e.licence, e.fingerprint[:12], here))
     if out.json:
         return 0
-    out.table(("name", "alias", "scale", "bytes", "licence", "identity", "here"), rows)
+    out.table(("name", "alias", "scale", "bytes", "licence", "fingerprint", "here"), rows)
     return 0
 
 

@@ -14,13 +14,13 @@ import typer
 from irncli.errors import ModelError, UsageError
 from irncli.execution.tiles import check_tile
 from irncli.manifest import MAX_TAU
-from irncli.sizes import Wish
+from irncli.sizes import SizeSpec
 
 if TYPE_CHECKING:
-    from irncli.batch.fit import Fit
+    from irncli.batch.jobs import Downscale, Upscale
+    from irncli.batch.models import ModelChoice
     from irncli.batch.plan import Target
-    from irncli.batch.run import Way
-    from irncli.batch.work import Downscale, Upscale
+    from irncli.batch.run import Runner
 
 # What to work on, and where to --------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ def wish_from(
     height: int | None,
     max_side: int | None,
     model: str | None,
-) -> Wish:
+) -> SizeSpec:
     """What the options for a size ask for; by default the scale of the model, or 4. Raise UsageError."""
     from irncli.pretrained.catalogue import scale_of
 
@@ -231,8 +231,8 @@ def wish_from(
         raise UsageError("--size contradicts --width and --height", "Keep one.")
     both = size_from(size) or (width, height)
     if scale is None and both == (None, None) and max_side is None:
-        return Wish(scale=Fraction(4 if model is None else scale_of(model)))
-    return Wish(scale_fraction(scale), *both, max_side)
+        return SizeSpec(scale=Fraction(4 if model is None else scale_of(model)))
+    return SizeSpec(scale_fraction(scale), *both, max_side)
 
 
 def scale_fraction(word: str | None) -> Fraction | None:
@@ -245,17 +245,17 @@ def scale_fraction(word: str | None) -> Fraction | None:
     return Fraction(match[1])
 
 
-def fit_from(wish: Wish, model: str | None) -> Fit:
+def fit_from(wish: SizeSpec, model: str | None) -> ModelChoice:
     """The wish with the model that was named.
 
     Raise UsageError for a whole scale that other weights are for; a scale that none are for is any model's.
     """
-    from irncli.batch.fit import Fit
+    from irncli.batch.models import ModelChoice
     from irncli.pretrained.catalogue import entries, resolve, scale_of
 
     if model is not None and wish.scale is not None and wish.scale in {e.scale for e in entries()}:
         model_from(int(wish.scale), model)
-    fit = Fit(wish, model)
+    fit = ModelChoice(wish, model)
     if fit.alone is not None:
         resolve(fit.alone)
         scale_of(fit.alone)
@@ -305,7 +305,7 @@ def jobs_from(number: int | None) -> int:
 
 def way_from(
     engine: Literal["local", "ray"], work: Downscale | Upscale, jobs: int | None, target: Target
-) -> Way:
+) -> Runner:
     """``--engine`` with ``--jobs``. Raise UsageError."""
     workers = jobs_from(jobs)
     if engine == "local":

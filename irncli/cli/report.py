@@ -9,8 +9,8 @@ import typer
 
 from irncli.cli import options as o
 from irncli.cli.command import command
-from irncli.cli.onefile import next_free_file, one_file
 from irncli.cli.output import Output
+from irncli.cli.output_path import next_free_file, one_file
 from irncli.errors import ExistsError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def page_target(
 
 def put(out: Output, target: Path, text: str, on_existing: str) -> None:
     """Write the page. Raise OutputError."""
-    from irncli.images.whole import write_whole
+    from irncli.atomic import write_whole
 
     asked, data = target, text.encode(errors="backslashreplace")  # names need not be UTF-8, a page is
     while True:
@@ -78,8 +78,8 @@ def put(out: Output, target: Path, text: str, on_existing: str) -> None:
 
 def read_scores(path: Path) -> Scores:
     """Raise InputError for a file that is not what an evaluation wrote."""
+    from irncli.atomic import is_special
     from irncli.evaluation.scores import Scores
-    from irncli.images.whole import is_special
 
     if is_special(path):
         raise InputError(f"{path}: not an ordinary file", "Give what irn evaluate --json wrote.")

@@ -109,18 +109,15 @@ def roundtrip(
 
     from functools import partial
 
-    from irncli.batch.budget import Budget
-    from irncli.batch.forecast import BothWays, prepared, small_forecast
-    from irncli.batch.formats import Format
+    from irncli.batch.estimate import BothWays, Budget, prepared, small_forecast
+    from irncli.batch.headers import Headers
     from irncli.batch.models import Models
-    from irncli.batch.names import page_stem
-    from irncli.batch.outputs import Outputs, tidy, with_a_place
-    from irncli.batch.pages import each_page
-    from irncli.batch.plan import Job, make_plan, place
+    from irncli.batch.names import Format, page_stem
+    from irncli.batch.plan import Job, each_page, make_plan, place
     from irncli.batch.run import in_turn, run
-    from irncli.batch.survey import Headers
+    from irncli.batch.writer import Outputs, tidy, with_a_place
     from irncli.cli.inputs import given
-    from irncli.cli.telling import Teller, conclude
+    from irncli.cli.progress import ProgressObserver, conclude
     from irncli.pretrained.catalogue import scale_of
 
     start = given(inputs, output, nul=nul, only_folder=True)
@@ -157,7 +154,7 @@ def roundtrip(
     beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
     outputs = Outputs(on_existing)
-    teller = Teller(out, _nothing_yet)
+    teller = ProgressObserver(out, _nothing_yet)
     work = RoundTrip(
         models, fit, outputs, tau, number, most, depth, beside, budget,
         refine=steps, check=check, progress=teller.share,

@@ -14,7 +14,7 @@ from irncli.cli.output import Output
 from irncli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from irncli.training.data import Pool
+    from irncli.training.data import Dataset
     from irncli.training.ranks import Ranks
     from irncli.training.recipe import Recipe
     from irncli.training.trainer import Trainer
@@ -113,9 +113,8 @@ def train(
     from irncli.training import ranks
     from irncli.training.export import write_results
     from irncli.training.loop import train as learn
-    from irncli.training.options import RunConfig
     from irncli.training.recipe import load_recipe
-    from irncli.training.trainer import Trainer
+    from irncli.training.trainer import RunConfig, Trainer
 
     chosen = load_recipe(recipe)
     if threads is not None:
@@ -155,7 +154,7 @@ def train(
 
 def _pictures(
     out: Output, recipe: Recipe, folders: list[Path], valid: list[Path], cache: Path, together: Ranks
-) -> tuple[Pool, Pool | None]:
+) -> tuple[Dataset, Dataset | None]:
     """What is learnt from and what is judged. Of several processes the first one decodes for all."""
     from irncli.training.data import read_pool, with_drawn
     from irncli.training.drawing import DRAWN, DRAWN_SEEDS, DRAWN_VALID
@@ -184,9 +183,9 @@ def _pictures(
 
 def take_up(out: Output, trainer: Trainer, path: Path) -> None:
     """Resume from a full checkpoint, or begin at weights of any kind; the file's header tells which."""
-    from irncli.pretrained.identity import is_ours, read_header
+    from irncli.pretrained.authors import read_tensors
+    from irncli.pretrained.fingerprint import is_ours, read_header
     from irncli.pretrained.load import load_weights
-    from irncli.pretrained.public import read_tensors
     from irncli.training.growing import can_grow
 
     if _is_checkpoint(path):

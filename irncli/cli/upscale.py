@@ -15,11 +15,11 @@ from irncli.cli.output import Output
 from irncli.errors import UsageError
 
 if TYPE_CHECKING:
-    from irncli.batch.discover import Found
-    from irncli.batch.fit import Assumed
+    from irncli.batch.headers import Headers
+    from irncli.batch.inputs import InputFile
+    from irncli.batch.models import ManifestOverride
     from irncli.batch.names import Template
     from irncli.batch.plan import Job, Target
-    from irncli.batch.survey import Headers
 
 Form = Annotated[
     str | None,
@@ -140,22 +140,19 @@ def upscale(
     if lossy_lr and wanted is None and lost_size is None:
         raise UsageError("--lossy-lr needs --scale", "Add --scale 4, or whatever made the picture.")
 
-    from irncli.batch.budget import Budget
-    from irncli.batch.fit import Assumed
-    from irncli.batch.forecast import prepared, restored_forecast
-    from irncli.batch.formats import check_compress, restored_format
-    from irncli.batch.models import Models
-    from irncli.batch.names import Template
-    from irncli.batch.outputs import Outputs, tidy, with_a_place
+    from irncli.batch.estimate import Budget, prepared, restored_forecast
+    from irncli.batch.headers import Headers
+    from irncli.batch.jobs import Upscale
+    from irncli.batch.models import ManifestOverride, Models
+    from irncli.batch.names import Template, check_compress, restored_format
     from irncli.batch.plan import make_plan
     from irncli.batch.run import run
     from irncli.batch.samples import SamplesOf
-    from irncli.batch.survey import Headers
-    from irncli.batch.work import Upscale
+    from irncli.batch.writer import Outputs, tidy, with_a_place
+    from irncli.cli.dry_run import DryRunContext, show_plan
     from irncli.cli.inputs import given, write_stdout
-    from irncli.cli.planning import Asked, show_plan
-    from irncli.cli.telling import Teller, conclude
-    from irncli.sizes import Wish
+    from irncli.cli.progress import ProgressObserver, conclude
+    from irncli.sizes import SizeSpec
 
     template = None if name is None else Template(name)
     start = given(inputs, output, nul=nul, json=out.json)
@@ -166,9 +163,9 @@ def upscale(
     assumed = None
     if wanted is not None:
         # The same words and refusals as on the way down.
-        assumed = Assumed(wanted, lost_size, o.fit_from(Wish(scale=wanted), model).alone)
+        assumed = ManifestOverride(wanted, lost_size, o.fit_from(SizeSpec(scale=wanted), model).alone)
     elif lost_size is not None:
-        assumed = Assumed(None, lost_size, model)
+        assumed = ManifestOverride(None, lost_size, model)
     found, missed = start.discover(recursive=recursive)
     headers = Headers()
     found, refused, passed = headers.small_ones(found, assumed)
@@ -189,9 +186,7 @@ def upscale(
         out.note(f"--seed {number} was drawn")
     look = restored_forecast(headers, assumed, form)
     budget = Budget(memory, out.note, restores=True)
-    plan = prepared(
-        plan, look, form, room=not dry_run, most=most, scratch=budget.scratch, holds=holds
-    )
+    plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch, holds=holds)
     kind: Callable[..., Upscale] = partial(SamplesOf, count=samples or 0) if statistics else Upscale
     work = kind(
         Models(device, dtype, side, threads),
@@ -210,12 +205,12 @@ def upscale(
         headers=headers,
     )
     if dry_run:
-        of = Asked(form, most, tile, work.current, budget, work.check)
+        of = DryRunContext(form, most, tile, work.current, budget, work.check)
         return show_plan(out, plan, missed, look, of)
     way = o.way_from(engine, work, jobs, start.target)
     budget.announce(plan.jobs)
     tidy(plan)
-    report = run(plan, way, Teller(out), missed=missed, fail_fast=fail_fast)
+    report = run(plan, way, ProgressObserver(out), missed=missed, fail_fast=fail_fast)
     return conclude(out, report)
 
 
@@ -227,9 +222,9 @@ class Naming:
     suffix: str
     template: Template | None
     headers: Headers
-    assumed: Assumed | None
+    assumed: ManifestOverride | None
 
-    def job(self, item: Found, seed: int, sample: str | None) -> Job:
+    def job(self, item: InputFile, seed: int, sample: str | None) -> Job:
         from irncli.batch.plan import Job, outputs_of
 
         paths = outputs_of(item, self.target, self._name(item, sample))
@@ -237,7 +232,7 @@ class Naming:
             paths = tuple(path.with_suffix(f".{sample}{path.suffix}") for path in paths)
         return Job(item.path, paths, seed, item.below, item.data)
 
-    def together(self, item: Found, samples: int) -> Job:
+    def together(self, item: InputFile, samples: int) -> Job:
         """One job of all samples and what is counted over them."""
         from irncli.batch.samples import STATISTICS
 
@@ -245,7 +240,7 @@ class Naming:
         jobs = [self.job(item, 0, word) for word in words]
         return replace(jobs[0], outputs=tuple(path for job in jobs for path in job.outputs))
 
-    def _name(self, item: Found, sample: str | None) -> str:
+    def _name(self, item: InputFile, sample: str | None) -> str:
         from irncli.batch.names import original_stem, restored_name
         from irncli.batch.plan import beside
 
@@ -274,7 +269,7 @@ def _check_against_manifests(
     holds: Callable[[Job], bool],
     model: str | None,
     form: str,
-    assumed: Assumed | None,
+    assumed: ManifestOverride | None,
     *,
     needs_tau: bool,
 ) -> None:
@@ -284,12 +279,12 @@ def _check_against_manifests(
     run would end for it), is left to the run, which refuses it in its turn.
     """
     from irncli.batch.models import stated
-    from irncli.images.encode import NO_ALPHA
+    from irncli.images.write import NO_ALPHA
     from irncli.sizes import scale_text
 
     if assumed is None and model is None and not needs_tau and form not in NO_ALPHA:
         return
-    identity = stated(model).identity if model else None
+    fingerprint = stated(model).fingerprint if model else None
 
     def check(job: Job) -> None:
         header = headers.known(job)
@@ -312,7 +307,7 @@ def _check_against_manifests(
             scale = scale_text(assumed.scale)
             what = f"{job.name}: --scale {scale} contradicts its manifest, which says {manifest.scale_word}"
             raise UsageError(what, "Leave --scale out.")
-        if identity is not None and identity != manifest.identity:
+        if fingerprint is not None and fingerprint != manifest.fingerprint:
             what = f"{job.name}: --model {model} is not the {manifest.model} that made it"
             raise UsageError(what, "Leave --model out, or give that one.")
         if needs_tau and manifest.tau == 0:

@@ -26,7 +26,7 @@ from irncli.evaluation.peers.resampling import Samples, to_samples
 from irncli.evaluation.pictures import find_pictures, read_original
 from irncli.evaluation.scores import mean_of, plain
 from irncli.rescale import Rescaler
-from irncli.sizes import Grid, scale_text
+from irncli.sizes import Sampling, scale_text
 
 DIVISOR = 12
 Reals = NDArray[np.float64]
@@ -59,7 +59,7 @@ class AnyScaleRow:
     set: str
     scale: str
     model: str
-    identity: str
+    fingerprint: str
     pictures: int
     mean: AnyScaleFigures
 
@@ -82,7 +82,7 @@ def judge(rescaler: Rescaler, picture: Samples, scale: Fraction) -> AnyScaleFigu
     if not height or not width:
         raise InputError(f"smaller than {DIVISOR} x {DIVISOR} pixels", "Leave it out.")
     original = np.ascontiguousarray(picture[:height, :width])
-    grid, border = Grid.scaled(width, height, scale), ceil(scale)
+    grid, border = Sampling.scaled(width, height, scale), ceil(scale)
     small = rescaler.planes.down(original, False, grid)
     bands = rescaler.planes.up_real(small, grid, False, 0.0, 0)
     real = np.concatenate([band[0].permute(1, 2, 0).numpy() for band in bands])
@@ -124,7 +124,7 @@ def evaluate(
                 if progress:
                     progress(name, word, path.stem, figures[-1])
             rows.append(
-                AnyScaleRow(name, word, rescaler.name, rescaler.identity, len(paths), mean_of(figures))
+                AnyScaleRow(name, word, rescaler.name, rescaler.fingerprint, len(paths), mean_of(figures))
             )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return AnyScaleScores(tuple(rows), f"irn {irncli.__version__}", now)

@@ -83,14 +83,14 @@ def installed() -> tuple[Codec, ...]:
 
 
 @dataclass(frozen=True)
-class Fit:
+class CodecFit:
     """The best that fits: its setting and bytes."""
 
     setting: int
     data: bytes
 
 
-def best_fit(encode: Callable[[int], bytes], least: int, most: int, budget: float) -> Fit | None:
+def best_fit(encode: Callable[[int], bytes], least: int, most: int, budget: float) -> CodecFit | None:
     """By bisection: the highest setting whose file has at most ``budget`` bytes; None if there is none.
 
     Bytes grow with the setting but for wiggles of a setting or two, which may cost that much.
@@ -100,7 +100,7 @@ def best_fit(encode: Callable[[int], bytes], least: int, most: int, budget: floa
         middle = (least + most) // 2
         data = encode(middle)
         if len(data) <= budget:
-            found, least = Fit(middle, data), middle + 1
+            found, least = CodecFit(middle, data), middle + 1
         else:
             most = middle - 1
     return found

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from irncli.evaluation.codecs import Codec, rate_distortion
-from irncli.evaluation.detail import most_detailed
 from irncli.evaluation.metrics import psnr
 from irncli.evaluation.peers.peer import Peer
 from irncli.evaluation.peers.resampling import Samples, bicubic_resize
@@ -26,7 +25,7 @@ CROP = 256
 
 
 @dataclass(frozen=True)
-class Beside:
+class ComparisonSpec:
     """What a comparison is to have."""
 
     peers: tuple[Peer, ...] = ()
@@ -40,7 +39,7 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class Ours:
+class OurResult:
     """Our own way as it is shown, all 8 bits: ``small`` h w 3, the others H W 3."""
 
     original: Samples
@@ -55,7 +54,7 @@ class Ours:
 
 
 def compare(
-    ours: Ours, beside: Beside
+    ours: OurResult, beside: ComparisonSpec
 ) -> tuple[tuple[PeerScores, ...], tuple[CodecPoint, ...], Views | None]:
     """Raise ModelError for a peer whose result is no picture."""
     scale = ours.scale
@@ -93,7 +92,7 @@ def compare(
     return tuple(peers), tuple(points), _views(ours, shown, beside.crop)
 
 
-def _views(ours: Ours, shown: list[tuple[str, Samples]], side: int) -> Views | None:
+def _views(ours: OurResult, shown: list[tuple[str, Samples]], side: int) -> Views | None:
     if not side:
         return None
     side = max(ours.scale, side // ours.scale * ours.scale)
@@ -107,3 +106,25 @@ def _view(label: str, samples: Samples) -> View:
     held = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(samples)).save(held, "WEBP", lossless=True, method=4)
     return View(label, base64.b64encode(held.getvalue()).decode("ascii"))
+
+
+def most_detailed(samples: Samples, side: int, align: int) -> tuple[int, int, int, int]:
+    """Top, left, height and width of the window with the most detail, its corner a multiple of ``align``.
+
+    Detail is the sum of the absolute differences between neighbours, here by an integral image. The
+    window is ``side`` a side, or all of a picture that is smaller.
+    """
+    height, width = samples.shape[:2]
+    window_height, window_width = min(side, height), min(side, width)
+    grey = samples.astype(np.float32).mean(2)
+    energy = np.zeros((height + 1, width + 1))
+    energy[1:, 2:] += np.abs(np.diff(grey, axis=1))
+    energy[2:, 1:] += np.abs(np.diff(grey, axis=0))
+    integral = energy.cumsum(0).cumsum(1)
+    tops = np.arange(0, height - window_height + 1, align)
+    lefts = np.arange(0, width - window_width + 1, align)
+    low, right = tops + window_height, lefts + window_width
+    sums = integral[np.ix_(low, right)] - integral[np.ix_(tops, right)]
+    sums += integral[np.ix_(tops, lefts)] - integral[np.ix_(low, lefts)]
+    row, column = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(tops[row]), int(lefts[column]), window_height, window_width

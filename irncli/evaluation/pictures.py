@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from irncli.errors import InputError
-from irncli.images.files import looks_like_picture, opened_picture, peek_text, read_picture
-from irncli.images.opening import DEFAULT_PIXELS
+from irncli.images.probe import DEFAULT_PIXELS
+from irncli.images.read import looks_like_picture, opened_picture, peek_text, read_picture
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ import torch
 
 import irncli
 from irncli.errors import InputError
-from irncli.evaluation.comparison import Beside, Ours, compare
+from irncli.evaluation.comparison import ComparisonSpec, OurResult, compare
 from irncli.evaluation.peers.resampling import Samples, bicubic, lanczos, published_bicubic
 from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
 from irncli.evaluation.quality import colour, judge_small, quality
 from irncli.evaluation.scores import Figures, PictureScores, Scores, SetScores, mean_of, set_scores
-from irncli.images.colour import Picture
-from irncli.images.files import encode
+from irncli.images.picture import Picture
+from irncli.images.read import encode
 from irncli.manifest import Manifest
 from irncli.rescale import Rescaler
 
@@ -38,7 +38,7 @@ def judge(
     picture: HighResolution,
     draws: int,
     grey: bool,
-    beside: Beside | None = None,
+    beside: ComparisonSpec | None = None,
     refine: int = 0,
 ) -> PictureScores:
     """One picture, already read; ``grey`` judges its grey version. Raise InputError if it is too small.
@@ -85,7 +85,7 @@ def judge(
     if beside is None:
         return PictureScores(picture.name, width, height, figures)
     size = small_file(small, manifest)
-    ours = Ours(colour(original), colour(small), colour(restored), colour(by_lanczos), size, scale)
+    ours = OurResult(colour(original), colour(small), colour(restored), colour(by_lanczos), size, scale)
     return PictureScores(picture.name, width, height, figures, *compare(ours, beside))
 
 
@@ -102,7 +102,7 @@ def evaluate(
     draws: int = 5,
     grey: bool = False,
     refine: int = 0,
-    beside: Beside | None = None,
+    beside: ComparisonSpec | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Judge every picture directly in each folder; a folder is a set. Raise InputError.
@@ -130,13 +130,13 @@ def scores_of(
     grey: bool = False,
     draws: int = 0,
     refine: int = 0,
-    beside: Beside | None = None,
+    beside: ComparisonSpec | None = None,
 ) -> Scores:
     """The sets with what they were judged by: weights, machine, versions, date."""
     pixels = rescaler.header.get("pixels", "")
     return Scores(
         model=rescaler.name,
-        identity=rescaler.identity,
+        fingerprint=rescaler.fingerprint,
         scale=rescaler.scale,
         tau=rescaler.default_tau,
         trained_pixels=int(pixels) if pixels.isdigit() else None,

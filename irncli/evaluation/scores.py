@@ -154,7 +154,7 @@ class Scores:
     """An evaluation: what was judged, on what, and what came out."""
 
     model: str
-    identity: str
+    fingerprint: str
     scale: int
     tau: float
     """The model's own default."""

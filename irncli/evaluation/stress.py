@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from irncli.errors import InputError
 from irncli.evaluation.peers.resampling import Samples, bicubic, bicubic_resize
 from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
-from irncli.images.colour import BT601
+from irncli.images.picture import BT601
 from irncli.rescale import Rescaler
 
 BLOCK = 16
@@ -77,7 +77,7 @@ class SetStress:
 @dataclass(frozen=True)
 class Stress:
     model: str
-    identity: str
+    fingerprint: str
     scale: int
     grey: bool
     sets: tuple[SetStress, ...]
@@ -194,4 +194,4 @@ def stress(
             if progress:
                 progress(name, pictures[-1])
         sets.append(SetStress(name, tuple(pictures)))
-    return Stress(rescaler.name, rescaler.identity, rescaler.scale, grey, tuple(sets))
+    return Stress(rescaler.name, rescaler.fingerprint, rescaler.scale, grey, tuple(sets))

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from irncli.errors import UsageError
-from irncli.execution.choice import USUAL_TILE, auto_tile
 from irncli.execution.device import pick
-from irncli.execution.free import free, memory_named
-from irncli.execution.spilled import SpilledState
-from irncli.execution.state import Fill, State, slice_rows
+from irncli.execution.memory import free, memory_named
+from irncli.execution.state import Fill, SpilledState, State, slice_rows
 from irncli.execution.sweep import Sweeper
+from irncli.execution.tiler import USUAL_TILE, auto_tile
 from irncli.execution.tiles import check_tile
 from irncli.execution.wavefront import run
 from irncli.nn.coupling import LOW

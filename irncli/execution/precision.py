@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor
 
-from irncli.execution.free import memory_named
+from irncli.execution.memory import memory_named
 from irncli.execution.verdicts import Key, recall, remember
+from irncli.nn.convolution import native_bf16
 from irncli.nn.coupling import LOW
-from irncli.nn.native import native_bf16
 from irncli.nn.network import APART, InvertibleRescaler
 from irncli.quantise import quantise
 
@@ -26,10 +26,10 @@ PROBE_LOSS = 0.05
 """dB that the probe may lose against fp32 on the CPU: a device that computes wrongly loses tens."""
 
 
-def settle(network: InvertibleRescaler, wish: str, device: torch.device, identity: str) -> str:
+def settle(network: InvertibleRescaler, wish: str, device: torch.device, fingerprint: str) -> str:
     """The precision for ``auto``: the file's ``wish`` or fp32. The network stays as it is, on the CPU.
 
-    ``identity``: of its weights; what the probe says of them on this device is kept for the next time.
+    ``fingerprint``: of its weights; what the probe says of them on this device is kept for the next time.
     Raise DeviceError when the device has no room for the probe.
     """
     if wish == "fp32":
@@ -38,7 +38,7 @@ def settle(network: InvertibleRescaler, wish: str, device: torch.device, identit
         return wish if wish.partition(APART)[0] == "bf16" and native_bf16(device.type) else "fp32"
     if device.type == "mps":
         return "fp32"  # known to give wrong pictures in half precision
-    key = Key(_device_name(device), torch.__version__, identity, wish, PROBE)
+    key = Key(_device_name(device), torch.__version__, fingerprint, wish, PROBE)
     verdict = recall(key, (wish, "fp32"))
     if verdict is None:
         with memory_named():

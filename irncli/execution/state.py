@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from irncli.execution.tiles import Region
 from irncli.nn.coupling import LOW
 from irncli.nn.haar import HaarStep, bands, corners
 from irncli.nn.mixing import MixingStep
+from irncli.scratch import Scratch
 
 Fill = Callable[[Tensor, int, int], None]
 """Fill rows x columns x 3 s^2 with the rows ``first .. end`` of the picture."""
@@ -118,9 +120,7 @@ class State:
         for data in self.slices(rows):
             self._split(data, side, f, coarse, step)
 
-    def _split(
-        self, data: Tensor, side: int, f: int, coarse: int, step: HaarStep | MixingStep
-    ) -> None:
+    def _split(self, data: Tensor, side: int, f: int, coarse: int, step: HaarStep | MixingStep) -> None:
         fine = data.view(-1, self.columns, coarse, f, coarse, f, _channels(data, side))
         subs = [fine[:, :, :, dy, :, dx] for dy in range(f) for dx in range(f)]
         out = bands(*subs) if isinstance(step, HaarStep) else _mix(subs, step.weight)
@@ -170,3 +170,81 @@ def _mix(parts: list[Tensor], matrix: Tensor) -> list[Tensor]:
             total = total + part * weight
         out.append(total)
     return out
+
+
+class SpilledState(State):
+    """:class:`State` with its rows in ``scratch``; tiles are computed on ``device``."""
+
+    def __init__(
+        self, capacity: int, columns: int, scale: int, device: torch.device, scratch: Scratch
+    ) -> None:
+        super().__init__(0, columns, scale, device)
+        self._capacity, self._scratch = capacity, scratch
+        self._site = LOW * scale * scale
+        self._few = slice_rows(columns, scale)
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    def rows(self, first: int, end: int) -> Tensor:
+        """A copy of rows that are held."""
+        return self._sites(Region(first, end, 0, self.columns))
+
+    def slices(self, rows: tuple[int, int]) -> Iterator[Tensor]:
+        for y in range(rows[0], rows[1], self._few):
+            few = self.rows(y, min(y + self._few, rows[1]))
+            yield few
+            self._put(Region(y, y + len(few), 0, self.columns), few)
+
+    def enter(self, count: int, fill: Fill) -> None:
+        assert self.end - self.first + count <= self.capacity
+        last = self.end + count
+        room = torch.empty(min(self._few, count), self.columns, self._site, device=self._device)
+        while self.end < last:
+            first, self.end = self.end, min(self.end + self._few, last)
+            few = room[: self.end - first]
+            fill(few, first, self.end)
+            self._put(Region(first, self.end, 0, self.columns), few)
+
+    def finished(self, first: int, end: int) -> Iterator[Tensor]:
+        for y in range(first, end, self._few):
+            yield self.rows(y, min(y + self._few, end))
+
+    def leave(self, end: int) -> None:
+        self.first = end
+
+    def write(self, side: int, sites: Region, channels: tuple[int, int], values: Tensor) -> None:
+        """Put 1 C h w back, among the channels of these sites that stay as they are.
+
+        Others may read the sites meanwhile: the channels that they read are written with the same bytes.
+        """
+        data = self._sites(sites)
+        self._into(data, side, channels, values)
+        self._put(sites, data)
+
+    def close(self) -> None:
+        self._scratch.close()
+
+    def _sites(self, sites: Region) -> Tensor:
+        assert self.first <= sites.y0 <= sites.y1 <= self.end
+        data = np.empty((sites.height, sites.width, self._site), np.float32)
+        for run, at in self._runs(sites):
+            raw = self._scratch.read(data[run].nbytes, at)
+            data[run] = np.frombuffer(raw, np.float32).reshape(data[run].shape)
+        return torch.from_numpy(data).to(self._device)
+
+    def _put(self, sites: Region, data: Tensor) -> None:
+        dense = data.cpu().numpy()
+        for run, at in self._runs(sites):
+            self._scratch.write(dense[run].data, at)
+
+    def _runs(self, sites: Region) -> Iterator[tuple[slice, int]]:
+        """Rows of the region that lie one behind the other in the file, and their place."""
+        whole = sites.width == self.columns
+        y = sites.y0
+        while y < sites.y1:
+            slot = y % self.capacity
+            end = min(sites.y1, y + self.capacity - slot) if whole else y + 1
+            yield slice(y - sites.y0, end - sites.y0), (slot * self.columns + sites.x0) * self._site * 4
+            y = end

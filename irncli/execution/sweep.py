@@ -14,8 +14,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from irncli.execution.free import is_shortage
-from irncli.execution.freed import Hoard
+from irncli.execution.memory import MemoryTrimmer, is_shortage
 from irncli.execution.state import State
 from irncli.execution.tiles import Region
 from irncli.nn.coupling import HalfStep, edge_padded
@@ -37,7 +36,7 @@ class Sweeper:
         if threads > 1:
             # Inside a convolution one thread each: the cores share no work, so none waits for another.
             self._pool = ThreadPoolExecutor(threads, "irn-tile", torch.set_num_threads, (1,))
-        self._hoard = Hoard()
+        self._hoard = MemoryTrimmer()
         self._on_shortage = on_shortage
         self._told = Lock()  # taken for good by the first to tell
 
@@ -57,9 +56,7 @@ class Sweeper:
                 pass
         self._hoard.check()
 
-    def _tile(
-        self, state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool
-    ) -> None:
+    def _tile(self, state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool) -> None:
         # Not inside an except clause: the error would hold what the failed try had allocated.
         if self._fits(state, half, side, size, tile, inverse):
             return
@@ -73,9 +70,7 @@ class Sweeper:
             self._tile(state, half, side, size, piece, inverse)
 
     @staticmethod
-    def _fits(
-        state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool
-    ) -> bool:
+    def _fits(state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool) -> bool:
         """Do it. False when memory ran out: nothing was written then, which is a tile's last act."""
         try:
             half_step(state, half, side, size, tile, inverse=inverse)
@@ -91,9 +86,7 @@ class Sweeper:
 
 
 @torch.inference_mode()
-def half_step(
-    state: State, half: HalfStep, side: int, size: Size, tile: Region, *, inverse: bool
-) -> None:
+def half_step(state: State, half: HalfStep, side: int, size: Size, tile: Region, *, inverse: bool) -> None:
     """One tile of one half-step at the level with ``side`` cells per site and side."""
     least = -(-LEAST_WIDTH // side) if half.dtype == torch.bfloat16 else 1
     window = tile.window(*halo(half, side), *size, least)

@@ -1,12 +1,12 @@
 """Geometry of tiles: integers only.
 
-         x0            x1
-      ┌──┬─────────────┬──┐
-      │  │    halo     │  │   window = tile + halo, cut off at the picture's border, so that
-   y0 ├──┼─────────────┼──┤   each convolution pads its own activations there as it would
-      │  │    tile     │  │   in the whole picture
-   y1 ├──┼─────────────┼──┤
-      └──┴─────────────┴──┘
+      x0            x1
+   ┌──┬─────────────┬──┐
+   │  │    halo     │  │   window = tile + halo, cut off at the picture's border, so that
+y0 ├──┼─────────────┼──┤   each convolution pads its own activations there as it would
+   │  │    tile     │  │   in the whole picture
+y1 ├──┼─────────────┼──┤
+   └──┴─────────────┴──┘
 """
 
 from __future__ import annotations

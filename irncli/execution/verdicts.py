@@ -17,8 +17,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from irncli.atomic import sweep_leftovers, write_whole
 from irncli.errors import OutputError
-from irncli.images.whole import sweep_leftovers, write_whole
 
 MOST = 4096
 """Bytes of a file that is read at all."""
@@ -32,7 +32,7 @@ class Key:
     """As its driver names it."""
     torch: str
     model: str
-    """The identity of the weights."""
+    """The fingerprint of the weights."""
     wish: str
     """The precision that was tried."""
     probe: int

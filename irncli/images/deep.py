@@ -14,7 +14,10 @@ from PIL import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from irncli.errors import DeviceError, InputError
-from irncli.images.colour import (
+from irncli.images.decoding import DECODERS, decoding, unsupported
+from irncli.images.formats import avif_multiplied
+from irncli.images.metadata import collect, own_properties
+from irncli.images.picture import (
     Picture,
     deep_in_pillow,
     from_pillow,
@@ -23,14 +26,11 @@ from irncli.images.colour import (
     settled,
     turned_back,
 )
-from irncli.images.decoding import DECODERS, decoding, unsupported
-from irncli.images.depth import Samples, spread_to_16
-from irncli.images.metadata import collect, own_properties
-from irncli.images.opening import stored_size
 from irncli.images.png import screened
+from irncli.images.probe import stored_size
 from irncli.images.rows import libvips, undecoded
-from irncli.images.sniff import avif_multiplied
 from irncli.images.tiff import compressed_by
+from irncli.samples import Samples, spread_to_16
 
 INSTALL = "Install it: pip install 'irncli[huge]'."
 _BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "LA": 2, "La": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}

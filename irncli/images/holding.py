@@ -13,9 +13,9 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
+from irncli.images.formats import NAMES
 from irncli.images.icc import Chunks, cicp_of, hdr_of, nearly_srgb, profile_of, says_colour
 from irncli.images.metadata import Metadata
-from irncli.images.plugins import NAMES
 from irncli.images.png import TEXTS, chunk, keyword_of, text_in
 
 _STASH = 1 << 15

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, cast
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from irncli.images import ifd, png, xmp
+from irncli.images import exif as ifd
+from irncli.images import png, xmp
 from irncli.images.icc import COLOUR_CHUNKS, Chunks, chunk_of, profile_of
 
 ORIENTATION = 274

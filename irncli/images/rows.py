@@ -1,6 +1,6 @@
 """Pictures that memory does not hold: samples by rows, from the top, out of a file or a scratch file.
 
-Both stand in for the array that :class:`~irncli.images.colour.Picture` holds otherwise: they have its
+Both stand in for the array that :class:`~irncli.images.picture.Picture` holds otherwise: they have its
 ``shape`` and ``dtype`` and give or take slices of rows.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from irncli.errors import DeviceError, InputError
 from irncli.images.decoding import unsupported
-from irncli.images.depth import Samples, dtype_of
+from irncli.samples import Samples, dtype_of
 from irncli.scratch import Scratch
 
 Room = Callable[[tuple[int, int, int], int], Samples]

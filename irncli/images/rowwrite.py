@@ -15,15 +15,15 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from irncli.atomic import Contents
 from irncli.errors import DeviceError, InputError, OutputError
-from irncli.images import ifd
-from irncli.images.colour import Picture
-from irncli.images.depth import Samples
-from irncli.images.encode import encode
+from irncli.images import exif as ifd
+from irncli.images.picture import Picture
 from irncli.images.pnghead import png_body, png_head
 from irncli.images.rows import FileRows, StoredRows, libvips
 from irncli.images.tiff import write_tiff
-from irncli.images.whole import Contents
+from irncli.images.write import encode
+from irncli.samples import Samples
 
 BY_ROWS = ("PNG", "TIFF", "JPEG")
 """The encoders of the other formats want the whole picture."""
@@ -106,9 +106,7 @@ def check_rows(format: str, *, alpha: bool = False) -> None:
         libvips()
 
 
-def _by_libvips(
-    rows: StoredRows, file: BinaryIO, format: str, head: bytes, quality: int, level: int
-) -> None:
+def _by_libvips(rows: StoredRows, file: BinaryIO, format: str, head: bytes, quality: int, level: int) -> None:
     vips = libvips()
     reader, writer = _Reader(rows), _Writer(file, format, head)
     source, target = vips.SourceCustom(), vips.TargetCustom()

@@ -13,8 +13,7 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
 from irncli.errors import InputError
 from irncli.images.decoding import AGAIN, libtiff_decodes
-from irncli.images.depth import Samples, depth_of
-from irncli.images.ifd import (
+from irncli.images.exif import (
     BYTE,
     LONG,
     RATIONAL,
@@ -29,6 +28,7 @@ from irncli.images.ifd import (
 )
 from irncli.images.metadata import exif_directory
 from irncli.images.spliced import end_of, spliced
+from irncli.samples import Samples, depth_of
 
 _STRIP_BYTES = 1 << 20
 _BLOCK = 1 << 18

@@ -37,9 +37,7 @@ class HaarStep(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """H and W must be even."""
         top, bottom = x[..., 0::2, :], x[..., 1::2, :]
-        return torch.cat(
-            bands(top[..., 0::2], top[..., 1::2], bottom[..., 0::2], bottom[..., 1::2]), 1
-        )
+        return torch.cat(bands(top[..., 0::2], top[..., 1::2], bottom[..., 0::2], bottom[..., 1::2]), 1)
 
     def inverse(self, y: Tensor) -> Tensor:
         """N 4C H W -> N C 2H 2W."""

@@ -20,7 +20,6 @@ YCC: Matrix = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.4186
 """Full-range BT.601 without its offset: rows luma, blue difference, red difference."""
 
 
-
 def _inverse(m: Matrix) -> Matrix:
     """By cofactors: a tensor here would follow the default device."""
     cofactors = [

@@ -124,9 +124,9 @@ class NetworkConfig:
         return LOW * (self.scale * self.scale - 1)
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no spaces. Part of a network's identity.
+        """Canonical JSON: sorted keys, no spaces. Part of a network's fingerprint.
 
-        What a network does without (a prediction, an edge) it says nothing of: its identity is older than
+        What a network does without (a prediction, an edge) it says nothing of: its fingerprint is older than
         the setting.
         """
         record = asdict(self)

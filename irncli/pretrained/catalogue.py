@@ -11,7 +11,7 @@ from pathlib import Path
 
 from irncli.errors import ModelError
 from irncli.pretrained import hub
-from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header, stated_object
+from irncli.pretrained.fingerprint import checked_fingerprint, is_ours, read_arrays, read_header, stated_object
 
 _AGAIN = "Install irn again."
 FILE_SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -29,7 +29,7 @@ class CatalogueEntry:
     bytes: int
     sha256: str
     """Of the whole file, for downloads."""
-    identity: str
+    fingerprint: str
     """Of the network (architecture.md, Weights)."""
     licence: str
     source: str
@@ -138,14 +138,14 @@ def scale_of(name_or_path: str) -> int:
         if type(scale) is not int or not 2 <= scale <= 16:
             raise ModelError(f"{path}: its header names no scale", "Fetch the file again.")
         return scale
-    from irncli.pretrained.public import read_public  # needs torch; only for the authors' own files
+    from irncli.pretrained.authors import read_public  # needs torch; only for the authors' own files
 
     return read_public(path)[0].scale
 
 
-def name_of_identity(identity: str) -> str | None:
-    """The shipped model with this identity."""
-    return next((e.name for e in entries() if e.identity == identity), None)
+def name_of_fingerprint(fingerprint: str) -> str | None:
+    """The shipped model with this fingerprint."""
+    return next((e.name for e in entries() if e.fingerprint == fingerprint), None)
 
 
 def verify(entry: CatalogueEntry) -> None:
@@ -154,5 +154,5 @@ def verify(entry: CatalogueEntry) -> None:
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != entry.sha256:
         raise ModelError(f"{path}: not the file of the catalogue (SHA-256 {found[:12]})", _AGAIN)
-    if checked_identity(path, read_header(path), read_arrays(path)) != entry.identity:
+    if checked_fingerprint(path, read_header(path), read_arrays(path)) != entry.fingerprint:
         raise ModelError(f"{path}: another network than the catalogue's {entry.name}", _AGAIN)

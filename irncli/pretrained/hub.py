@@ -1,7 +1,7 @@
 """``hf:owner/name[@revision][/FILE]``: weights from the Hugging Face hub, checked by ourselves.
 
 huggingface_hub downloads into its own cache and obeys its HF_* variables. It accepts a wrong body of the
-right length, so the SHA-256 that the hub states and the identity in the file's header are compared here.
+right length, so the SHA-256 that the hub states and the fingerprint in the file's header are compared here.
 """
 
 from __future__ import annotations
@@ -121,14 +121,14 @@ def _commit_of(wanted: Reference, path: Path) -> str:
 
 def _check(wanted: Reference, path: Path, sha256: str | None) -> None:
     """Raise ModelError, having deleted the file, unless it is what the hub and its header say."""
-    from irncli.pretrained.identity import checked_identity, is_ours, read_arrays, read_header
+    from irncli.pretrained.fingerprint import checked_fingerprint, is_ours, read_arrays, read_header
 
     remedy = "It was deleted from the cache. Try again; if it stays so, tell the owner of the repository."
     try:
         if sha256 and hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             raise ModelError(f"{wanted.text}: its contents do not match the hub's SHA-256", remedy)
         if path.suffix == ".safetensors" and is_ours(header := read_header(path)):
-            checked_identity(path, header, read_arrays(path))
+            checked_fingerprint(path, header, read_arrays(path))
     except ModelError as error:
         blob = path.resolve()
         path.unlink(missing_ok=True)

@@ -15,23 +15,22 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from irncli.atomic import write_whole
 from irncli.errors import ModelError
-from irncli.images.whole import write_whole
 from irncli.manifest import MAX_TAU
 from irncli.nn.network import InvertibleRescaler, NetworkConfig, half_step_dtypes
+from irncli.pretrained.authors import git_blob, published_as, read_public
 from irncli.pretrained.catalogue import find, resolve
-from irncli.pretrained.identity import (
+from irncli.pretrained.fingerprint import (
     FORMAT,
-    checked_identity,
-    identity_of,
+    checked_fingerprint,
+    fingerprint_of,
     is_ours,
     model_name,
     read_arrays,
     read_header,
 )
-from irncli.pretrained.packing import packed, unpacked
-from irncli.pretrained.public import read_public
-from irncli.pretrained.published import git_blob, published_as
+from irncli.pretrained.int8 import packed, unpacked
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Latent:
     std: NDArray[np.float32]
 
     def to_json(self) -> str:
-        """Canonical JSON of the float32 values: part of the identity."""
+        """Canonical JSON of the float32 values: part of the fingerprint."""
         record = {"mean": [float(v) for v in self.mean], "std": [float(v) for v in self.std]}
         return json.dumps(record, sort_keys=True, separators=(",", ":"))
 
@@ -75,7 +74,7 @@ class Weights:
 
     network: InvertibleRescaler
     name: str
-    identity: str
+    fingerprint: str
     latent: Latent
     tau: float
     """Default temperature of the latent."""
@@ -119,7 +118,7 @@ def load_weights(name_or_path: str) -> Weights:
     if not is_ours(header):
         return _load_public(path)
     arrays = read_arrays(path)
-    identity = checked_identity(path, header, arrays)
+    fingerprint = checked_fingerprint(path, header, arrays)
     try:
         config = NetworkConfig.from_json(header["config"])
         latent = Latent.from_json(header["latent"], config.latent_channels)
@@ -138,7 +137,7 @@ def load_weights(name_or_path: str) -> Weights:
     return Weights(
         network=network,
         name=entry.name if entry else model_name(header.get("name", path.stem)),
-        identity=identity,
+        fingerprint=fingerprint,
         latent=latent,
         tau=tau,
         dtype=dtype,
@@ -152,8 +151,8 @@ def _load_public(path: Path) -> Weights:
     network = _build(config, state, path)
     latent = Latent.standard(config.latent_channels)
     header = public_header(config, path.stem)
-    identity = header_identity(network, latent)
-    return Weights(network, model_name(path.stem), identity, latent, 1.0, "fp32", False, header)
+    fingerprint = header_fingerprint(network, latent)
+    return Weights(network, model_name(path.stem), fingerprint, latent, 1.0, "fp32", False, header)
 
 
 def public_header(config: NetworkConfig, name: str) -> dict[str, str]:
@@ -169,10 +168,10 @@ def public_header(config: NetworkConfig, name: str) -> dict[str, str]:
     }
 
 
-def header_identity(network: InvertibleRescaler, latent: Latent) -> str:
-    """The identity that a file of this network has."""
+def header_fingerprint(network: InvertibleRescaler, latent: Latent) -> str:
+    """The fingerprint that a file of this network has."""
     arrays = {k: v.detach().cpu().numpy() for k, v in network.state_dict().items()}
-    return identity_of(network.config.to_json(), latent.to_json(), arrays)
+    return fingerprint_of(network.config.to_json(), latent.to_json(), arrays)
 
 
 def load(name_or_path: str = "irn-x4") -> InvertibleRescaler:
@@ -191,10 +190,10 @@ def save_weights(
     latent: Latent | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> str:
-    """Write a weight file whole and return its identity.
+    """Write a weight file whole and return its fingerprint.
 
     ``record`` holds the header's texts; tau 0, precision fp32 and grey false unless it says otherwise.
-    ``dtype`` is what the numbers are stored in; int8 stands for :mod:`irncli.pretrained.packing`.
+    ``dtype`` is what the numbers are stored in; int8 stands for :mod:`irncli.pretrained.int8`.
     Raise OutputError if it cannot be written.
     """
     latent = latent or Latent.standard(network.config.latent_channels)
@@ -204,11 +203,11 @@ def save_weights(
     else:
         arrays = {k: v.to(dtype).numpy() for k, v in state.items()}
     config, statistics = network.config.to_json(), latent.to_json()
-    identity = identity_of(config, statistics, arrays)
+    fingerprint = fingerprint_of(config, statistics, arrays)
     header = {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": model_name(path.stem)} | record
-    header |= {"format": FORMAT, "config": config, "latent": statistics, "identity": identity}
+    header |= {"format": FORMAT, "config": config, "latent": statistics, "fingerprint": fingerprint}
     write_whole(path, save({k: torch.from_numpy(v) for k, v in arrays.items()}, header))
-    return identity
+    return fingerprint
 
 
 def import_public(source: Path, target: Path) -> dict[str, Any]:
@@ -222,12 +221,12 @@ def import_public(source: Path, target: Path) -> dict[str, Any]:
     published = published_as(blob)
     header = public_header(config, target.stem)
     header["source"] += f", {published or 'not a file that they published'} (git blob {blob})"
-    identity = save_weights(target, network, header)
+    fingerprint = save_weights(target, network, header)
     return {
         "published": published,
         "git_blob": blob,
         "scale": config.scale,
         "blocks": list(config.blocks),
         "parameters": sum(p.numel() for p in network.parameters()),
-        "identity": identity,
+        "fingerprint": fingerprint,
     }

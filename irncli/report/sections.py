@@ -75,7 +75,7 @@ def section(scores: Scores, number: int) -> Section:
 
 def _facts(scores: Scores) -> tuple[tuple[str, str], ...]:
     facts = [
-        ("weights", f"{scores.model}, identity {scores.identity[:16]}"),
+        ("weights", f"{scores.model}, fingerprint {scores.fingerprint[:16]}"),
         ("restored at", f"tau {scores.restored_tau:g}"),
         *((("refined", f"in {scores.refine} steps"),) if scores.refine else ()),
         ("made by", f"{scores.tool}, torch {scores.torch}, {scores.date}"),

@@ -7,16 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from irncli.training.augmentation import NUMBERS, paste_flats, paste_stripes, plan_flats, plan_stripes
 from irncli.training.channel import Jpeg, jpeg_of, plan_jpeg
 from irncli.training.crops import cut_crops, plan_crops, to_device
-from irncli.training.data import Pool
-from irncli.training.flats import paste_flats, plan_flats
+from irncli.training.data import Dataset
 from irncli.training.objective import Batch, bicubic_guide, guide_margin, to_grey
 from irncli.training.precision import exact
 from irncli.training.ranks import ALONE, Ranks
 from irncli.training.recipe import Recipe
 from irncli.training.resizing import Resizing, plan_sizes, resized, resizing_of
-from irncli.training.stripes import NUMBERS, paste_stripes, plan_stripes
 
 __all__ = ["Batch", "draw"]
 
@@ -24,16 +23,18 @@ TAU = (0.6, 1.2)
 """Least and largest scale of a latent that is drawn in training."""
 
 
-def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, ranks: Ranks = ALONE) -> Batch:
-    """The batch of a step, or a rank's part of it, on the device of the pool's samples.
+def draw(
+    data: Dataset, recipe: Recipe, seed: int, step: int, share: float = 0.0, ranks: Ranks = ALONE
+) -> Batch:
+    """The batch of a step, or a rank's part of it, on the device of the data's samples.
 
-    It depends on (pool, recipe, seed, step, share) alone, so a resumed run sees the same. What is drawn
+    It depends on (data, recipe, seed, step, share) alone, so a resumed run sees the same. What is drawn
     as real numbers differs between kinds of device.
     """
-    scale, phase, device = recipe.network.scale, recipe.phase_at(share), pool.samples.device
+    scale, phase, device = recipe.network.scale, recipe.phase_at(share), data.samples.device
     margin, mine = guide_margin(scale), ranks.part_of(phase.batch)
     size = phase.patch + 2 * margin
-    plan = plan_crops(pool, phase.batch, size, seed, step, recipe.drawn_share)
+    plan = plan_crops(data, phase.batch, size, seed, step, recipe.drawn_share)
     rng = np.random.Generator(np.random.Philox(key=[seed + (1 << 32), step]))
     turned_grey = rng.random(phase.batch) < recipe.grey_share
     flats = plan_flats(phase.batch, size, recipe.flat_share, rng)
@@ -42,7 +43,7 @@ def draw(pool: Pool, recipe: Recipe, seed: int, step: int, share: float = 0.0, r
     drawn = np.column_stack((plan, turned_grey, stripes, flats.reshape(phase.batch, -1)))
     numbers = to_device(drawn.astype(np.int64)[mine], device)
     grey = numbers[:, 3].bool()
-    padded = cut_crops(pool.samples, numbers[:, :3], size)
+    padded = cut_crops(data.samples, numbers[:, :3], size)
     after = 4 + NUMBERS
     if recipe.stripe_share:
         padded = paste_stripes(padded, numbers[:, 4:after])

@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from irncli.atomic import write_whole
 from irncli.errors import TrainingError
-from irncli.images.whole import write_whole
 
 FORMAT = "irn-checkpoint-1"
 

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from irncli.training.data import Pool
+from irncli.training.data import Dataset
 
 
 def plan_crops(
-    pool: Pool, batch: int, size: int, seed: int, step: int, drawn_share: float = 0.0
+    pool: Dataset, batch: int, size: int, seed: int, step: int, drawn_share: float = 0.0
 ) -> NDArray[np.int64]:
     """``batch`` rows (first sample, stride down, stride right), of crops of ``size`` pixels a side.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
+import json
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from irncli.errors import InputError, TrainingError
-from irncli.images.files import READABLE_SUFFIXES, read_picture
+from irncli.images.read import READABLE_SUFFIXES, read_picture
 
 MANIFEST = "MANIFEST.tsv"
 """Beside the pictures: a table with the columns ``file`` and ``licence``."""
@@ -26,7 +31,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Pool:
+class Dataset:
     """All pictures as one flat uint8 tensor, H W 3 each, one after the other."""
 
     samples: Tensor
@@ -54,7 +59,7 @@ class Pool:
         start = int(self.starts[index])
         return self.samples[start : start + h * w * 3].view(h, w, 3)
 
-    def to(self, device: str) -> Pool:
+    def to(self, device: str) -> Dataset:
         """The same pictures, on a device."""
         return replace(self, samples=self.samples.to(device))
 
@@ -80,13 +85,12 @@ def read_pool(
     limit: int | None = None,
     at_least: int = 0,
     cache: Path | None = None,
-) -> Pool:
+) -> Dataset:
     """All pictures with both sides of at least ``minimum`` pixels, decoded, or from a cache of them.
 
     What cannot be read is reported and passed over. Raise TrainingError when nothing is left, or less
     than ``at_least`` pixels.
     """
-    from irncli.training.cache import load_cached, save_cached
 
     paths = find_pictures(folders)[:limit]
     key = _key(paths, minimum)
@@ -115,7 +119,7 @@ def _key(paths: Sequence[Path], minimum: int) -> str:
     return digest.hexdigest()
 
 
-def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Pool:
+def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Dataset:
     parts: list[Tensor] = []
     sizes: list[tuple[int, int]] = []
     notes: list[str] = []
@@ -153,7 +157,7 @@ def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Pool:
             "Give more or larger pictures, or a smaller patch in the recipe.",
         )
     lengths = torch.tensor([part.numel() for part in parts])
-    return Pool(
+    return Dataset(
         samples=torch.cat(parts),
         starts=torch.cumsum(lengths, 0) - lengths,
         sizes=torch.tensor(sizes),
@@ -163,7 +167,7 @@ def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Pool:
     )
 
 
-def with_drawn(pool: Pool, count: int, side: int, seed: int, *, evenly: bool = False) -> Pool:
+def with_drawn(pool: Dataset, count: int, side: int, seed: int, *, evenly: bool = False) -> Dataset:
     """The same and ``count`` drawn pictures, ``side`` pixels a side, some with pieces of its own in them.
 
     ``evenly``: as many of each kind, in turn.
@@ -180,9 +184,7 @@ def with_drawn(pool: Pool, count: int, side: int, seed: int, *, evenly: bool = F
         missing = (height - piece.shape[0], width - piece.shape[1])
         return np.pad(piece, ((0, missing[0]), (0, missing[1]), (0, 0)), "symmetric")
 
-    drawn = np.stack(
-        [drawn_picture(seed, i, side, side, photo, kinds[i % len(kinds)]) for i in range(count)]
-    )
+    drawn = np.stack([drawn_picture(seed, i, side, side, photo, kinds[i % len(kinds)]) for i in range(count)])
     samples = torch.from_numpy(drawn).reshape(-1)
     starts = pool.samples.numel() + torch.arange(count) * (3 * side * side)
     digest = hashlib.sha256(bytes.fromhex(pool.digest) + hashlib.sha256(drawn.tobytes()).digest())
@@ -204,3 +206,59 @@ def _licences_in(folder: Path) -> dict[str, str]:
             return {row["file"]: row["licence"] or UNSTATED for row in rows}
     except (OSError, KeyError, UnicodeDecodeError, csv.Error):
         return {}
+
+
+FORMAT = "irn-pictures-1"
+
+
+def load_cached(path: Path, key: str, report: Callable[[str], None]) -> Dataset | None:
+    """The pool of that key, or None. What was passed over when it was made is said again.
+
+    Raise TrainingError for a file of another kind, in whose place the cache would be put.
+    """
+    if _is_foreign(path):
+        raise TrainingError(f"{path}: a file that is no cache of irn's pictures", "Give another --cache.")
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            if header.get("format") != FORMAT or header.get("key") != key:
+                return None
+            tensors = {name: file.get_tensor(name) for name in ("samples", "starts", "sizes")}
+            facts = json.loads(header["facts"])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None  # not there, cut or not ours: it will be made anew
+    for note in facts["notes"]:
+        report(note)
+    return Dataset(**tensors, **facts)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether there is a file that irn has not made for this, as far as that can be told of one cut short."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        return False
+    if not head:
+        return False
+    try:
+        with safe_open(path, "pt") as tensors:
+            return (tensors.metadata() or {}).get("format") != FORMAT
+    except (OSError, SafetensorError):
+        return b"__metadata__" not in head
+
+
+def save_cached(path: Path, key: str, pool: Dataset, report: Callable[[str], None]) -> None:
+    """Whole or not at all. A full disk is no reason not to train: it is only said."""
+    facts = {"digest": pool.digest, "licences": pool.licences, "notes": pool.notes}
+    header = {"format": FORMAT, "key": key, "facts": json.dumps(facts)}
+    tensors = {"samples": pool.samples, "starts": pool.starts, "sizes": pool.sizes}
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, temporary, header)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        report(f"{path}: cannot be written ({error}): the next start decodes all pictures again")

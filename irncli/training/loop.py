@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import functools
 import math
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import torch
@@ -13,12 +19,9 @@ from torch import Tensor
 from irncli.errors import OutputError
 from irncli.training.compiling import compile_training, compiler_missing, undo_compile
 from irncli.training.cost import multiply_adds, passes
-from irncli.training.log import Log
-from irncli.training.speed import in_words, peak_share
-from irncli.training.stopping import stop_on_signal
+from irncli.training.divergence import KEEP_EVERY, DivergenceMonitor, Snapshot
 from irncli.training.trainer import Trainer
 from irncli.training.validation import validate
-from irncli.training.watch import KEEP_EVERY, GoodState, Watch
 
 Report = Callable[[str], None]
 Losses = list[float]
@@ -48,8 +51,8 @@ class _Loop:
         self.unread: list[Tensor] = []
         self.window: list[Losses] = []
         """Since the last row of the log."""
-        self.watch = Watch()
-        self.good = GoodState([trainer.network, trainer.ema], trainer.optimisers)
+        self.watch = DivergenceMonitor()
+        self.good = Snapshot([trainer.network, trainer.ema], trainer.optimisers)
         path = trainer.run_config.out / f"{trainer.recipe.name}.csv"
         self.log = Log(path) if self.ranks.first else None
 
@@ -82,7 +85,7 @@ class _Loop:
         """Another loss: the old ones are no measure of what is astray."""
         self._read()
         self.phase = self.trainer.phase
-        self.watch = Watch()
+        self.watch = DivergenceMonitor()
         self.good.keep()
 
     def _look(self, stopped: bool) -> bool:
@@ -216,3 +219,97 @@ class _Loop:
         if self.log:
             self.log.write(row)
         self.report(" ".join(f"{k} {v:.6g}" for k, v in row.items()))
+
+
+COLUMNS = (
+    "step", "megapixels", "seconds", "rate", "loss", "hr_term", "train_lr_db", "valid_psnr_y", "valid_lr_db",
+    "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_db", "valid_refined_db", "valid_drawn_db",
+    "valid_drawn_lr_db", "valid_drawn_gain", "valid_drawn_least_gain",
+    "mpx_per_second", "peak_share",
+)  # fmt: skip
+"""The ``valid_`` ones are empty without validation pictures, ``valid_grey_db``, ``valid_any_``,
+``valid_drawn_`` and ``valid_refined_db`` for a recipe without grey, other scales, drawn ones or a descent."""
+
+
+class Log:
+    """Appends rows; a log of other columns is put into these first."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            before = _rows_of(path)
+            self._file: TextIO = path.open("w" if before else "a", newline="", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{path.parent}: {error.strerror}", "Give another folder with -o.") from error
+        self._rows = csv.DictWriter(self._file, COLUMNS, extrasaction="ignore")
+        if self._file.tell() == 0:
+            self._rows.writeheader()
+            self._rows.writerows(before)
+            self._file.flush()
+
+    def write(self, row: dict[str, float]) -> None:
+        self._rows.writerow(row)
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a log with other columns; nothing for one that can simply be gone on with."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) in ((), COLUMNS):
+            return []
+        return [{k: v for k, v in row.items() if k in COLUMNS} for row in reader]
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """SIGTERM and the first Ctrl-C ask for a clean end; a second Ctrl-C ends at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+FLOP_PER_MULTIPLY_ADD = 2
+
+
+@functools.cache
+def matrix_peak(device: str, dtype: torch.dtype) -> float:
+    """Operations a second of a large square matrix product, random data, measured here."""
+    side, warm_up, runs = (768, 1, 2) if device == "cpu" else (8192, 3, 10)
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+
+    def seconds(count: int) -> float:
+        begun = time.perf_counter()
+        for _ in range(count):
+            product = a @ b
+        product[0, 0].item()  # wait until it is done
+        return time.perf_counter() - begun
+
+    seconds(warm_up)
+    return 2 * side**3 * runs / seconds(runs)
+
+
+def peak_share(pixels_per_second: float, multiply_adds: float, device: str, dtype: torch.dtype) -> float:
+    """Of one device's matrix peak that training needs; ``multiply_adds``: of a pixel in a step."""
+    return FLOP_PER_MULTIPLY_ADD * multiply_adds * pixels_per_second / matrix_peak(device, dtype)
+
+
+def in_words(device: str, dtype: torch.dtype) -> str:
+    """The peak as a line for the log."""
+    kind = str(dtype).removeprefix("torch.")
+    return f"matrix peak of {device} in {kind}, measured: {matrix_peak(device, dtype) / 1e12:.3g} TFLOP/s"

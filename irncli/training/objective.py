@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as fn
 
 from irncli.evaluation.bicubic import weights
-from irncli.images.colour import BT601
+from irncli.images.picture import BT601
 from irncli.nn.coupling import LOW
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import straight_through

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from irncli.nn.native import native_bf16
+from irncli.nn.convolution import native_bf16
 from irncli.training.recipe import OptimiserConfig
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)

@@ -1,4 +1,4 @@
-"""Patches of any scale: enlarged to what the network sees and made small again, as :mod:`irncli.planes` does.
+"""Patches of any scale: enlarged to what the network sees and made small again, as the codec does.
 
 A patch that the network sees at P pixels a side comes from an original of H x W, each between half of P and
 P: it fills the top left corner of P x P samples, and matrices of P x P take it to the network's size and
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from irncli.evaluation.bicubic import weights
-from irncli.images.resampling import taps
+from irncli.execution.resample import taps
 from irncli.sizes import LEAST
 from irncli.training.crops import to_device
 from irncli.training.recipe import AnyScaleConfig

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import asdict, replace
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from irncli.errors import TrainingError
-from irncli.nn.native import native_bf16
+from irncli.nn.convolution import native_bf16
 from irncli.nn.network import InvertibleRescaler
 from irncli.training.batches import Batch, draw
 from irncli.training.checkpoint import load_checkpoint, save_checkpoint
@@ -22,11 +26,9 @@ from irncli.training.descent import Descent
 from irncli.training.growing import grow
 from irncli.training.objective import Objective
 from irncli.training.optimiser import make_optimisers, rate_at
-from irncli.training.options import RunConfig
 from irncli.training.precision import fast
 from irncli.training.ranks import ALONE, Ranks
 from irncli.training.recipe import Phase, Recipe, recipe_from
-from irncli.training.record import git_state, machine, versions
 
 
 class Trainer:
@@ -225,3 +227,85 @@ class Trainer:
                 average.lerp_(value, share)
         losses = self.ranks.mean(torch.stack((loss.detach(), hr_term, lr_error)))
         return torch.where(ok, losses, math.nan)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run needs beside its recipe; none of it changes what is learnt but ``steps`` and ``seed``."""
+
+    out: Path
+    """Folder of the checkpoint, the log and the curve."""
+    steps: int | None = None
+    """Length of the run and of its schedule, instead of the recipe's (or the resumed run's)."""
+    minutes: float | None = None
+    finish: bool = False
+    """Run what is left of the schedule within ``minutes``, decay and all, whatever number of steps it is."""
+    device: str = "cpu"
+    seed: int | None = None
+    """0, or the resumed run's, unless given."""
+    compile: bool = True
+    validate_every: float = 240.0
+    """Seconds."""
+    save_every: float = 600.0
+    """Seconds."""
+    read_every: int | None = None
+    """Steps between two looks at the losses; 1 on the CPU and 25 on a GPU, which must not be waited for."""
+
+    @property
+    def steps_unread(self) -> int:
+        """How many steps' losses may wait on the device."""
+        return self.read_every or (1 if self.device == "cpu" else 25)
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.steps < 1:
+            raise TrainingError("--steps must be at least 1", "Leave it out for the recipe's own length.")
+        if self.minutes is not None and not self.minutes > 0:
+            raise TrainingError("--minutes must be more than 0", "Leave it out to train to the end.")
+        if self.finish and self.minutes is None:
+            raise TrainingError("--finish needs --minutes", "Say in how many minutes the run is to end.")
+        if self.seed is not None and not 0 <= self.seed < 1 << 31:
+            raise TrainingError("--seed must lie in 0..2147483647", "Leave it out for 0.")
+
+
+LIBRARIES = ("irncli", "pillow", "safetensors")
+
+
+def git_state(folder: Path = Path(__file__).parent) -> str | None:
+    """The commit that the code stands at, ``+changes`` if it was edited since; None outside a checkout.
+
+    Only a checkout that knows this very file counts: an environment may lie inside another project's.
+    """
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=20, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "--", Path(__file__).name)
+        commit = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}+changes" if changed else commit
+
+
+def versions() -> dict[str, str]:
+    """Of everything that may change a result."""
+    found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    if torch.version.cuda:
+        found["cuda"] = torch.version.cuda
+    return found
+
+
+def machine(device: str) -> str:
+    """What it ran on, in words."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()}, {torch.get_num_threads()} threads"

@@ -14,7 +14,7 @@ from torch.nn import functional as fn
 from irncli.evaluation.metrics import cut_border, luma, psnr
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import quantise, to_grid
-from irncli.training.data import Pool
+from irncli.training.data import Dataset
 from irncli.training.descent import Descent
 from irncli.training.objective import bicubic_guide, guide_margin, to_grey
 from irncli.training.precision import exact
@@ -37,7 +37,7 @@ def smallest_side(scale: int) -> int:
 @torch.no_grad()
 def validate(
     network: InvertibleRescaler,
-    pool: Pool,
+    pool: Dataset,
     device: str,
     z: str = "zero",
     *,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from irncli.batch.discover import discover
+from irncli.batch.inputs import discover
 
 
 def picture(path: Path) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from irncli.batch.forecast import Forecast, check_room, prepared
-from irncli.batch.formats import Format
+from irncli.batch.estimate import Forecast, check_room, prepared
+from irncli.batch.names import Format
 from irncli.batch.plan import Job, Plan
 from irncli.errors import InputError, OutputError, UsageError
 from irncli.scratch import bytes_text

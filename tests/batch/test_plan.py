@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from irncli.batch.discover import Found
-from irncli.batch.formats import restored_format, small_format
-from irncli.batch.names import restored_name, small_name
-from irncli.batch.plan import Job, Target, beside, in_shard, make_plan, place, target_of
-from irncli.batch.spelling import ignores_case
-from irncli.batch.words import Words
+from irncli.batch.inputs import InputFile, Words
+from irncli.batch.names import restored_format, restored_name, small_format, small_name
+from irncli.batch.plan import Job, Target, beside, ignores_case, in_shard, make_plan, place, target_of
 from irncli.errors import OutputError, UsageError
 
 
@@ -70,14 +67,14 @@ def test_one_file_cannot_take_several_inputs_or_a_folder(tmp_path: Path) -> None
 
 
 def test_below_an_output_folder_the_tree_is_kept(tmp_path: Path) -> None:
-    found = Found(tmp_path / "in/deep/a.png", Path("deep/a.png"))
+    found = InputFile(tmp_path / "in/deep/a.png", Path("deep/a.png"))
     assert place(found, Target(folder=Path("out")), "a.x4.png") == Path("out/deep/a.x4.png")
     assert place(found, Target(), "a.x4.png") == tmp_path / "in/deep/a.x4.png"
-    assert place(Found(Path("x/b.png")), Target(folder=Path("out")), "b") == Path("out/b")
+    assert place(InputFile(Path("x/b.png")), Target(folder=Path("out")), "b") == Path("out/b")
 
 
 def test_beside_is_where_the_input_lies_however_it_is_spelt(tmp_path: Path) -> None:
-    found = Found(tmp_path / "a.x4.png")
+    found = InputFile(tmp_path / "a.x4.png")
     assert beside(found, Target())
     assert beside(found, Target(folder=tmp_path / "." / "sub" / ".."))
     assert not beside(found, Target(folder=tmp_path / "other"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from irncli.batch.discover import Missed
+from irncli.batch.inputs import InputFailure
 from irncli.batch.plan import Job, Plan
 from irncli.batch.run import Outcome, Report, Result, RunError, in_turn, run
 from irncli.errors import DeviceError, InputError, IrnError, ModelError, OutputError, UsageError
@@ -91,7 +91,9 @@ def test_an_interruption_and_an_unusable_model_end_the_run() -> None:
 def test_what_gave_no_job_is_told_first_and_counts() -> None:
     watcher = Watcher()
     plan = Plan(plan_of("a").jobs, plan_of("old").jobs)
-    report = run(plan, in_turn(failing({})), watcher, missed=[Missed("gone", InputError("no such file"))])
+    report = run(
+        plan, in_turn(failing({})), watcher, missed=[InputFailure("gone", InputError("no such file"))]
+    )
     assert watcher.told == ["begin 3", "failed gone", "skipped old", "start a", "done a", "close"]
     assert report.status == 3
     assert [report.count(s) for s in ("done", "skipped", "failed")] == [1, 1, 1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from irncli.batch.words import Words, expand
+from irncli.batch.inputs import Words, expand
 from irncli.errors import UsageError
 
 

@@ -17,7 +17,7 @@ from running import ROOT, Irn, save
 from irncli.batch.names import original_stem
 from irncli.manifest import Manifest
 from irncli.rescale import Rescaler
-from irncli.sizes import Wish
+from irncli.sizes import SizeSpec
 
 
 def psnr(a: Image.Image, b: Image.Image) -> float:
@@ -61,12 +61,12 @@ def test_any_size_and_scale_comes_back_in_its_size(
     tiny: dict[int, Rescaler], width: int, height: int, tenths: int, by_size: bool, seed: int
 ) -> None:
     scale = Fraction(tenths, 10)
-    wish = Wish(scale=scale)
+    wish = SizeSpec(scale=scale)
     if by_size:
         small = (max(1, int(width / scale)), max(1, int(height / (seed + 1))))
         if small == (width, height) or width > 8 * small[0] or height > 8 * small[1]:
             return
-        wish = Wish(width=small[0], height=small[1])
+        wish = SizeSpec(width=small[0], height=small[1])
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 1 + seed), np.uint8)
     rescaler = tiny[2 if tenths <= 20 else 4]
     little, manifest = rescaler.downscale(picture[..., 0] if seed == 0 else picture, wish)
@@ -90,7 +90,7 @@ def test_no_tile_and_no_thread_changes_a_bit(tmp_path: Path) -> None:
     found = []
     for tile, threads in (("off", 1), (32, 1), (64, 2), (200, 1)):
         rescaler = Rescaler(model, device="cpu", tile=tile, threads=threads)
-        small, manifest = rescaler.downscale(picture, Wish(scale=Fraction(5, 2)))
+        small, manifest = rescaler.downscale(picture, SizeSpec(scale=Fraction(5, 2)))
         found.append((small, rescaler.upscale(small, manifest)))
     for small, back in found[1:]:
         assert np.array_equal(small, found[0][0]) and np.array_equal(back, found[0][1])
@@ -98,16 +98,16 @@ def test_no_tile_and_no_thread_changes_a_bit(tmp_path: Path) -> None:
 
 def test_the_networks_own_scale_is_not_resampled(tiny: dict[int, Rescaler]) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (61, 43, 4), np.uint8)
-    plain, asked = tiny[4].downscale(picture), tiny[4].downscale(picture, Wish(scale=Fraction(4)))
+    plain, asked = tiny[4].downscale(picture), tiny[4].downscale(picture, SizeSpec(scale=Fraction(4)))
     assert np.array_equal(plain[0], asked[0]) and asked[1].small is None
-    exact = tiny[2].downscale(picture[:60, :42], Wish(width=21, height=30))
+    exact = tiny[2].downscale(picture[:60, :42], SizeSpec(width=21, height=30))
     assert exact[1].small is None and np.array_equal(exact[0], tiny[2].downscale(picture[:60, :42])[0])
 
 
 def test_plain_transparency_stays_exact(tiny: dict[int, Rescaler]) -> None:
     picture = np.full((90, 70, 4), 128, np.uint8)
     picture[:, :35, 3], picture[:, 35:, 3] = 0, 255
-    small, manifest = tiny[4].downscale(picture, Wish(scale=Fraction("2.7")))
+    small, manifest = tiny[4].downscale(picture, SizeSpec(scale=Fraction("2.7")))
     alpha = tiny[4].upscale(small, manifest)[..., 3]
     assert not alpha[:, :28].any() and (alpha[:, 42:] == 255).all()
 

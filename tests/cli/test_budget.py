@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from running import Irn, environment, save
 
-from irncli.batch.budget import Budget
+from irncli.batch.estimate import Budget
 from irncli.cli.app import main
 from irncli.cli.options import bytes_from
 from irncli.errors import UsageError
-from irncli.images.colour import Picture
-from irncli.images.encode import encode
-from irncli.images.files import read_picture
+from irncli.images.picture import Picture
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 from irncli.scratch import bytes_text
 
 TINY = ("--memory-budget", "1MB")

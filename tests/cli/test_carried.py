@@ -12,10 +12,10 @@ from PIL import Image, ImageCms
 from running import Irn, save, scene
 
 import irncli
-from irncli.images.colour import Metadata
-from irncli.images.encode import encode
-from irncli.images.files import read_picture
 from irncli.images.metadata import upright
+from irncli.images.picture import Metadata
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GREY = SRGB[:16] + b"GRAY" + SRGB[20:]
@@ -93,7 +93,7 @@ def test_the_manifest_tells_the_truth(
     assert (told["mode"], told["alpha"], told["palette"]) == (shape, alpha, palette)
     assert told["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert told["tool"] == f"irn {irncli.__version__}" and told["version"] == 1 and told["tau"] == 0
-    assert told["model"] == "tiny-x4" and len(told["identity"]) == 64 and told["name"] is None
+    assert told["model"] == "tiny-x4" and len(told["fingerprint"]) == 64 and told["name"] is None
     text = (tmp_path / "a.x4.png").read_bytes()
     assert text.count(b"iTXtirn\0") == 1 and b"a.png" not in text
     # Only its own pixels have its digest.

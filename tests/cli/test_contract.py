@@ -169,7 +169,7 @@ def test_a_restored_picture_says_how_it_was_made(
     form: str, irn: Irn, tmp_path: Path, tiny_model: Path
 ) -> None:
     import irncli
-    from irncli.images.files import read_picture
+    from irncli.images.read import read_picture
     from irncli.rescale import picture_digest
 
     save(tmp_path / "a.png")
@@ -180,7 +180,7 @@ def test_a_restored_picture_says_how_it_was_made(
     small = read_picture(tmp_path / "a.x4.png").picture
     manifest = json.loads(irn("info", "a.x4.png", "--json").out)["manifest"]
     assert record["small_pixels_sha256"] == picture_digest(small) == manifest["pixels_sha256"]
-    assert (record["identity"], record["model"]) == (manifest["identity"], manifest["model"])
+    assert (record["fingerprint"], record["model"]) == (manifest["fingerprint"], manifest["model"])
     assert (record["tau"], record["seed"], record["tool"]) == (0.5, 7, f"irn {irncli.__version__}")
     lossy = {"quality": 95} if form in ("jpg", "avif", "jxl") else {}
     assert record["options"] == {"strip": 1, **lossy}

@@ -12,9 +12,9 @@ import tifffile
 from PIL import Image
 from running import Irn
 
-from irncli.images.colour import Picture
-from irncli.images.encode import encode
-from irncli.images.files import peek_text, read_picture
+from irncli.images.picture import Picture
+from irncli.images.read import peek_text, read_picture
+from irncli.images.write import encode
 
 
 def smooth(height: int = 31, width: int = 45, channels: int = 3) -> np.ndarray:

@@ -18,14 +18,13 @@ from running import Irn, environment, save
 from test_killed import contents
 
 from irncli.batch.cluster import Worker, by_ray
-from irncli.batch.fit import Fit
-from irncli.batch.formats import Format
-from irncli.batch.models import Models
-from irncli.batch.outputs import Outputs
+from irncli.batch.jobs import Downscale
+from irncli.batch.models import ModelChoice, Models
+from irncli.batch.names import Format
 from irncli.batch.plan import Job
 from irncli.batch.run import Outcome
-from irncli.batch.work import Downscale
-from irncli.sizes import Wish
+from irncli.batch.writer import Outputs
+from irncli.sizes import SizeSpec
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
@@ -108,7 +107,7 @@ class Deadly(Downscale):
 
 
 def work(model: Path, kind: type[Downscale] = Downscale) -> Downscale:
-    fit = Fit(Wish(scale=Fraction(4)), str(model))
+    fit = ModelChoice(SizeSpec(scale=Fraction(4)), str(model))
     return kind(Models("cpu"), fit, Format(".png", "PNG"), Outputs("error"), check=False)
 
 

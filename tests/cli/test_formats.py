@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from running import Irn, save, scene
 
-from irncli.images.files import read_picture
+from irncli.images.read import read_picture
 
 
 def test_a_small_jpeg_xl_restores_as_a_png_does(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:

@@ -17,7 +17,7 @@ OLD = b"what was there before"
 LIMITED = """
 import resource, signal, sys
 from irncli.cli.app import main
-import irncli.batch.pipeline, irncli.batch.work, irncli.rescale
+import irncli.batch.pipeline, irncli.batch.jobs, irncli.rescale
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
 sys.exit(main(sys.argv[1:]))

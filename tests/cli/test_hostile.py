@@ -19,7 +19,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 from running import Irn, environment, save, with_mounts
 
-from irncli.batch import survey
+from irncli.batch import headers
 from irncli.images import jxl
 
 MEMORY = 4 << 30
@@ -106,9 +106,7 @@ def test_pictures_cut_in_the_middle_of_their_pixels(irn: Irn, tmp_path: Path, ti
     ],
     ids=lambda forged: json.dumps(forged)[:40],
 )
-def test_forged_manifests(
-    forged: dict[str, object], irn: Irn, tmp_path: Path, tiny_model: Path
-) -> None:
+def test_forged_manifests(forged: dict[str, object], irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "a.png")
     assert irn("downscale", "a.png", "--model", tiny_model).status == 0
     info = PngImagePlugin.PngInfo()
@@ -176,6 +174,7 @@ def test_whatever_a_reader_throws_costs_one_file(
     if way == "upscale":
         assert irn("downscale", "in", "-o", "small/", "--model", tiny_model).status == 0
     folder = "small" if way == "upscale" else "in"
+
     def breaks(sound: Callable[..., object]) -> Callable[..., object]:
         def look(path: Path, *rest: object) -> object:
             if path.name.startswith("a"):
@@ -185,7 +184,7 @@ def test_whatever_a_reader_throws_costs_one_file(
         return look
 
     for reader in ("peek_text", "peek_alpha", "peek_turned"):
-        monkeypatch.setattr(survey, reader, breaks(getattr(survey, reader)))
+        monkeypatch.setattr(headers, reader, breaks(getattr(headers, reader)))
     words = ("--max-side", 40) if way == "downscale" else ("--format", "jpg") if way == "upscale" else ()
     ran = irn(way, folder, "-o", "o/", "--model", tiny_model, *words)
     assert ran.status == 0, ran  # the reader of the pixels has made no mistake
@@ -233,11 +232,11 @@ def test_forged_manifests_ask_for_no_room(
     for number in range(20):
         forged(tmp_path / f"in/f{number}.png", (400, 300))
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
-    monkeypatch.setattr("irncli.batch.forecast.shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("irncli.batch.estimate.shutil.disk_usage", lambda path: usage)
     ran = irn("upscale", "in", "-o", "o/", "--model", tiny_model)
     assert (ran.status, ran.lines) == (3, ["o/b.png"]), ran
     # A sound one that needs more is still found before the work.
-    monkeypatch.setattr("irncli.batch.forecast.shutil.disk_usage", lambda path: usage._replace(free=100))
+    monkeypatch.setattr("irncli.batch.estimate.shutil.disk_usage", lambda path: usage._replace(free=100))
     ran = irn("upscale", "in", "-o", "p/", "--model", tiny_model)
     assert ran.status == 4 and ran.error() and not (tmp_path / "p").exists()
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from running import Irn, environment, save
 
-from irncli.pretrained import catalogue, published
+from irncli.pretrained import authors, catalogue
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -28,7 +28,7 @@ def test_what_files_are(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     assert (small["kind"], small["width"], small["manifest"]["width"]) == ("small picture", 12, 45)
     assert (restored["kind"], restored["record"]["seed"]) == ("restored picture", 7)
     assert (weights["kind"], weights["config"]["scale"]) == ("weights", 4)
-    assert weights["identity"] == small["manifest"]["identity"] == restored["record"]["identity"]
+    assert weights["fingerprint"] == small["manifest"]["fingerprint"] == restored["record"]["fingerprint"]
     human = irn("info", "a.png", "a.x4.png", "a.restored.png", tiny_model)
     assert human.status == 0 and human.err == ""
     assert "small picture" in human.out and "restored picture" in human.out and "weights" in human.out
@@ -88,7 +88,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> 
     """A catalogue with one model, ``irn-x4-1``."""
     from hashlib import sha256
 
-    from irncli.pretrained.identity import read_header
+    from irncli.pretrained.fingerprint import read_header
 
     folder = tmp_path / "shelf"
     folder.mkdir()
@@ -100,7 +100,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> 
         "scale": 4,
         "bytes": path.stat().st_size,
         "sha256": sha256(path.read_bytes()).hexdigest(),
-        "identity": read_header(path)["identity"],
+        "fingerprint": read_header(path)["fingerprint"],
         "licence": "Apache-2.0",
         "source": "a test",
     }
@@ -208,13 +208,13 @@ def test_the_authors_own_files_are_told_by_their_git_blob(
     source = FIXTURES / "public-x2-1block-legacy-module-prefix.pth"
     hashed = subprocess.run(["git", "hash-object", source], capture_output=True, text=True, check=True)
     blob = hashed.stdout.strip()
-    assert sorted(published.PUBLISHED.values()) == ["IRN+_x4.pth", "IRN_x2.pth", "IRN_x4.pth", "IRN_x8.pth"]
+    assert sorted(authors.PUBLISHED.values()) == ["IRN+_x4.pth", "IRN_x2.pth", "IRN_x4.pth", "IRN_x8.pth"]
     words = ("models", "import", source, "-o", "mine.safetensors", "--on-existing", "overwrite")
     assert "not a file that the authors published" in irn(*words).error()
     facts = json.loads(irn(*words, "--json").out)
     assert (facts["published"], facts["git_blob"]) == (None, blob)
     assert json.loads(irn("info", source, "--json").out)["git_blob"] == blob
-    monkeypatch.setitem(published.PUBLISHED, blob, "IRN_x2.pth")
+    monkeypatch.setitem(authors.PUBLISHED, blob, "IRN_x2.pth")
     assert irn(*words).error().endswith("; the authors' own IRN_x2.pth\n")
     assert json.loads(irn("info", source, "--json").out)["published"] == "IRN_x2.pth"
     header = json.loads(irn("info", "mine.safetensors", "--json").out)

@@ -108,9 +108,7 @@ def test_a_terminal_gets_no_picture_and_gives_none(tmp_path: Path) -> None:
     ):
         argv = [sys.executable, "-m", "irncli", *words]
         env = environment()
-        done = subprocess.run(
-            argv, cwd=tmp_path, env=env, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE
-        )
+        done = subprocess.run(argv, cwd=tmp_path, env=env, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
         assert done.returncode == 2 and b"terminal" in done.stderr
     os.close(ours)
     os.close(theirs)

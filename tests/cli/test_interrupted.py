@@ -25,7 +25,7 @@ def slow(*words, **options):
     wait()
     return encode(*words, **options)
 def slow_write(path, data, replace):
-    import irncli.images.whole as whole
+    import irncli.atomic as whole
     rename = whole._rename
     def waiting(*words):
         wait()
@@ -206,7 +206,7 @@ def test_a_full_disk_is_status_4_and_leaves_nothing(tmp_path: Path, tiny_model: 
     script = (
         "import resource, signal, sys\n"
         "from irncli.cli.app import main\n"
-        "import irncli.batch.pipeline, irncli.batch.work, irncli.rescale\n"
+        "import irncli.batch.pipeline, irncli.batch.jobs, irncli.rescale\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "sys.exit(main(sys.argv[1:]))\n"

@@ -26,10 +26,10 @@ from meaning import (
 from PIL import Image, ImageOps
 from running import Irn, scene
 
-from irncli.images.files import read_picture
 from irncli.images.heif import colour_of
 from irncli.images.icc import chunk_of
 from irncli.images.png import told_chunks
+from irncli.images.read import read_picture
 
 PICTURE = Image.fromarray(scene(24, 20))
 RDF = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"

@@ -82,9 +82,7 @@ def test_pages_collide_resume_and_fail_one_by_one(
     assert ran.err.splitlines()[-1].startswith("irn: pages.tif page 1: has 40 x 30 pixels")
 
 
-def test_all_frames_of_an_animation_and_what_has_one_page(
-    irn: Irn, tmp_path: Path, tiny_model: Path
-) -> None:
+def test_all_frames_of_an_animation_and_what_has_one_page(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     frames = [Image.fromarray(scene(24, 18, seed)) for seed in range(3)]
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from running import Irn, save
 
-from irncli.images.colour import Picture
-from irncli.images.encode import encode
-from irncli.images.files import read_picture
+from irncli.images.picture import Picture
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 
 @pytest.fixture

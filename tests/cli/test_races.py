@@ -67,11 +67,11 @@ def test_with_rename_the_loser_takes_the_next_free_name(tmp_path: Path, tiny_mod
 def test_a_failed_set_leaves_nothing_of_itself(
     irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from irncli.batch import outputs
+    from irncli.batch import writer
     from irncli.errors import OutputError
 
     save(tmp_path / "a.png")
-    write, written = outputs.write_whole, []
+    write, written = writer.write_whole, []
 
     def fails(path: Path, data: bytes, replace: bool) -> None:
         if len(written) == 2:
@@ -80,7 +80,7 @@ def test_a_failed_set_leaves_nothing_of_itself(
         write(path, data, replace)
 
     with monkeypatch.context() as patch:
-        patch.setattr(outputs, "write_whole", fails)
+        patch.setattr(writer, "write_whole", fails)
         ran = irn("roundtrip", "a.png", "-o", "o/", "--model", tiny_model)
     assert ran.status == 4 and len(written) == 2 and not (tmp_path / "o").exists()
     assert irn("roundtrip", "a.png", "-o", "o/", "--model", tiny_model).status == 0

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from irncli.batch.models import stated
 from irncli.manifest import Manifest
-from irncli.pretrained.identity import read_arrays, read_header
+from irncli.pretrained.fingerprint import read_arrays, read_header
 
 
 @pytest.fixture

@@ -84,13 +84,13 @@ def test_a_picture_that_cannot_be_judged_is_found_before_the_model(irn: Irn, tmp
 def test_a_table_is_shown_where_its_file_cannot_be_written(
     irn: Irn, tmp_path: Path, tiny_x2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from irncli import atomic
     from irncli.errors import OutputError
-    from irncli.images import whole
 
     def full(*_: object) -> None:
         raise OutputError("r.json: no space", "Free some.")
 
-    monkeypatch.setattr(whole, "write_whole", full)
+    monkeypatch.setattr(atomic, "write_whole", full)
     save(tmp_path / "set" / "a.png", 20, 20)
     ran = irn("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json", "r.json")
     assert ran.status == 4 and "set/a" in ran.out
@@ -180,17 +180,16 @@ def test_closeness_of_a_grey_picture_by_weights_that_know_no_grey(
 
 
 def test_the_page_shows_the_pictures_that_the_command_writes(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
-    from irncli.batch.fit import Fit
-    from irncli.batch.models import Models
-    from irncli.batch.outputs import Outputs
+    from irncli.batch.models import ModelChoice, Models
     from irncli.batch.plan import Job
+    from irncli.batch.writer import Outputs
     from irncli.cli.measure import RoundTrip, beside_it
-    from irncli.sizes import Wish
+    from irncli.sizes import SizeSpec
 
     save(tmp_path / "a.png", 64, 48)
     names = ("a.x2.png", "a.restored.png", "a.lanczos.png", "a.crops.png")
     job = Job(tmp_path / "a.png", tuple(tmp_path / name for name in names), 0)
-    fit = Fit(Wish(scale=Fraction(2)), str(tiny_x2))
+    fit = ModelChoice(SizeSpec(scale=Fraction(2)), str(tiny_x2))
     work = RoundTrip(Models(), fit, Outputs("error"), beside=beside_it((), 2, None))
     work(job)
     (picture,) = work.judged

@@ -97,7 +97,7 @@ def test_weights_of_one_identity_that_differ_in_grey_redo_grey_pictures_and_alph
     save(tmp_path / "in/g.png", 32, 21, "L")
     save(tmp_path / "in/t.png", 32, 21, "RGBA")
     assert small().lines == ["s/g.x4.png", "s/t.x4.png"]
-    assert stated(str(tiny_model)).identity == stated(str(tiny_colour_only)).identity
+    assert stated(str(tiny_model)).fingerprint == stated(str(tiny_colour_only)).fingerprint
     words = ("downscale", "in", "-o", "s/", "--on-existing", "resume", "--model", tiny_colour_only)
     assert irn(*words).lines == ["s/g.x4.png", "s/t.x4.png"]
     assert irn(*words).out == ""

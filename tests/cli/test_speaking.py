@@ -179,7 +179,7 @@ def test_a_long_name_leaves_room_for_the_count_and_the_time(tmp_path: Path, tiny
 
 
 def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixture[str]) -> None:
-    from irncli.cli.bars import Bars
+    from irncli.cli.progress import Bars
 
     bars = Bars(3)
     bars.start("one", "in/one", 1000)
@@ -192,7 +192,7 @@ def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixt
 
 
 def test_a_refined_file_tells_how_much_of_it_is_done(tmp_path: Path) -> None:
-    from irncli.cli.bars import Bars
+    from irncli.cli.progress import Bars
 
     bars = Bars(1)
     bars.start("one", "in/one", 1000)
@@ -363,7 +363,7 @@ def test_a_bug_in_the_log_is_indented_and_forges_nothing(
         def __str__(self) -> str:
             return "\x1b[31m\n2026-01-01T00:00:00 irn: all is well"
 
-    monkeypatch.setattr("irncli.batch.work.read_input", lambda *_, **__: (_ for _ in ()).throw(OddError()))
+    monkeypatch.setattr("irncli.batch.jobs.read_input", lambda *_, **__: (_ for _ in ()).throw(OddError()))
     ran = irn("downscale", "a.png", "--model", tiny_model, "--log-file", "log", "--debug")
     assert ran.status == 1 and "\x1b" not in ran.err and "\\x1b[31m" in ran.err
     log = (tmp_path / "log").read_text("utf-8")

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from running import Irn, environment, save
 
-from irncli.batch import discover
-from irncli.images.whole import write_whole
+from irncli.atomic import write_whole
+from irncli.batch import inputs
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def write_until_read(pipe: Path, data: object) -> None:
 def test_a_name_that_cannot_be_is_found_before_the_work(
     irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("irncli.batch.work.Downscale.read", lambda *_: pytest.fail("it was worked on"))
+    monkeypatch.setattr("irncli.batch.jobs.Downscale.read", lambda *_: pytest.fail("it was worked on"))
     save(tmp_path / "a.png")
     long = "n" * 254 + ".png"
     for output in (f"new/{long}", f"new/deep/{long}", f"{long}/x.png", "a.png/x.png", "a.png/deep/"):
@@ -170,14 +170,14 @@ def test_one_impossible_name_costs_one_picture(irn: Irn, tmp_path: Path, tiny_mo
 def test_an_output_that_fails_leaves_no_folder(
     irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from irncli.batch import outputs
+    from irncli.batch import writer
     from irncli.errors import OutputError
 
     def fail(*_: object) -> None:
         raise OutputError("no space", "")
 
     save(tmp_path / "a.png")
-    monkeypatch.setattr(outputs, "write_whole", fail)
+    monkeypatch.setattr(writer, "write_whole", fail)
     assert irn("downscale", "a.png", "-o", "new/deep/", "--model", tiny_model).status == 4
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
@@ -203,7 +203,7 @@ def test_a_pipe_is_an_input_like_a_dash(irn: Irn, tmp_path: Path, tiny_model: Pa
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for_long(
     irn: Irn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discover, "PATIENCE", 0.1)
+    monkeypatch.setattr(inputs, "PATIENCE", 0.1)
     os.mkfifo(tmp_path / "pipe")
     assert irn("downscale", "pipe").status == 3
     assert irn("info", "pipe").status == 3

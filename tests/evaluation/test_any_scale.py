@@ -99,10 +99,10 @@ def test_the_results_are_the_shipped_weights_and_what_they_must_reach() -> None:
     }
     assert list(rows) == ["1.5", "2", "2.5", "3", "3.5", "4", "8"]
     newest = {
-        alias: next(e.identity for e in entries() if e.alias == alias) for alias in ("irn-x2", "irn-x4")
+        alias: next(e.fingerprint for e in entries() if e.alias == alias) for alias in ("irn-x2", "irn-x4")
     }
     for scale, row in rows.items():
-        assert row["identity"] == newest["irn-x2" if float(scale) <= 2 else "irn-x4"]
+        assert row["fingerprint"] == newest["irn-x2" if float(scale) <= 2 else "irn-x4"]
         assert row["mean"]["psnr_y"] > row["mean"]["bicubic_psnr_y"] + 4.5
         # At 8 the picture is shrunk before the network, which no weights were trained for.
         assert row["mean"]["small_psnr_y"] > (42 if float(scale) <= 4 else 41.5)

@@ -21,9 +21,7 @@ TOP = Path(__file__).parents[2]
 RECORD = json.loads((TOP / padding.RESULT).read_text("utf-8"))
 
 
-def test_the_notebook_agrees_with_the_results(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_notebook_agrees_with_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert padding.main(["--check"]) == 0
     for name in (padding.RESULT, "docs/lab.md"):
         (tmp_path / name).parent.mkdir(parents=True)

@@ -147,7 +147,7 @@ def test_sets_and_their_means(tiny_model, pictures):
         lambda f: f.lanczos.psnr_rgb,
     ):
         assert pick(only.mean) == pytest.approx(np.mean([pick(p.figures) for p in only.pictures]))
-    assert scores.identity == rescaler.identity and scores.scale == 4 and scores.draws == 1
+    assert scores.fingerprint == rescaler.fingerprint and scores.scale == 4 and scores.draws == 1
     assert scores.torch == torch.__version__ and scores.cpu and scores.date[:2] == "20"
     assert scores.trained_pixels is None
 

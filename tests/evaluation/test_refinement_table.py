@@ -18,9 +18,7 @@ TOP = Path(__file__).parents[2]
 RECORD = json.loads((TOP / refinement.RESULT).read_text("utf-8"))
 
 
-def test_the_how_to_agrees_with_the_results(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_how_to_agrees_with_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert refinement.main(["--check"]) == 0
     for name in (refinement.RESULT, "docs/howto.md"):
         (tmp_path / name).parent.mkdir(parents=True)

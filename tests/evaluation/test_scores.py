@@ -27,7 +27,7 @@ def scores(*values: float, drawn: bool = True) -> Scores:
     pictures = tuple(PictureScores(f"p{v}", 4, 4, figures(v, drawn)) for v in values)
     return Scores(
         model="m",
-        identity="i" * 64,
+        fingerprint="i" * 64,
         scale=4,
         tau=0.0,
         trained_pixels=None,

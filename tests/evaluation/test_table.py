@@ -62,7 +62,7 @@ def scores() -> Scores:
     )
     return Scores(
         model="irn-x4-1",
-        identity="0" * 64,
+        fingerprint="0" * 64,
         scale=4,
         tau=0.0,
         trained_pixels=614_000_000,

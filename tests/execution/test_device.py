@@ -76,9 +76,7 @@ def test_what_does_not_fit_stays_on_the_host_and_tiles_visit_the_device(
 
 @pytest.mark.parametrize("subnet", SUBNETS)
 @pytest.mark.parametrize("coupling", COUPLINGS)
-def test_every_network_keeps_to_its_side(
-    subnet: str, coupling: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_network_keeps_to_its_side(subnet: str, coupling: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No operation takes tensors of both: on a real device it would fail."""
     config = NetworkConfig(scale=2, blocks=(1,), width=(4,), subnet=subnet, coupling=coupling)
     plain = there_and_back(Engine(network(config), device="cpu", tile="off"))
@@ -165,9 +163,9 @@ def test_a_device_that_computes_well_gets_the_files_precision() -> None:
 def test_a_verdict_is_kept_and_the_probe_runs_once(
     kind: type[StandIn], verdict: str, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def probed(identity: str = "model") -> bool:
+    def probed(fingerprint: str = "model") -> bool:
         with kind(AMPLE) as device:
-            assert precision.settle(network(), "bf16", DEVICE, identity) == verdict
+            assert precision.settle(network(), "bf16", DEVICE, fingerprint) == verdict
         assert device.peak == 0 or device.peak > PROBED
         return device.peak > 0
 

@@ -9,8 +9,8 @@ import torch
 from networks import TINY, randomise
 from standin import DEVICE, StandIn
 
-from irncli.execution import choice, free
 from irncli.execution import engine as engines
+from irncli.execution import memory, tiler
 from irncli.execution.engine import Engine
 from irncli.execution.tiles import LEAST_TILE
 from irncli.nn.network import InvertibleRescaler, paper_config
@@ -28,18 +28,18 @@ def put(root: Path, files: dict[str, object]) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(free, "ROOT", tmp_path)
+    monkeypatch.setattr(memory, "ROOT", tmp_path)
     put(tmp_path, {"proc/meminfo": "MemTotal: 99999999 kB\nMemFree: 7 kB\nMemAvailable:    8388608 kB"})
     return tmp_path
 
 
 def test_without_a_limit_it_is_what_the_system_has(root: Path) -> None:
-    assert free.free(CPU) == 8 * GB
+    assert memory.free(CPU) == 8 * GB
 
 
 def test_nobody_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(free, "ROOT", tmp_path)
-    assert free.free(CPU) is None
+    monkeypatch.setattr(memory, "ROOT", tmp_path)
+    assert memory.free(CPU) is None
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("max", 8 * GB), (3 * GB, 2.5 * GB), (GB // 2, 0)])
@@ -51,7 +51,7 @@ def test_a_group_of_version_2(root: Path, limit: object, expected: float) -> Non
         group + "memory.current": GB,
         group + "memory.stat": f"anon 5\ninactive_file {GB // 2}\nactive_file 9",
     })  # fmt: skip
-    assert free.free(CPU) == max(expected, 0)
+    assert memory.free(CPU) == max(expected, 0)
 
 
 def test_a_group_above_may_be_the_tighter_one(root: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_group_above_may_be_the_tighter_one(root: Path) -> None:
         "sys/fs/cgroup/a/memory.max": 2 * GB,
         "sys/fs/cgroup/a/memory.current": GB,
     })  # fmt: skip
-    assert free.free(CPU) == GB
+    assert memory.free(CPU) == GB
 
 
 def test_in_a_container_only_the_mount_is_there(root: Path) -> None:
@@ -71,7 +71,7 @@ def test_in_a_container_only_the_mount_is_there(root: Path) -> None:
         "sys/fs/cgroup/memory.max": GB,
         "sys/fs/cgroup/memory.current": GB // 4,
     })  # fmt: skip
-    assert free.free(CPU) == GB - GB // 4
+    assert memory.free(CPU) == GB - GB // 4
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(2 * GB, GB + 4096), (0x7FFFFFFFFFFFF000, 8 * GB)])
@@ -83,24 +83,24 @@ def test_a_group_of_version_1(root: Path, limit: int, expected: int) -> None:
         group + "memory.usage_in_bytes": GB,
         group + "memory.stat": "inactive_file 1\ntotal_inactive_file 4096",
     })  # fmt: skip
-    assert free.free(CPU) == expected
+    assert memory.free(CPU) == expected
 
 
 def test_this_machine_tells() -> None:
-    found = free.free(CPU)
+    found = memory.free(CPU)
     assert found is None or 0 < found < 1 << 50
 
 
 @pytest.mark.parametrize("scale", [2, 4])
 def test_less_memory_means_a_smaller_tile(scale: int) -> None:
     network = InvertibleRescaler(paper_config(scale))
-    whole = choice.auto_tile(network, None, 2)
-    assert whole == choice.USUAL_TILE // scale
-    assert choice.auto_tile(network, 64 * GB, 2) == whole
-    sides = [choice.auto_tile(network, room, 2) for room in (8 * GB, GB, GB // 4, GB // 16, 0)]
+    whole = tiler.auto_tile(network, None, 2)
+    assert whole == tiler.USUAL_TILE // scale
+    assert tiler.auto_tile(network, 64 * GB, 2) == whole
+    sides = [tiler.auto_tile(network, room, 2) for room in (8 * GB, GB, GB // 4, GB // 16, 0)]
     assert sides == sorted(sides, reverse=True) and sides[-1] == LEAST_TILE // scale
     for side, room in zip(sides, (8 * GB, GB), strict=False):
-        assert 2 * choice.tile_bytes(network, side) <= room
+        assert 2 * tiler.tile_bytes(network, side) <= room
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
@@ -123,7 +123,7 @@ def test_the_bound_holds_what_a_tile_takes(
         for _ in engine.encode(sites, sites, lambda a, b: torch.rand(1, 3, b - a, 64)):
             pass
         taken = device.peak - before
-    bound = choice.tile_bytes(network, 32 // s)
+    bound = tiler.tile_bytes(network, 32 // s)
     assert taken <= bound < 12 * taken
 
 

@@ -11,7 +11,7 @@ from networks import TINY, randomise
 
 from irncli import Rescaler
 from irncli.execution.engine import Engine
-from irncli.execution.free import free
+from irncli.execution.memory import free
 from irncli.nn.network import InvertibleRescaler
 
 pytestmark = [

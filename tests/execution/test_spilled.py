@@ -118,9 +118,7 @@ def test_a_run_that_ends_early_closes_its_file(tmp_path: Path, monkeypatch: pyte
     plain = Scratch.close
     monkeypatch.setattr(Scratch, "close", lambda self: (closed.append(self), plain(self))[1])
     engine = make(CONFIGS[0], tile=32)
-    bands = engine.encode(
-        90, 9, lambda first, end: torch.zeros(1, 3, end - first, 18), Spill(tmp_path, 0)
-    )
+    bands = engine.encode(90, 9, lambda first, end: torch.zeros(1, 3, end - first, 18), Spill(tmp_path, 0))
     next(bands)
     bands.close()  # type: ignore[attr-defined]
     assert len(closed) == 1

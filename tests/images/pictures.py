@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from irncli.images.colour import Metadata, Picture
-from irncli.images.depth import dtype_of
+from irncli.images.picture import Metadata, Picture
+from irncli.samples import dtype_of
 
 RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GREY_PROFILE = RGB_PROFILE[:16] + b"GRAY" + RGB_PROFILE[20:]

@@ -15,8 +15,8 @@ from pictures import GREY_PROFILE, RGB_PROFILE, assert_same_pixels, exif, random
 from PIL import Image, ImageCms
 
 from irncli.errors import InputError
-from irncli.images.colour import Picture, from_pillow, to_pillow
-from irncli.images.files import read_stream
+from irncli.images.picture import Picture, from_pillow, to_pillow
+from irncli.images.read import read_stream
 
 GREYS = np.array([[0, 1, 128], [254, 255, 7]], np.uint8)
 COLOURS = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 14
@@ -144,9 +144,9 @@ def _cmyk_profile() -> bytes:
         light = 100 * (1 - 0.3 * c) * (1 - 0.4 * m) * (1 - 0.1 * y) * (1 - k)
         a, b = (60 * m - 40 * c) * (1 - k), (70 * y - 40 * c) * (1 - k)
         corners.append(bytes([round(light * 2.55), round(a + 128), round(b + 128)]))
-    identity = b"".join(s15(float(i == j)) for i in range(3) for j in range(3))
+    fingerprint = b"".join(s15(float(i == j)) for i in range(3) for j in range(3))
     ramp = bytes(range(256))
-    table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + identity + ramp * 4 + b"".join(corners) + ramp * 3
+    table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + fingerprint + ramp * 4 + b"".join(corners) + ramp * 3
     table += bytes(-len(table) % 4)
     tags = {b"A2B0": table, b"wtpt": b"XYZ \0\0\0\0" + s15(0.9642) + s15(1) + s15(0.8249)}
     place, index, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""

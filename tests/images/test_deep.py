@@ -16,10 +16,10 @@ from pictures import TEXT, assert_same_pixels, random_picture, saved, tags_of
 from PIL import Image, ImageFile
 
 from irncli.errors import InputError, OutputError, UsageError
-from irncli.images.colour import Picture, from_pillow, to_pillow
-from irncli.images.encode import DEEP, encode
-from irncli.images.files import peek_stream, read_stream
 from irncli.images.metadata import upright
+from irncli.images.picture import Picture, from_pillow, to_pillow
+from irncli.images.read import peek_stream, read_stream
+from irncli.images.write import DEEP, encode
 
 RNG = np.random.default_rng(16)
 GREY, GREY_ALPHA, RGB, RGBA = (RNG.integers(0, 65536, (5, 7, n), np.uint16) for n in (1, 2, 3, 4))

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pictures import exif, random_picture, saved, tags_of
 from PIL import Image
 
-from irncli.images import ifd
-from irncli.images.colour import Metadata
-from irncli.images.files import encode, read_stream
+from irncli.images import exif as ifd
 from irncli.images.metadata import exif_directory
+from irncli.images.picture import Metadata
+from irncli.images.read import encode, read_stream
 
 
 def sample(order: str) -> ifd.Directory:

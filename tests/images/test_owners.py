@@ -14,8 +14,8 @@ import tifffile
 from PIL import Image
 
 from irncli.errors import InputError
-from irncli.images.colour import TURN, Picture
-from irncli.images.files import peek_stream, read_picture, read_stream
+from irncli.images.picture import TURN, Picture
+from irncli.images.read import peek_stream, read_picture, read_stream
 
 FAULTS = Path(__file__).parents[1] / "fixtures" / "faults"
 HEIGHT, WIDTH = 48, 64

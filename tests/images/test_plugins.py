@@ -29,8 +29,8 @@ from PIL import Image, ImageOps
 
 from irncli.errors import InputError, OutputError
 from irncli.images import jxl
-from irncli.images.colour import Picture
-from irncli.images.files import count_pages, encode, peek_alpha, peek_stream, peek_turned, read_stream
+from irncli.images.picture import Picture
+from irncli.images.read import count_pages, encode, peek_alpha, peek_stream, peek_turned, read_stream
 
 pillow_heif.register_heif_opener()
 BLOCKS = np.kron(
@@ -212,9 +212,7 @@ def test_a_jpeg_xl_keeps_other_profiles_for_irn_and_says_so() -> None:
 
 def test_a_restored_jpeg_xl_loses_by_quality_and_a_small_one_nothing() -> None:
     picture = random_picture(64, 64, "RGB", bare=True)
-    sizes = [
-        len(encode(picture, "JXL", text="{}", text_kind="record", quality=q)[0]) for q in (30, 95, 100)
-    ]
+    sizes = [len(encode(picture, "JXL", text="{}", text_kind="record", quality=q)[0]) for q in (30, 95, 100)]
     assert sizes == sorted(sizes) and sizes[0] < sizes[1]
     for data in (
         encode(picture, "JXL", text="{}", quality=30)[0],

@@ -21,9 +21,9 @@ from pictures import TEXT, random_picture, saved
 from PIL import Image
 
 from irncli.errors import InputError
-from irncli.images import ifd
-from irncli.images.colour import to_pillow
-from irncli.images.files import (
+from irncli.images import exif as ifd
+from irncli.images.picture import to_pillow
+from irncli.images.read import (
     READABLE_SUFFIXES,
     WRITABLE,
     count_pages,
@@ -156,7 +156,7 @@ def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     path.chmod(0)
     code = f"""
 from pathlib import Path
-from irncli.images.files import read_picture
+from irncli.images.read import read_picture
 from irncli.errors import InputError
 try:
     read_picture(Path({str(path)!r}))
@@ -237,7 +237,7 @@ def test_a_bomb_is_stopped_before_anything_is_allocated() -> None:
     code = """
 import io, resource, sys
 from irncli.errors import InputError
-from irncli.images.files import read_stream
+from irncli.images.read import read_stream
 resource.setrlimit(resource.RLIMIT_AS, (900 << 20, 900 << 20))
 try:
     read_stream(io.BytesIO(sys.stdin.buffer.read()), "x", max_pixels=200_000_000)
@@ -295,7 +295,7 @@ warnings.simplefilter("error")
 sys.path[:0] = sys.argv[1:]
 from test_read_picture import SAMPLES, unanimated_png, hundred_samples_tiff
 from irncli.errors import InputError
-from irncli.images.files import read_stream
+from irncli.images.read import read_stream
 for kind, data in SAMPLES.items():
     for cut in (len(data), len(data) // 2, len(data) - 30):
         for at in (9, 20, 200, len(data) // 3):
@@ -313,9 +313,7 @@ except InputError:
     pass
 """
     folders = map(str, Path(__file__).parents[:2])
-    done = subprocess.run(
-        [sys.executable, "-c", code, *folders], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -361,7 +359,7 @@ def test_peeking_decodes_nothing_and_loads_no_torch(tmp_path: Path) -> None:
     path.write_bytes(SAMPLES["png"][:at] + bytes(8) + SAMPLES["png"][at + 8 :])
     assert peek_text(path)[:3] == (TEXT, (50, 40), "PNG")
     code = (
-        "import sys; from pathlib import Path; from irncli.images.files import peek_text;"
+        "import sys; from pathlib import Path; from irncli.images.read import peek_text;"
         f"peek_text(Path({str(path)!r})); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irncli.images.resampling import Real, Resampled, Stream, taps
+from irncli.execution.resample import Real, Resampled, Stream, taps
 
 STEPS = st.fractions(Fraction(1, 4), 4, max_denominator=12)
 

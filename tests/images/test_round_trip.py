@@ -24,9 +24,9 @@ from pictures import (
 from PIL import Image
 
 from irncli.errors import UsageError
-from irncli.images.colour import Picture
-from irncli.images.files import LOSSLESS, WRITABLE, encode, peek_text, read_picture, read_stream, write_whole
 from irncli.images.metadata import upright
+from irncli.images.picture import Picture
+from irncli.images.read import LOSSLESS, WRITABLE, encode, peek_text, read_picture, read_stream, write_whole
 
 MODES = ("L", "LA", "RGB", "RGBA")
 FORMATS = sorted(set(WRITABLE.values()))

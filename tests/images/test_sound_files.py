@@ -12,15 +12,8 @@ import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
 from irncli.errors import InputError
-from irncli.images.files import (
-    count_pages,
-    encode,
-    peek_alpha,
-    peek_stream,
-    read_picture,
-    read_stream,
-)
 from irncli.images.png import LARGEST_CHUNK
+from irncli.images.read import count_pages, encode, peek_alpha, peek_stream, read_picture, read_stream
 
 FAULTS = Path(__file__).parents[1] / "fixtures" / "faults"
 PIXELS = np.random.default_rng(3).integers(0, 256, (33, 47, 3), np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irncli.images.transparency import extend_under_transparency
+from irncli.images.alpha import extend_under_transparency
 
 
 @given(

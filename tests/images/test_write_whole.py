@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from permissions import obey_permissions
 
+from irncli.atomic import sweep_leftovers, write_whole
 from irncli.errors import ExistsError, OutputError
-from irncli.images.whole import sweep_leftovers, write_whole
 
 
 def python(code: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -32,7 +32,7 @@ def python(code: str, *arguments: object, **options: Any) -> subprocess.Complete
 
 REPORT = """
 from irncli.errors import OutputError
-from irncli.images.whole import write_whole
+from irncli.atomic import write_whole
 try:
     write_whole(Path(sys.argv[1]), bytes(1 << 20))
 except OutputError as error:
@@ -238,7 +238,7 @@ def test_kills_at_any_moment_leave_old_or_new_files(tmp_path: Path) -> None:
     contents = [bytes([n]) * (1 << 20) for n in (1, 2)]
     path.write_bytes(contents[0])
     code = """
-from irncli.images.whole import write_whole
+from irncli.atomic import write_whole
 print("ready", flush=True)
 for n in range(10**9):
     write_whole(Path(sys.argv[1]), bytes([1 + n % 2]) * (1 << 20))
@@ -326,7 +326,7 @@ def test_a_file_system_without_locks_is_no_obstacle(tmp_path: Path, monkeypatch:
 def test_it_works_without_fcntl(tmp_path: Path) -> None:
     code = (
         "sys.modules['fcntl'] = None\n"
-        "from irncli.images.whole import sweep_leftovers, write_whole\n"
+        "from irncli.atomic import sweep_leftovers, write_whole\n"
         "write_whole(Path(sys.argv[1]), b'data')\nsweep_leftovers(Path(sys.argv[1]).parent)\n"
     )
     assert python(code, tmp_path / "a").stderr == ""

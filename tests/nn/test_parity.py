@@ -15,7 +15,7 @@ from torch import Tensor
 
 import irncli
 from irncli.nn.network import InvertibleRescaler, paper_config
-from irncli.pretrained.public import read_public
+from irncli.pretrained.authors import read_public
 from irncli.quantise import quantise, to_grid
 
 

@@ -27,13 +27,13 @@ def test_a_blend_stands_between(tmp_path: Path) -> None:
     a, b = saved(tmp_path / "a.safetensors", 1), saved(tmp_path / "b.safetensors", 2)
     Image.fromarray(np.random.default_rng(3).integers(0, 256, (96, 96, 3), np.uint8)).save(tmp_path / "p.png")
     pool, out = read_pool([tmp_path], 64, print), tmp_path / "c.safetensors"
-    identity = blending.write(load_weights(a), load_weights(b), 0.25, out, pool)
+    fingerprint = blending.write(load_weights(a), load_weights(b), 0.25, out, pool)
     first, second, between = load_weights(a), load_weights(b), load_weights(str(out))
     others = second.network.state_dict()
     for key, value in between.network.state_dict().items():
         torch.testing.assert_close(value, 0.75 * first.network.state_dict()[key] + 0.25 * others[key])
-    assert between.identity == identity and between.header["pixels"] == "7"
-    assert first.identity in between.header["blend"] and second.identity in between.header["blend"]
+    assert between.fingerprint == fingerprint and between.header["pixels"] == "7"
+    assert first.fingerprint in between.header["blend"] and second.fingerprint in between.header["blend"]
     assert not np.array_equal(between.latent.std, first.latent.std)  # measured on the blend itself
     assert between.latent.std.min() > 0
 

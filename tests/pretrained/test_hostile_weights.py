@@ -27,7 +27,7 @@ from irncli.cli.app import main
 from irncli.cli.info import describe
 from irncli.errors import ModelError
 from irncli.pretrained.catalogue import scale_of
-from irncli.pretrained.identity import identity_of, read_arrays, read_header
+from irncli.pretrained.fingerprint import fingerprint_of, read_arrays, read_header
 from irncli.pretrained.load import load_weights
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -52,9 +52,7 @@ def refused_everywhere(path: Path) -> None:
 @pytest.mark.parametrize(
     "words", ["info @", "downscale a.png --dry-run --model @", "models import @ -o o.safetensors"]
 )
-def test_sizes_are_believed_only_after_they_are_checked(
-    name: str, words: str, tmp_path: Path
-) -> None:
+def test_sizes_are_believed_only_after_they_are_checked(name: str, words: str, tmp_path: Path) -> None:
     """Gigabytes by their own word: refused, with little more memory than torch alone takes."""
     if name == "bomb.pth":
         bomb(tmp_path / name)
@@ -176,17 +174,17 @@ def test_a_sound_file_that_somebody_has_packed_again_is_read(sound: Tensors, tmp
             packed.writestr(name, there.read(name))
     half = {key: value.half() for key, value in sound.items()}
     torch.save(half, tmp_path / "half.pth")
-    one, other = (load_weights(str(tmp_path / name)).identity for name in ("w.pth", "again.pth"))
+    one, other = (load_weights(str(tmp_path / name)).fingerprint for name in ("w.pth", "again.pth"))
     assert one == other and irncli.load(str(tmp_path / "half.pth")).scale == 2
 
 
 def of_ours(
     path: Path, header: dict[str, str], change: Callable[[Tensors], None] = lambda arrays: None
 ) -> None:
-    """A file of ours with other texts or tensors, and the identity that belongs to them."""
+    """A file of ours with other texts or tensors, and the fingerprint that belongs to them."""
     told, arrays = read_header(path) | header, dict(read_arrays(path))
     change(arrays)
-    told["identity"] = identity_of(told["config"], told["latent"], arrays)
+    told["fingerprint"] = fingerprint_of(told["config"], told["latent"], arrays)
     save_file({key: torch.from_numpy(value) for key, value in arrays.items()}, path, told)
 
 

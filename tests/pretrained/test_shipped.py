@@ -22,9 +22,7 @@ def rescaler(request: pytest.FixtureRequest) -> Rescaler:
     return Rescaler(request.param, device="cpu")
 
 
-def there_and_back(
-    rescaler: Rescaler, picture: np.ndarray, tau: float = 0.0, refine: int = 0
-) -> np.ndarray:
+def there_and_back(rescaler: Rescaler, picture: np.ndarray, tau: float = 0.0, refine: int = 0) -> np.ndarray:
     return rescaler.upscale(*rescaler.downscale(np.ascontiguousarray(picture), refine=refine), tau=tau)
 
 

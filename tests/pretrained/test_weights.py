@@ -18,17 +18,17 @@ import irncli
 from irncli.errors import IrnError, ModelError, OutputError
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.pretrained import catalogue
-from irncli.pretrained.identity import checked_identity, identity_of, read_arrays, read_header
+from irncli.pretrained.fingerprint import checked_fingerprint, fingerprint_of, read_arrays, read_header
+from irncli.pretrained.int8 import parameters
 from irncli.pretrained.load import Latent, import_public, load_weights, save_weights
-from irncli.pretrained.packing import parameters
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     network = randomise(InvertibleRescaler(TINY[4]), 1)
     latent = Latent(np.linspace(-1, 1, 45, dtype=np.float32), np.full(45, 0.1, np.float32))
-    identity = save_weights(tmp_path / "w.safetensors", network, {"tau": "0.5", "grey": "true"}, latent)
+    fingerprint = save_weights(tmp_path / "w.safetensors", network, {"tau": "0.5", "grey": "true"}, latent)
     weights = load_weights(str(tmp_path / "w.safetensors"))
-    assert weights.identity == identity and weights.tau == 0.5 and weights.grey
+    assert weights.fingerprint == fingerprint and weights.tau == 0.5 and weights.grey
     assert np.array_equal(weights.latent.mean, latent.mean)
     for key, value in network.state_dict().items():
         assert torch.equal(weights.network.state_dict()[key], value)
@@ -51,18 +51,18 @@ def test_eight_bits_are_half_the_bytes_and_nearly_the_same_network(tmp_path: Pat
         network.levels[0][0].F.out.weight[1] = 0
     half, eight = tmp_path / "half.safetensors", tmp_path / "eight.safetensors"
     save_weights(half, network, {}, dtype=torch.float16)
-    identity = save_weights(eight, network, {}, dtype=torch.int8)
+    fingerprint = save_weights(eight, network, {}, dtype=torch.int8)
     assert sum(a.nbytes for a in read_arrays(eight).values()) < 0.7 * sum(
         a.nbytes for a in read_arrays(half).values()
     )
     loaded = load_weights(str(eight))
-    assert loaded.identity == identity
+    assert loaded.fingerprint == fingerprint
     for key, value in network.state_dict().items():
         there = loaded.network.state_dict()[key]
         most = value.abs().amax((1, 2, 3), keepdim=True) if value.dim() == 4 else torch.zeros(())
         assert ((there - value).abs() <= most / 254 * 1.001).all()
         assert there.dtype == torch.float32
-    assert save_weights(tmp_path / "again.safetensors", loaded.network, {}, dtype=torch.int8) == identity
+    assert save_weights(tmp_path / "again.safetensors", loaded.network, {}, dtype=torch.int8) == fingerprint
     assert parameters(read_arrays(eight)) == sum(p.numel() for p in network.parameters())
 
 
@@ -83,7 +83,7 @@ def test_eight_bits_without_their_scales_are_refused(change: str, tmp_path: Path
         arrays[f"{key}.scale"] = {
             "short": scale[:1], "infinite": scale * np.float32(np.inf), "half": scale.astype(np.float16)
         }[change]  # fmt: skip
-    header["identity"] = identity_of(header["config"], header["latent"], arrays)
+    header["fingerprint"] = fingerprint_of(header["config"], header["latent"], arrays)
     save_file({k: torch.from_numpy(v) for k, v in arrays.items()}, path, header)
     with pytest.raises(ModelError):
         load_weights(str(path))
@@ -118,7 +118,7 @@ def test_one_flipped_byte_anywhere_is_found(tmp_path: Path) -> None:
         except ModelError:
             continue
         # What loads all the same may differ in texts of the header alone.
-        assert again.identity == loaded.identity
+        assert again.fingerprint == loaded.fingerprint
         for key, value in loaded.network.state_dict().items():
             assert torch.equal(value, again.network.state_dict()[key])
 
@@ -135,9 +135,9 @@ def test_a_file_for_another_network_is_refused(tmp_path: Path) -> None:
     path = save_tiny(tmp_path, 4)
     header, tensors = read_header(path), load_file(path)
     header["config"] = TINY[4].to_json().replace("[6,8]", "[6,9]")
-    header["identity"] = "0" * 64
+    header["fingerprint"] = "0" * 64
     save_file(tensors, path, header)
-    with pytest.raises(ModelError, match="identity"):
+    with pytest.raises(ModelError, match="fingerprint"):
         load_weights(str(path))
 
 
@@ -148,7 +148,7 @@ def test_a_hostile_configuration_costs_no_memory(tmp_path: Path) -> None:
     config = NetworkConfig(scale=4, blocks=(64, 64), width=(1024, 1024), subnet="residual", units=8)
     header["config"] = config.to_json()
     arrays = {k: v.numpy() for k, v in tensors.items()}
-    header["identity"] = identity_of(header["config"], header["latent"], arrays)
+    header["fingerprint"] = fingerprint_of(header["config"], header["latent"], arrays)
     save_file(tensors, path, header)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ModelError, match="fit"):
@@ -228,7 +228,7 @@ def test_an_import_is_the_same_network_with_the_same_identity(tmp_path: Path) ->
     told = import_public(source, tmp_path / "ours.safetensors")
     assert (told["scale"], told["blocks"], told["parameters"]) == (2, [1], 208494)
     direct, imported = load_weights(str(source)), load_weights(str(tmp_path / "ours.safetensors"))
-    assert direct.identity == imported.identity == told["identity"]
+    assert direct.fingerprint == imported.fingerprint == told["fingerprint"]
     # The paper trains with z ~ N(0, 1): restoring with zeros would blur.
     assert imported.tau == 1.0 and (imported.latent.std == 1).all()
 
@@ -247,10 +247,10 @@ def test_the_catalogue_is_true() -> None:
         header = read_header(entry.path)
         assert header["licence"] == entry.licence == "Apache-2.0"
         assert json.loads(header["config"])["scale"] == entry.scale
-        assert catalogue.name_of_identity(entry.identity) == entry.name
+        assert catalogue.name_of_fingerprint(entry.fingerprint) == entry.name
         assert catalogue.scale_of(entry.alias) == catalogue.scale_of(str(entry.path)) == entry.scale
         assert load_weights(entry.alias).name == catalogue.find(entry.alias).name  # type: ignore[union-attr]
-        assert checked_identity(entry.path, header, read_arrays(entry.path)) == entry.identity
+        assert checked_fingerprint(entry.path, header, read_arrays(entry.path)) == entry.fingerprint
     assert {catalogue.default_name(2), catalogue.default_name(4)} == {"irn-x2", "irn-x4"}
 
 

@@ -13,7 +13,7 @@ def scores() -> Scores:
     pictures = [picture("bird", 30.5), picture("apple", 33.25), picture(NASTY, 28)]
     return Scores(
         model="irn-x4-1",
-        identity="e7" * 32,
+        fingerprint="e7" * 32,
         scale=4,
         tau=0.0,
         trained_pixels=None,

@@ -14,7 +14,7 @@ from PIL import Image
 from irncli.errors import TrainingError
 from irncli.training.batches import TAU, draw
 from irncli.training.crops import cut_crops, plan_crops
-from irncli.training.data import Pool, read_pool
+from irncli.training.data import Dataset, read_pool
 from irncli.training.precision import exact, fast
 from irncli.training.ranks import Ranks
 from irncli.training.recipe import load_recipe
@@ -23,13 +23,13 @@ RECIPE = load_recipe(str(Path(__file__).with_name("tiny.toml")))
 
 
 @pytest.fixture(scope="module")
-def pool() -> Pool:
+def pool() -> Dataset:
     """Three pictures of different sizes, every sample of its own."""
     shapes = [(20, 30), (41, 25), (24, 24)]
     samples = torch.randint(0, 256, (sum(h * w * 3 for h, w in shapes),), dtype=torch.uint8,
                             generator=torch.Generator().manual_seed(0))  # fmt: skip
     lengths = torch.tensor([h * w * 3 for h, w in shapes])
-    return Pool(samples, torch.cumsum(lengths, 0) - lengths, torch.tensor(shapes), "digest")
+    return Dataset(samples, torch.cumsum(lengths, 0) - lengths, torch.tensor(shapes), "digest")
 
 
 def test_every_crop_is_a_turned_slice_of_a_picture(pool):

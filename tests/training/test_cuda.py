@@ -10,9 +10,8 @@ import torch
 
 from irncli.training.data import read_pool
 from irncli.training.loop import train
-from irncli.training.options import RunConfig
 from irncli.training.recipe import load_recipe
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer
 
 RECIPE = load_recipe(str(Path(__file__).with_name("tiny.toml")))
 

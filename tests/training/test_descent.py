@@ -12,18 +12,17 @@ import torch
 
 from irncli.cli.app import main
 from irncli.errors import TrainingError
-from irncli.images.pixels import to_planes
+from irncli.execution.codec import bicubic
+from irncli.execution.pixels import to_planes
 from irncli.nn.network import InvertibleRescaler
-from irncli.planes import bicubic
 from irncli.quantise import quantise
 from irncli.rescale import Rescaler
 from irncli.training.cost import passes
 from irncli.training.data import read_pool
 from irncli.training.descent import Descent
 from irncli.training.objective import objective
-from irncli.training.options import RunConfig
 from irncli.training.recipe import LossConfig, Stage, load_recipe, parse_recipe
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer
 from irncli.training.validation import validate
 
 TINY = Path(__file__).with_name("tiny.toml")

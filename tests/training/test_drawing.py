@@ -11,9 +11,9 @@ import torch
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.training.batches import draw
 from irncli.training.crops import plan_crops
-from irncli.training.data import Pool, with_drawn
+from irncli.training.data import Dataset, with_drawn
 from irncli.training.drawing import KINDS, drawn_picture
-from irncli.training.latent import measure_latent
+from irncli.training.export import measure_latent
 from irncli.training.recipe import load_recipe
 
 GREY = np.full((40, 40, 3), 128, np.uint8)
@@ -23,11 +23,11 @@ def photo(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return rng.integers(0, 256, (height, width, 3), np.uint8)
 
 
-def pool_of(side: int, count: int = 3) -> Pool:
+def pool_of(side: int, count: int = 3) -> Dataset:
     """Photographs without a sample of 0 or 255."""
     samples = torch.randint(1, 255, (count * side * side * 3,), dtype=torch.uint8)
     starts = torch.arange(count) * (3 * side * side)
-    return Pool(samples, starts, torch.full((count, 2), side), "00" * 32)
+    return Dataset(samples, starts, torch.full((count, 2), side), "00" * 32)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from irncli.training.flats import paste_flats, plan_flats
+from irncli.training.augmentation import paste_flats, plan_flats
 
 
 def plan(share: float, seed: int = 0) -> np.ndarray:

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from irncli.training.data import read_pool
-from irncli.training.options import RunConfig
 from irncli.training.recipe import load_recipe
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from graphed import WARM_UP, GraphedTrainer

@@ -16,9 +16,8 @@ from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.pretrained.load import load_weights, save_weights
 from irncli.training.data import read_pool
 from irncli.training.growing import can_grow, grow
-from irncli.training.options import RunConfig
 from irncli.training.recipe import load_recipe
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer
 
 X2 = NetworkConfig(2, (2,), (4,), subnet="residual", coupling="affine-shared")
 X4 = replace(X2, scale=4, blocks=(1, 2), width=(3, 4))

@@ -25,22 +25,20 @@ from irncli.pretrained.load import load_weights
 from irncli.training import loop
 from irncli.training.batches import draw
 from irncli.training.checkpoint import kind_of
-from irncli.training.data import Pool, read_pool
+from irncli.training.data import Dataset, read_pool
+from irncli.training.divergence import BROKEN, RETREATS, WINDOW, DivergenceMonitor
 from irncli.training.export import write_results
-from irncli.training.log import COLUMNS
-from irncli.training.loop import train
+from irncli.training.loop import COLUMNS, train
 from irncli.training.objective import guide_margin, objective
-from irncli.training.options import RunConfig
 from irncli.training.recipe import OptimiserConfig, Recipe, load_recipe, parse_recipe, shipped_recipes
-from irncli.training.trainer import Trainer
-from irncli.training.watch import BROKEN, RETREATS, WINDOW, Watch
+from irncli.training.trainer import RunConfig, Trainer
 
 TINY = Path(__file__).with_name("tiny.toml")
 RECIPE = load_recipe(str(TINY))
 SIDE = RECIPE.patch + 2 * guide_margin(2)
 
 
-def pool_of(folder: Path) -> Pool:
+def pool_of(folder: Path) -> Dataset:
     return read_pool([folder], SIDE, silent)
 
 
@@ -82,7 +80,7 @@ def test_six_steps_lower_the_loss_and_leave_a_loadable_file(pictures, tmp_path):
         assert torch.equal(loaded.network.state_dict()[key], value)
     assert loaded.latent.std.shape == (9,) and (loaded.latent.std > 0).all()
     facts = json.loads(record.read_text())
-    assert facts["identity"] == loaded.identity and facts["data"] == run.train_pool.digest
+    assert facts["fingerprint"] == loaded.fingerprint and facts["data"] == run.train_pool.digest
     assert facts["recipe"]["name"] == "tiny" and facts["step"] == 6 and len(facts["history"]) == 1
     with Image.open(curve) as image:
         assert image.size[0] > 300 and len(image.convert("RGB").getcolors()) > 3
@@ -171,7 +169,7 @@ from pathlib import Path
 import torch
 from irncli.training.data import read_pool
 from irncli.training.loop import train
-from irncli.training.options import RunConfig
+from irncli.training.trainer import RunConfig
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import Trainer
 torch.set_num_threads(1)
@@ -182,12 +180,17 @@ step = run.one_step
 """
 """A run of TINY on a folder, into another, of so many steps, saving every so many seconds."""
 
-ENDLESS = SCRIPT + """
+ENDLESS = (
+    SCRIPT
+    + """
 run.one_step = lambda: (step(), run.step == 2 and print("going", flush=True))[0]
 print("ended", train(run, lambda line: None), run.step, flush=True)
 """
+)
 
-NO_ROOM = SCRIPT + """
+NO_ROOM = (
+    SCRIPT
+    + """
 import resource, signal
 from irncli.errors import OutputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -198,6 +201,7 @@ try:
 except OutputError as error:
     print(run.step, sum("cannot be written" in line for line in said), error)
 """
+)
 
 
 def test_sigterm_saves_and_ends_cleanly(pictures, tmp_path):
@@ -255,7 +259,7 @@ def test_one_that_diverges_again_and_again_is_given_up(pictures, tmp_path):
 
 
 def test_the_watch_tells_astray_from_noisy():
-    watch = Watch()
+    watch = DivergenceMonitor()
     rng = np.random.default_rng(0)
     assert not any(watch.diverged(0.03 * math.exp(rng.normal(0, 0.5))) for _ in range(500))
     assert watch.calm

@@ -11,9 +11,8 @@ from irncli.pretrained.load import load
 from irncli.training.batches import Batch, draw
 from irncli.training.data import read_pool
 from irncli.training.optimiser import rate_at
-from irncli.training.options import RunConfig
 from irncli.training.recipe import load_recipe
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

@@ -23,7 +23,7 @@ import torch
 from irncli.training import ranks
 from irncli.training.data import read_pool
 from irncli.training.loop import train
-from irncli.training.options import RunConfig
+from irncli.training.trainer import RunConfig
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import Trainer
 torch.set_num_threads(1)

@@ -17,14 +17,13 @@ from irncli.evaluation.bicubic import resize
 from irncli.evaluation.metrics import cut_border, luma, psnr
 from irncli.quantise import to_grid
 from irncli.rescale import Rescaler
-from irncli.sizes import Grid
+from irncli.sizes import Sampling
 from irncli.training.batches import Batch, draw
 from irncli.training.data import read_pool
 from irncli.training.objective import guide_margin, objective
-from irncli.training.options import RunConfig
 from irncli.training.recipe import AnyScaleConfig, LossConfig, Recipe, load_recipe, recipe_from
 from irncli.training.resizing import plan_sizes, resizing_of
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer
 from irncli.training.validation import validate
 
 TINY = load_recipe(str(Path(__file__).with_name("tiny.toml")))
@@ -60,7 +59,7 @@ def test_the_chain_is_the_wrappers(tmp_path: Path, scale: int) -> None:
     apart, drift = [], []
     for k, picture in enumerate(pictures):
         h, w = picture.shape[:2]
-        grid = Grid.sized(w, h, 14, 14)
+        grid = Sampling.sized(w, h, 14, 14)
         theirs = torch.from_numpy(rescaler.planes.down_real(picture, grid)).permute(2, 0, 1)
         torch.testing.assert_close(lr[k], theirs, atol=1e-5, rtol=0)
         file = rescaler.planes.down(picture, False, grid)
@@ -147,7 +146,7 @@ def test_a_line_of_the_log_judges_another_scale_as_the_files_have_it(pictures: P
     assert found.keys() == {"psnr_y", "lr_db", "any_psnr_y", "any_lr_db"}
     side = (96 - 2 * guide_margin(2)) * 3 // 4
     picture = pool.picture(0).numpy()[4 : 4 + side, 4 : 4 + side]
-    grid = Grid.sized(side, side, 44, 44)
+    grid = Sampling.sized(side, side, 44, 44)
     small = rescaler.planes.down(picture, False, grid)
     back = rescaler.planes.up(small, grid, False, 0.0, 0)
     ours, true = (luma(cut_border(p, 2)) for p in (back, picture))

@@ -18,15 +18,12 @@ from irncli.errors import TrainingError
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.training import compiling, loop
 from irncli.training.compiling import compile_blocks, compile_training, undo_compile
-from irncli.training.data import Pool, read_pool
+from irncli.training.data import Dataset, read_pool
 from irncli.training.descent import Descent
-from irncli.training.log import COLUMNS, Log
-from irncli.training.loop import train
+from irncli.training.loop import COLUMNS, FLOP_PER_MULTIPLY_ADD, Log, matrix_peak, peak_share, train
 from irncli.training.objective import Objective, guide_margin
-from irncli.training.options import RunConfig
 from irncli.training.recipe import Stage, load_recipe, parse_recipe, recipe_from
-from irncli.training.speed import FLOP_PER_MULTIPLY_ADD, matrix_peak, peak_share
-from irncli.training.trainer import Trainer
+from irncli.training.trainer import RunConfig, Trainer
 from irncli.training.validation import validate
 
 TINY = Path(__file__).with_name("tiny.toml")
@@ -257,7 +254,7 @@ def test_validation_judges_grey_beside_colour(pictures, tmp_path):
 def test_validation_takes_pictures_that_no_cell_divides(scale):
     side = 256 + 2 * guide_margin(scale) + 11
     samples = torch.randint(0, 256, (side * side * 3,), dtype=torch.uint8)
-    pool = Pool(samples, torch.tensor([0]), torch.tensor([[side, side]]), "")
+    pool = Dataset(samples, torch.tensor([0]), torch.tensor([[side, side]]), "")
     network = InvertibleRescaler(NetworkConfig(scale, (1,), (2,), subnet="residual", downsampling="matrix"))
     found = validate(network, pool, "cpu", any_scale=True)
     assert all(math.isfinite(value) for value in found.values())

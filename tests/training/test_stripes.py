@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from irncli.training.augmentation import NUMBERS, paste_stripes, plan_stripes
 from irncli.training.batches import draw
-from irncli.training.data import Pool
+from irncli.training.data import Dataset
 from irncli.training.recipe import load_recipe
-from irncli.training.stripes import NUMBERS, paste_stripes, plan_stripes
 
 SIZE = 64
 
@@ -66,7 +66,7 @@ def test_half_the_gratings_are_grey() -> None:
 
 def test_a_recipe_s_share_reaches_the_batch_and_its_guide() -> None:
     samples = torch.full((3 * 128 * 128,), 128, dtype=torch.uint8)
-    pool = Pool(samples, torch.tensor([0]), torch.tensor([[128, 128]]), "")
+    pool = Dataset(samples, torch.tensor([0]), torch.tensor([[128, 128]]), "")
     recipe = replace(load_recipe("irn-x4"), batch=8, patch=64, flat_share=0.0, stages=())
     plain, striped = (draw(pool, replace(recipe, stripe_share=share), 0, 0) for share in (0.0, 1.0))
     assert plain.hr.min() == plain.hr.max()

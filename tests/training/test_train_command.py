@@ -77,9 +77,7 @@ def test_resumed_from_a_checkpoint_it_is_the_unbroken_run(pictures, done, tmp_pa
     parts = tmp_path / "parts"
     step = Trainer.one_step
     with monkeypatch.context() as patch:
-        patch.setattr(
-            Trainer, "one_step", lambda self: (step(self), self.step == 4 and _terminate())[0]
-        )
+        patch.setattr(Trainer, "one_step", lambda self: (step(self), self.step == 4 and _terminate())[0])
         assert irn(TINY, "--data", pictures, "-o", parts, "--no-compile") == INTERRUPTED
     assert load_weights(str(parts / "tiny.safetensors")).header["steps"] == "4"
     said = capsys.readouterr().err
@@ -87,7 +85,7 @@ def test_resumed_from_a_checkpoint_it_is_the_unbroken_run(pictures, done, tmp_pa
     resume = ("--resume", parts / "tiny.checkpoint.safetensors")
     assert irn(TINY, "--data", pictures, "-o", parts, "--no-compile", *resume) == 0
     one, two = (load_weights(str(folder / "tiny.safetensors")) for folder in (done, parts))
-    assert one.identity == two.identity
+    assert one.fingerprint == two.fingerprint
     assert "not the same" not in capsys.readouterr().err
 
 
@@ -155,7 +153,7 @@ def test_a_second_start_reads_the_cache_and_other_pictures_are_named(pictures, t
     assert "not the pictures that the recipe was made with" in capsys.readouterr().err
     monkeypatch.setattr("irncli.training.data.read_picture", None)  # nothing is decoded again
     assert irn(*words, tmp_path / "two") == 0
-    one, two = (load_weights(str(tmp_path / k / "tiny.safetensors")).identity for k in ("one", "two"))
+    one, two = (load_weights(str(tmp_path / k / "tiny.safetensors")).fingerprint for k in ("one", "two"))
     assert one == two
 
 

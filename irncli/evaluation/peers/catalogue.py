@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from irncli.errors import ModelError, UsageError
 from irncli.evaluation.peers.dat import DAT
-from irncli.evaluation.peers.peer import Adapter, Peer
-from irncli.evaluation.peers.realesrgan import REALESRGAN
-from irncli.evaluation.peers.span import SPAN
-from irncli.evaluation.peers.waifu2x import WAIFU2X
-from irncli.evaluation.peers.weights import weights_peer
+from irncli.evaluation.peers.ncnn import REALESRGAN, SPAN, WAIFU2X
+from irncli.evaluation.peers.peer import Adapter, Method, Peer
+from irncli.evaluation.peers.resampling import Samples
+from irncli.rescale import Rescaler
 
 ADAPTERS: tuple[Adapter, ...] = (DAT, SPAN, WAIFU2X, REALESRGAN)
 ALL = "all"
@@ -43,3 +44,20 @@ def load_peers(words: Sequence[str], scale: int, threads: int | None = None) -> 
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"--peer asks for {min(twice)} twice", "Drop one.")
     return tuple(found)
+
+
+def weights_peer(word: str, scale: int, threads: int | None = None) -> Peer:
+    """``word``: a .pth or .safetensors file, or a name of the catalogue. Raise ModelError."""
+    rescaler = Rescaler(word, device="cpu", threads=threads)
+    if rescaler.scale != scale:
+        raise ModelError(f"--peer {word} is x{rescaler.scale}, not x{scale}", "Leave it out.")
+    name = Path(word).stem
+
+    def both_ways(original: Samples) -> Method:
+        small, manifest = rescaler.downscale(original)
+        begun = time.perf_counter()
+        restored = rescaler.upscale(small, manifest)
+        return Method(small, restored, time.perf_counter() - begun)
+
+    source = f"{rescaler.name} {rescaler.fingerprint[:12]}"
+    return Peer(name, name, "rescaling network", source, "brought by the user", both_ways)

@@ -24,7 +24,7 @@ Enlarge = Callable[[Samples], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Way:
+class Method:
     """What a peer made of a picture."""
 
     small: Samples
@@ -42,9 +42,9 @@ class Peer:
     label: str
     kind: Kind
     source: str
-    """Packages with versions, or the weights' name and identity."""
+    """Packages with versions, or the weights' name and fingerprint."""
     note: str
-    both_ways: Callable[[Samples], Way]
+    both_ways: Callable[[Samples], Method]
     """H W 3 with sides that the scale divides. Raise ModelError if the result is no picture."""
 
 
@@ -77,16 +77,16 @@ class Adapter:
         return Peer(self.name, self.label, "super-resolution", source, self.note, run)
 
 
-def upscaler(name: str, enlarge: Enlarge, scale: int) -> Callable[[Samples], Way]:
+def upscaler(name: str, enlarge: Enlarge, scale: int) -> Callable[[Samples], Method]:
     """Bicubic down, as such networks were trained, and ``enlarge`` up, rounded once."""
 
-    def both_ways(original: Samples) -> Way:
+    def both_ways(original: Samples) -> Method:
         small = bicubic_resize(original, Fraction(1, scale))
         begun = time.perf_counter()
         large = enlarge(small)
         seconds = time.perf_counter() - begun
         restored = whole_picture(name, large, original)
-        return Way(small, restored, seconds)
+        return Method(small, restored, seconds)
 
     return both_ways
 

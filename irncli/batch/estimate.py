@@ -1,0 +1,288 @@
+"""What a plan will need, told and checked before the work begins (cli.md, points 4, 5 and 9)."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from irncli.batch.headers import Headers
+from irncli.batch.models import ManifestOverride, ModelChoice, stated
+from irncli.batch.names import Format
+from irncli.batch.plan import Job, Plan, existing
+from irncli.errors import OutputError, UsageError
+from irncli.images.rows import Room, StoredRows
+from irncli.images.write import LONGEST_SIDE
+from irncli.pretrained.catalogue import scale_of
+from irncli.samples import Samples
+from irncli.scratch import Scratch, Spill, bytes_text
+
+DEEP_BYTES = 4.0
+"""The same of 16 bits a sample."""
+BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
+"""Of photographs at quality 95."""
+LOSSLESS_BYTES = 1.5
+"""Of photographs as PNG, on the small side: too little space is found in the run as well and loses nothing,
+while a run that would have fitted must not be refused."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one job takes and gives, as far as the headers tell."""
+
+    width: int
+    height: int
+    output_width: int
+    output_height: int
+    model: str
+    scale: int
+    depth: int = 8
+    """Bits a sample of the output."""
+    larger_depth: int = 8
+    """The same of the larger of both."""
+
+    @property
+    def pixels(self) -> int:
+        """Of the larger of both."""
+        return max(self.width * self.height, self.output_width * self.output_height)
+
+    def space(self, form: Format) -> int:
+        """Bytes of the output, roughly."""
+        return _space(form, self.depth, self.output_width * self.output_height)
+
+    def spaces(self, form: Format, outputs: int) -> Sequence[int]:
+        """The same of each of them."""
+        return [self.space(form)] * outputs
+
+
+class BothWays(Forecast):
+    """A round trip's: its outputs are the small picture, two of the original's size, a sheet of crops."""
+
+    def spaces(self, form: Format, outputs: int) -> Sequence[int]:
+        large = _space(form, self.larger_depth, self.width * self.height)
+        return (self.space(form), large, large, 0)[:outputs]
+
+
+def _space(form: Format, depth: int, pixels: int) -> int:
+    each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES if depth == 8 else DEEP_BYTES)
+    return int(each * pixels)
+
+
+Forecaster = Callable[[Job], Forecast]
+"""Raises InputError or ManifestError for a picture that the run will refuse in its turn."""
+
+
+def _names() -> Callable[[str], str]:
+    """A model's own name by what it was asked for as; each file is looked at once."""
+    return cache(lambda model: stated(model).name)
+
+
+def small_forecast(
+    headers: Headers, fit: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
+) -> Forecaster:
+    """How downscale and roundtrip look at their inputs; ``depth``: bits a sample of the small pictures."""
+
+    named = _names()
+
+    def look(job: Job) -> Forecast:
+        header = headers.of(job)
+        model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
+        sizes = header.width, header.height, grid.small_width, grid.small_height
+        return kind(*sizes, named(model), scale_of(model), depth, header.depth)
+
+    return look
+
+
+def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: Format) -> Forecaster:
+    """How upscale looks at its inputs; ``assumed`` for lost manifests."""
+
+    named = _names()
+
+    def look(job: Job) -> Forecast:
+        header = headers.of(job)
+        if header.manifest is None and assumed:
+            model, grid = headers.taken_for(job, assumed)
+            sizes = header.width, header.height, grid.width, grid.height
+            depth = form.depth(header.depth)
+            return Forecast(*sizes, named(model), scale_of(model), depth, depth)
+        made = headers.manifest_of(job)
+        large, depth = (made.width, made.height), form.depth(made.original_depth)
+        return Forecast(header.width, header.height, *large, made.model, made.scale, depth, depth)
+
+    return look
+
+
+def prepared(
+    plan: Plan,
+    look: Forecaster,
+    form: Format,
+    *,
+    room: bool = True,
+    most: int | None = None,
+    scratch: Callable[[int, int], int] = lambda pixels, depth: 0,
+    holds: Callable[[Job], object] = lambda job: True,
+) -> Plan:
+    """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
+
+    Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
+    picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run, and so
+    is one that the run would end for and that is not what it says (``holds``, asked only then).
+    ``scratch``: bytes that one of so many pixels and bits a sample puts on the disk for a while.
+    """
+    jobs, foreseen = [], []
+    for job in plan.jobs:
+        try:
+            forecast = look(job)
+        except Exception:  # a reader's own mistake too costs its file alone
+            jobs.append(job)
+            continue
+        if most is not None and forecast.pixels > most:
+            jobs.append(job)
+            continue
+        try:
+            _check_sides(job, forecast, form)
+        except UsageError:
+            if holds(job):
+                raise
+            jobs.append(job)
+            continue
+        jobs.append(replace(job, pixels=forecast.pixels, depth=forecast.larger_depth))
+        foreseen.append((job, forecast))
+    if room:
+        try:
+            check_room(_needed(foreseen, form, scratch))
+        except OutputError:
+            check_room(_needed([each for each in foreseen if holds(each[0])], form, scratch))
+    return replace(plan, jobs=tuple(jobs))
+
+
+def _needed(
+    foreseen: Sequence[tuple[Job, Forecast]], form: Format, scratch: Callable[[int, int], int]
+) -> dict[Path, int]:
+    """Bytes in each folder."""
+    needed: dict[Path, int] = {}
+    while_working: dict[Path, int] = {}
+    for job, forecast in foreseen:
+        for output, space in zip(job.outputs, forecast.spaces(form, len(job.outputs)), strict=True):
+            more = max(0, space - _size(output))  # it takes the place of what is there
+            needed[output.parent] = needed.get(output.parent, 0) + more
+        folder = folder_of(job)
+        rows = scratch(forecast.pixels, forecast.larger_depth)
+        while_working[folder] = max(while_working.get(folder, 0), rows)
+    for folder, size in while_working.items():
+        needed[folder] = needed.get(folder, 0) + size
+    return needed
+
+
+def _check_sides(job: Job, forecast: Forecast, form: Format) -> None:
+    side = max(forecast.output_width, forecast.output_height)
+    most = LONGEST_SIDE.get(form.pillow, side)
+    if side > most:
+        size = f"{forecast.output_width} x {forecast.output_height}"
+        what = f"{job.name}: {form.pillow} cannot hold its {size} pixels (the most a side is {most})"
+        raise UsageError(what, "Choose --format png or tiff.")
+
+
+def check_room(needed: dict[Path, int]) -> None:
+    """Raise OutputError when a file system has less room than its folders will need."""
+    disks: dict[int, tuple[Path, int]] = {}
+    for folder, size in needed.items():
+        there = existing(folder)
+        device = os.stat(there).st_dev
+        first, before = disks.get(device, (folder, 0))
+        disks[device] = (first, before + size)
+    for folder, size in disks.values():
+        free = shutil.disk_usage(existing(folder)).free
+        if size > free:
+            what = f"{folder}: about {bytes_text(size)} will be needed, and {bytes_text(free)} are free"
+            raise OutputError(what, "Free some space, or choose another folder with -o.")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+MODEL_MEMORY = 470_000_000
+"""Resident before the first picture: Python, torch, the model."""
+PIXEL_MEMORY = 15
+"""Bytes for each pixel of the larger picture. Both measured: irn-x4 on the CPU, 1 and 12.6 megapixels."""
+DEEP_MEMORY = 6
+"""More of them where samples have 16 bits: measured as a PNG of 6.25 megapixels was read and written."""
+AHEAD_PIXELS = 128_000_000
+"""No further picture is read while those under way have more pixels than this."""
+ROW_BYTES = 3
+"""Of a restored pixel in a scratch file, at most, where samples have 8 bits."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bytes of resident memory that a run should stay within; None: as much as it takes."""
+
+    size: int | None = None
+    tell: Callable[[str], None] = lambda text: None
+    """Is told what goes to the disk, before the work."""
+    restores: bool = False
+    """Whether the larger picture is the output, whose rows wait on the disk until they are encoded."""
+
+    def memory(self, pixels: int, depth: int = 8) -> int:
+        """Bytes at the peak, roughly, with one picture of so many pixels and bits a sample under way."""
+        if self.size is not None and self.by_rows(pixels, depth):
+            return self.size
+        return _memory(pixels, depth)
+
+    def by_rows(self, pixels: int, depth: int = 8) -> bool:
+        """Whether a picture of so many pixels (the larger of both) never is in memory as a whole."""
+        return self.size is not None and _memory(pixels, depth) > self.size
+
+    @property
+    def ahead(self) -> int:
+        """Pixels that may be under way, one picture apart, which always may."""
+        return AHEAD_PIXELS if self.size is None else min(AHEAD_PIXELS, self._free // PIXEL_MEMORY)
+
+    def spill(self, folder: Path) -> Spill | None:
+        """What the coefficients of a picture may take: half of what the model leaves."""
+        return None if self.size is None else Spill(folder, self._free // 2, self.tell)
+
+    def scratch(self, pixels: int, depth: int = 8) -> int:
+        """Bytes of rows that a picture of so many pixels, restored to ``depth`` bits, puts on the disk."""
+        return ROW_BYTES * pixels * depth // 8 if self.restores and self.by_rows(pixels, depth) else 0
+
+    def announce(self, jobs: Iterable[Job]) -> None:
+        """Say what will be on the disk for a while, and that no budget is below what the model takes."""
+        if self.size is not None and not self._free:
+            self.tell(f"--memory-budget: the model alone takes about {bytes_text(MODEL_MEMORY)}")
+        for job in jobs:
+            if size := self.scratch(job.pixels, job.depth):
+                text = f"{job.name}: beyond --memory-budget: {bytes_text(size)} of restored rows"
+                self.tell(f"{text} go to a scratch file in {folder_of(job)}")
+
+    @property
+    def _free(self) -> int:
+        return max(0, (self.size or 0) - MODEL_MEMORY)
+
+
+def on_disk(folder: Path) -> Room:
+    """Room for restored rows in a scratch file."""
+
+    def room(shape: tuple[int, int, int], depth: int) -> Samples:
+        scratch = Scratch(folder, math.prod(shape) * depth // 8)
+        return StoredRows(shape, scratch, depth).as_samples()
+
+    return room
+
+
+def folder_of(job: Job) -> Path:
+    """Where a job's scratch files lie: beside its output."""
+    return job.outputs[0].parent if job.outputs else Path(tempfile.gettempdir())
+
+
+def _memory(pixels: int, depth: int) -> int:
+    return MODEL_MEMORY + (PIXEL_MEMORY + (DEEP_MEMORY if depth > 8 else 0)) * pixels
