@@ -311,7 +311,9 @@ def _weight_seeds() -> list[bytes]:
     public = {"operations.0.haar_weights": torch.tensor(bands).float().reshape(4, 1, 2, 2).repeat(3, 1, 1, 1)}
     public |= {key.replace("levels.0.0.", "operations.1."): value for key, value in state.items()}
     latent = Latent.standard(config.latent_channels).to_json()
-    fingerprint = fingerprint_of(config.to_json(), latent, {key: value.numpy() for key, value in state.items()})
+    fingerprint = fingerprint_of(
+        config.to_json(), latent, {key: value.numpy() for key, value in state.items()}
+    )
     header = {"format": FORMAT, "config": config.to_json(), "latent": latent, "fingerprint": fingerprint}
     header |= {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": "w"}
     seeds = [save(state, header), save(public)]

@@ -38,7 +38,13 @@ def is_small_of(
         check_manifest(manifest, loaded.picture)
     except ManifestError:
         return False
-    there = (manifest.source_sha256, manifest.fingerprint, dict(manifest.options), manifest.name, manifest.depth)
+    there = (
+        manifest.source_sha256,
+        manifest.fingerprint,
+        dict(manifest.options),
+        manifest.name,
+        manifest.depth,
+    )
     wanted = (source_digest(job), model.fingerprint, dict(options), name, depth)
     # Two files of one fingerprint may differ in this, which the header alone says.
     unlike = {"grey-as-rgb", "resampled"} if model.grey else {"grey", "network"}

@@ -11,7 +11,13 @@ from pathlib import Path
 
 from irncli.errors import ModelError
 from irncli.pretrained import hub
-from irncli.pretrained.fingerprint import checked_fingerprint, is_ours, read_arrays, read_header, stated_object
+from irncli.pretrained.fingerprint import (
+    checked_fingerprint,
+    is_ours,
+    read_arrays,
+    read_header,
+    stated_object,
+)
 
 _AGAIN = "Install irn again."
 FILE_SUFFIXES = (".safetensors", ".pth", ".pt")

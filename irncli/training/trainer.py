@@ -21,7 +21,7 @@ from irncli.nn.convolution import native_bf16
 from irncli.nn.network import InvertibleRescaler
 from irncli.training.batches import Batch, draw
 from irncli.training.checkpoint import load_checkpoint, save_checkpoint
-from irncli.training.data import Pool
+from irncli.training.data import Dataset
 from irncli.training.descent import Descent
 from irncli.training.growing import grow
 from irncli.training.objective import Objective
@@ -35,7 +35,7 @@ class Trainer:
     """One run: a network, its average, its optimisers and where they stand."""
 
     def __init__(
-        self, recipe: Recipe, run: RunConfig, train: Pool, valid: Pool | None, ranks: Ranks = ALONE
+        self, recipe: Recipe, run: RunConfig, train: Dataset, valid: Dataset | None, ranks: Ranks = ALONE
     ) -> None:
         self.recipe, self.run_config, self.ranks = recipe, run, ranks
         self.train_pool = train.to(run.device)
