@@ -1,6 +1,6 @@
 """Makes the table of the scales between the trained ones from what `irn evaluate --scale` said.
 
-    irn evaluate --data Set5 --scale 1.5,2,2.5,3,3.5,4,8 --json FILE --on-existing overwrite
+    irn evaluate --data Set5 --scale 1.5,2,2.5,3,3.5,4,8 --save FILE --on-existing overwrite
     python benchmarks/any_scale.py            write it between the markers of README and model card
     python benchmarks/any_scale.py --check    fail if a page says anything else
 

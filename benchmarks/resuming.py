@@ -3,7 +3,7 @@
     python benchmarks/resuming.py            write it between the markers of docs/lab.md
     python benchmarks/resuming.py --check    fail if docs/lab.md says anything else
 
-The files are ``irn evaluate --json`` of weights from ``irn train``, all of fifty million of the same
+The files are ``irn evaluate --save`` of weights from ``irn train``, all of fifty million of the same
 pixels.
 """
 

@@ -3,7 +3,7 @@
     python benchmarks/table.py            write it between their markers
     python benchmarks/table.py --check    fail if one of them says anything else
 
-The scores come from ``irn evaluate --model NAME --data Set5 Set14 BSD100 --json FILE``, FILE in that folder.
+The scores come from ``irn evaluate --model NAME --data Set5 Set14 BSD100 --save FILE``, FILE in that folder.
 Nothing is computed here.
 """
 

@@ -32,7 +32,7 @@ _MANIFEST_MAY_LACK: dict[str, object] = {
 }  # fmt: skip
 """What is not written where it is as it was before these entries were thought of."""
 _RECORD_MAY_LACK: dict[str, object] = {"pixels_sha256": ""}
-_REMEDY = "Restore it without its manifest: irn upscale --scale 4."
+_REMEDY = "Restore it without its manifest: `scale=4`."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -230,7 +230,7 @@ def holds_name(name: object) -> bool:
 def lost_manifest() -> ManifestError:
     """What to say of a picture without any manifest."""
     what = "not made by irn, or its manifest was lost"
-    return ManifestError(what, "Add --scale 4 if irn made it; in any other picture no detail is hidden.")
+    return ManifestError(what, "Add `scale=4` if irn made it; in any other picture no detail is hidden.")
 
 
 def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview | Iterable[memoryview]) -> str:

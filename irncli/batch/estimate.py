@@ -7,20 +7,26 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from irncli.batch.headers import Headers
 from irncli.batch.models import ManifestOverride, ModelChoice, stated
 from irncli.batch.names import Format
 from irncli.batch.plan import Job, Plan, existing
+from irncli.batch.run import Result
 from irncli.errors import OutputError, UsageError
+from irncli.images.probe import refuse_large
 from irncli.images.rows import Room, StoredRows
 from irncli.images.write import LONGEST_SIDE
 from irncli.pretrained.catalogue import scale_of
 from irncli.samples import Samples
 from irncli.scratch import Scratch, Spill, bytes_text
+
+if TYPE_CHECKING:
+    from irncli.batch.jobs import Downscale, Upscale
 
 DEEP_BYTES = 4.0
 """The same of 16 bits a sample."""
@@ -83,19 +89,20 @@ def _names() -> Callable[[str], str]:
 
 
 def small_forecast(
-    headers: Headers, fit: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
+    headers: Headers, choice: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
 ) -> Forecaster:
-    """How downscale and roundtrip look at their inputs; ``depth``: bits a sample of the small pictures."""
+    """How downscale and roundtrip look at their inputs; ``depth``: bits per sample of the small pictures."""
 
     named = _names()
 
-    def look(job: Job) -> Forecast:
+    def forecast(job: Job) -> Forecast:
         header = headers.of(job)
-        model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
+        turned = not choice.whole and headers.turned(job)
+        model, grid = choice.of(header.width, header.height, turned=turned)
         sizes = header.width, header.height, grid.small_width, grid.small_height
         return kind(*sizes, named(model), scale_of(model), depth, header.depth)
 
-    return look
+    return forecast
 
 
 def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: Format) -> Forecaster:
@@ -103,7 +110,7 @@ def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: 
 
     named = _names()
 
-    def look(job: Job) -> Forecast:
+    def forecast(job: Job) -> Forecast:
         header = headers.of(job)
         if header.manifest is None and assumed:
             model, grid = headers.taken_for(job, assumed)
@@ -114,12 +121,12 @@ def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: 
         large, depth = (made.width, made.height), form.depth(made.original_depth)
         return Forecast(header.width, header.height, *large, made.model, made.scale, depth, depth)
 
-    return look
+    return forecast
 
 
 def prepared(
     plan: Plan,
-    look: Forecaster,
+    forecaster: Forecaster,
     form: Format,
     *,
     room: bool = True,
@@ -134,10 +141,10 @@ def prepared(
     is one that the run would end for and that is not what it says (``holds``, asked only then).
     ``scratch``: bytes that one of so many pixels and bits a sample puts on the disk for a while.
     """
-    jobs, foreseen = [], []
+    jobs, forecasts = [], []
     for job in plan.jobs:
         try:
-            forecast = look(job)
+            forecast = forecaster(job)
         except Exception:  # a reader's own mistake too costs its file alone
             jobs.append(job)
             continue
@@ -152,22 +159,40 @@ def prepared(
             jobs.append(job)
             continue
         jobs.append(replace(job, pixels=forecast.pixels, depth=forecast.larger_depth))
-        foreseen.append((job, forecast))
+        forecasts.append((job, forecast))
     if room:
         try:
-            check_room(_needed(foreseen, form, scratch))
+            check_room(_needed(forecasts, form, scratch))
         except OutputError:
-            check_room(_needed([each for each in foreseen if holds(each[0])], form, scratch))
+            check_room(_needed([each for each in forecasts if holds(each[0])], form, scratch))
     return replace(plan, jobs=tuple(jobs))
 
 
+def foreseen(
+    job: Job, work: Downscale | Upscale, forecaster: Forecaster, form: Format, tile: int | str
+) -> Result:
+    """What a run would do for a job, from the header alone. Raise InputError for what it would refuse."""
+    work.refuse(job)
+    forecast = forecaster(job)
+    for size in (
+        (forecast.width, forecast.height),
+        (forecast.output_width, forecast.output_height),
+    ):
+        refuse_large(size, work.max_pixels)
+    if work.current(job):
+        return Result(skipped=True)
+    larger = (forecast.pixels, forecast.larger_depth)
+    space = forecast.space(form) + work.budget.scratch(*larger)
+    return Result(asdict(forecast) | {"tile": tile, "memory": work.budget.memory(*larger), "space": space})
+
+
 def _needed(
-    foreseen: Sequence[tuple[Job, Forecast]], form: Format, scratch: Callable[[int, int], int]
+    forecasts: Sequence[tuple[Job, Forecast]], form: Format, scratch: Callable[[int, int], int]
 ) -> dict[Path, int]:
     """Bytes in each folder."""
     needed: dict[Path, int] = {}
     while_working: dict[Path, int] = {}
-    for job, forecast in foreseen:
+    for job, forecast in forecasts:
         for output, space in zip(job.outputs, forecast.spaces(form, len(job.outputs)), strict=True):
             more = max(0, space - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
@@ -185,7 +210,7 @@ def _check_sides(job: Job, forecast: Forecast, form: Format) -> None:
     if side > most:
         size = f"{forecast.output_width} x {forecast.output_height}"
         what = f"{job.name}: {form.pillow} cannot hold its {size} pixels (the most a side is {most})"
-        raise UsageError(what, "Choose --format png or tiff.")
+        raise UsageError(what, "Choose `format=png` or `format=tiff`.")
 
 
 def check_room(needed: dict[Path, int]) -> None:
@@ -200,7 +225,7 @@ def check_room(needed: dict[Path, int]) -> None:
         free = shutil.disk_usage(existing(folder)).free
         if size > free:
             what = f"{folder}: about {bytes_text(size)} will be needed, and {bytes_text(free)} are free"
-            raise OutputError(what, "Free some space, or choose another folder with -o.")
+            raise OutputError(what, "Free some space, or choose another folder with `output`.")
 
 
 def _size(path: Path) -> int:
@@ -258,10 +283,10 @@ class Budget:
     def announce(self, jobs: Iterable[Job]) -> None:
         """Say what will be on the disk for a while, and that no budget is below what the model takes."""
         if self.size is not None and not self._free:
-            self.tell(f"--memory-budget: the model alone takes about {bytes_text(MODEL_MEMORY)}")
+            self.tell(f"`memory_budget`: the model alone takes about {bytes_text(MODEL_MEMORY)}")
         for job in jobs:
             if size := self.scratch(job.pixels, job.depth):
-                text = f"{job.name}: beyond --memory-budget: {bytes_text(size)} of restored rows"
+                text = f"{job.name}: beyond `memory_budget`: {bytes_text(size)} of restored rows"
                 self.tell(f"{text} go to a scratch file in {folder_of(job)}")
 
     @property

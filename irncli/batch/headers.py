@@ -137,7 +137,7 @@ class Headers:
                 missed.append(InputFailure(_name(item), refusal(header) or header.trouble or lost_manifest()))
             else:
                 kept.append(item)
-        remedy = "Give another folder; for small pictures whose manifest was lost add --scale 4."
+        remedy = "Give another folder; for small pictures whose manifest was lost add `scale=4`."
         for folder in passed.keys() - others:
             missed.append(
                 InputFailure(str(folder), InputError("there is no small picture in this folder", remedy))
@@ -171,7 +171,7 @@ class Headers:
         return loaded if (picture.width, picture.height) == (header.width, header.height) else None
 
     def holds(self, job: Job, max_pixels: int, model: str | None, modified: bool) -> bool:
-        """The same, and whether its manifest is that of these pixels; ``modified``: as --accept-modified."""
+        """The same, and whether its manifest is that of these pixels (``modified``: or of others)."""
         loaded = self.decodes(job, max_pixels)
         if loaded is None:
             return False
@@ -215,7 +215,7 @@ def _name(item: InputFile) -> str:
 def stored_with_loss(header: Header) -> InputError:
     """What to say of a small picture that is."""
     what = f"is a {_LOSSY[header.lossy]}, which irn downscale never writes: {LOSS}"
-    add = "--accept-modified" if header.manifest else "--lossy-lr --scale 4"
+    add = "`accept_modified`" if header.manifest else "`allow_lossy` `scale=4`"
     return InputError(what, f"Give the file as irn made it; for a lossy copy of it, add {add}.")
 
 

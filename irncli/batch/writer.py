@@ -11,7 +11,8 @@ from pathlib import Path
 
 from irncli.atomic import Contents, check_place, pass_on, place_of
 from irncli.batch.inputs import InputFailure
-from irncli.batch.plan import Job, OnExisting, Plan, next_free
+from irncli.batch.plan import Job, Plan, next_free
+from irncli.batch.request import OnExisting
 from irncli.errors import ExistsError, OutputError
 from irncli.images.read import abandon_temporaries, sweep_leftovers, write_whole
 
@@ -154,5 +155,5 @@ def _make_folder(folder: Path) -> list[Path]:
     except OSError as error:
         _remove((), absent)
         what = f"the folder {folder} cannot be made ({error.strerror or error})"
-        raise OutputError(what, "Give another -o.") from error
+        raise OutputError(what, "Give another `output`.") from error
     return absent

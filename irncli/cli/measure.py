@@ -129,7 +129,7 @@ class RoundTrip:
             self.judged.append(for_report(*pictures, scale=rescaler.scale, told=told, beside=self.beside))
         outputs: tuple[Path, ...] = ()
         if job.outputs:
-            crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
+            crops = sheet(true, little, back, lanczos, grid, self.fit.spec.word, figures)
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos

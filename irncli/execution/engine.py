@@ -54,7 +54,7 @@ class Engine:
         except ValueError as error:
             raise UsageError(str(error), f"Use auto, {', '.join(PRECISIONS)}.") from None
         if threads is not None and threads < 1:
-            raise UsageError(f"--threads {threads} is too few", "The least is 1.")
+            raise UsageError(f"`threads={threads}` is too few", "The least is 1.")
         self.device = pick(device)
         self.tile = _tile_in_sites(tile, network.scale)
         self._auto = tile == "auto"
@@ -215,5 +215,5 @@ def _tile_in_sites(tile: int | str, scale: int) -> int | None:
     try:
         pixels = int(tile)
     except ValueError:
-        raise UsageError(f"--tile {tile} is not a size", "Use auto, off or a number of pixels.") from None
+        raise UsageError(f"`tile={tile}` is not a size", "Use auto, off or a number of pixels.") from None
     return max(1, check_tile(pixels) // scale)

@@ -14,7 +14,7 @@ from irncli.samples import Samples, dtype_of, top_of
 
 def not_finite() -> DeviceError:
     """NaN or infinity instead of a picture."""
-    return DeviceError("the network's result is not finite", "Try --dtype fp32 or --device cpu.")
+    return DeviceError("the network's result is not finite", "Try `dtype=fp32` or `device=cpu`.")
 
 
 def to_planes(samples: Samples) -> Tensor:

@@ -296,7 +296,7 @@ def _read_jpeg(stream: BinaryIO, image: Image.Image) -> Picture:
     return replace(picture, notes=(note, *picture.notes))
 
 
-REMEDY = "Raise --memory-budget, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
+REMEDY = "Raise `memory_budget`, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
 _BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "RGB": 3}
 
 

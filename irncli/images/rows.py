@@ -22,7 +22,7 @@ from irncli.scratch import Scratch
 Room = Callable[[tuple[int, int, int], int], Samples]
 """Makes room for so many rows, columns and channels of so many bits, to be filled from the top."""
 
-INSTALL = "Install libvips: pip install 'irncli[huge]'; or raise --memory-budget."
+INSTALL = "Install libvips: pip install 'irncli[huge]'; or raise `memory_budget`."
 
 
 def in_memory(shape: tuple[int, int, int], depth: int = 8) -> Samples:

@@ -67,7 +67,7 @@ def encode_rows(
                 shutil.copyfileobj(first, file)
         except struct.error as error:
             what = "its TIFF would be larger than the 4 GB that the format can hold"
-            raise OutputError(what, "Choose --format png.") from error
+            raise OutputError(what, "Choose `format=png`.") from error
         finally:
             rows.close()
 
@@ -91,17 +91,17 @@ def _sealed(file: BinaryIO, shape: tuple[int, int, int], seal: Seal) -> bytes:
         return seal.of(FileRows(image, shape).as_samples())
     except (vips.Error, InputError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise OutputError(f"cannot be read again ({reason})", "Choose another --format.") from error
+        raise OutputError(f"cannot be read again ({reason})", "Choose another `format`.") from error
 
 
 def check_rows(format: str, *, alpha: bool = False) -> None:
     """Raise DeviceError unless pictures in this format, with ``alpha``, can be written row by row here."""
     if alpha:
         what = "its transparency is restored as a whole, and it is too large for the memory"
-        raise DeviceError(what, "Raise --memory-budget.")
+        raise DeviceError(what, "Raise `memory_budget`.")
     if format not in BY_ROWS:
         what = f"{format} is encoded from the whole picture, which is too large for the memory"
-        raise DeviceError(what, "Choose --format png, tiff or jpg, or raise --memory-budget.")
+        raise DeviceError(what, "Choose `format=png`, tiff or jpg, or raise `memory_budget`.")
     if format != "TIFF":
         libvips()
 
@@ -126,7 +126,7 @@ def _by_libvips(rows: StoredRows, file: BinaryIO, format: str, head: bytes, qual
         if failed:
             raise failed from error
         reason = " ".join(str(error).split())[:200]
-        raise OutputError(f"cannot be encoded as {format} ({reason})", "Choose another --format.") from error
+        raise OutputError(f"cannot be encoded as {format} ({reason})", "Choose another `format`.") from error
     if reader.failed or writer.failed:
         raise reader.failed or writer.failed or AssertionError
     writer.end()
@@ -205,7 +205,7 @@ class _Writer:
         """Raise OutputError when there was no picture."""
         if self._early is not None:
             what = f"cannot be encoded as {self._format}: nothing came"
-            raise OutputError(what, "Choose another --format.")
+            raise OutputError(what, "Choose another `format`.")
 
 
 def _jpeg_body(data: bytes) -> tuple[int, int] | None:

@@ -111,7 +111,7 @@ def encode(
     except MemoryError as error:
         raise OutputError(f"no memory to encode it as {format}", "Close other programs.") from error
     except Exception as error:  # Encoders raise as many kinds of exception as decoders.
-        raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another --format.") from error
+        raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another `format`.") from error
     return data, tuple(parts.notes)
 
 
@@ -130,7 +130,7 @@ def check_deep_output(format: str) -> None:
             libvips()
         except DeviceError as error:
             what = "writing a PNG of 16 bits per sample needs libvips, which is not installed"
-            remedy = "Install it: pip install 'irncli[huge]'; or choose --format tiff."
+            remedy = "Install it: pip install 'irncli[huge]'; or choose `format=tiff`."
             raise OutputError(what, remedy) from error
 
 
@@ -145,7 +145,7 @@ def _parts(picture: Picture, format: str, strip: bool, small: bool) -> _Parts:
     if held.stash:
         parts.own["chunks"] = held.stash
     if strip and (hdr := hdr_of(picture.metadata.chunks)):
-        parts.notes.append(f"--strip drops what says that its colours are HDR ({hdr}): it is shown as SDR")
+        parts.notes.append(f"`strip` drops what says that its colours are HDR ({hdr}): it is shown as SDR")
     layout = ("L" if picture.grey else "RGB") + ("A" if picture.alpha is not None else "")
     if format in ("WEBP", "AVIF") and layout != "RGB":
         # They know no grey (with alpha), and drop an alpha without a hole: told to whoever reads the file.

@@ -179,7 +179,7 @@ def test_a_long_name_leaves_room_for_the_count_and_the_time(tmp_path: Path, tiny
 
 
 def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixture[str]) -> None:
-    from irncli.cli.progress import Bars
+    from irncli.cli.bars import Bars
 
     bars = Bars(3)
     bars.start("one", "in/one", 1000)
@@ -192,7 +192,7 @@ def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixt
 
 
 def test_a_refined_file_tells_how_much_of_it_is_done(tmp_path: Path) -> None:
-    from irncli.cli.progress import Bars
+    from irncli.cli.bars import Bars
 
     bars = Bars(1)
     bars.start("one", "in/one", 1000)
