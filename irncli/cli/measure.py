@@ -17,10 +17,10 @@ from PIL import Image
 
 from irncli.batch.estimate import Budget, folder_of
 from irncli.batch.headers import read_input
-from irncli.batch.jobs import fallback_note, record_of
+from irncli.batch.jobs import fallback_note
 from irncli.batch.models import ModelChoice, Models
 from irncli.batch.plan import Job
-from irncli.batch.resume import sealed
+from irncli.batch.resume import record_of, sealed
 from irncli.batch.run import Result
 from irncli.batch.writer import Outputs
 from irncli.cli.sheet import Panel, crop_sheet
