@@ -90,8 +90,7 @@ def downscale(
     forecaster = small_forecast(headers, choice, quality.depth)
     holds = partial(headers.decodes, max_pixels=files.max_pixels)
     plan = prepared(
-        plan, forecaster, form,
-        room=not files.dry_run, most=files.max_pixels, scratch=budget.scratch, holds=holds,
+        plan, forecaster, form, room=not files.dry_run, most=files.max_pixels, holds=holds
     )  # fmt: skip
     if ours := headers.own_work(plan.jobs):
         more = f" and {len(ours) - 1} more" if len(ours) > 1 else ""
@@ -171,10 +170,9 @@ def upscale(
     if quality.seed == "random":
         observer.note(f"`seed={seed}` was drawn")
     forecaster = restored_forecast(headers, override, form)
-    budget = Budget(machine.memory_budget, observer.note, restores=True)
+    budget = Budget(machine.memory_budget, observer.note)
     plan = prepared(
-        plan, forecaster, form,
-        room=not files.dry_run, most=files.max_pixels, scratch=budget.scratch, holds=holds,
+        plan, forecaster, form, room=not files.dry_run, most=files.max_pixels, holds=holds
     )  # fmt: skip
     kind: Callable[..., Upscale] = Upscale
     if quality.statistics:
@@ -215,7 +213,7 @@ def _do(
         look = partial(foreseen, work=work, forecaster=forecaster, form=form, tile=request.machine.tile)
         return run(plan, in_turn(look, "planned"), observer, missed=missed)
     runner = _runner(request.machine, work, to_stdout=not all(job.outputs for job in plan.jobs))
-    work.budget.announce(plan.jobs)
+    work.budget.announce()
     tidy(plan)
     return run(plan, runner, observer, missed=missed, fail_fast=request.machine.fail_fast)
 

@@ -141,7 +141,7 @@ def evaluate(
     from irncli.batch.models import ModelChoice, size_spec
     from irncli.evaluation.codecs import installed
     from irncli.evaluation.comparison import CROP, ComparisonSpec
-    from irncli.evaluation.peers.catalogue import load_peers
+    from irncli.evaluation.peers import load_peers
     from irncli.evaluation.pictures import check_original, find_pictures
     from irncli.evaluation.protocol import evaluate as judge
     from irncli.rescale import Rescaler
@@ -170,17 +170,16 @@ def evaluate(
         _stress(out, rescaler, folders, grey, tell)
         return 0
 
-    beside = None
+    comparison = None
     if peer or codecs or crops:
         peers = load_peers(peer or (), rescaler.scale, machine.threads)
-        beside = ComparisonSpec(peers, installed() if codecs else (), CROP if crops else 0)
+        comparison = ComparisonSpec(peers, installed() if codecs else (), CROP if crops else 0)
 
     def progress(name: str, picture: PictureScores) -> None:
-        quality = picture.figures.restored
-        out.detail(f"{name}/{picture.name}: {quality.psnr_y:.2f} dB")
+        out.detail(f"{name}: {picture.figures.restored.psnr_y:.2f} dB")
 
     scores = judge(
-        rescaler, folders, draws=samples, grey=grey, refine=steps, beside=beside, progress=progress
+        rescaler, folders, draws=samples, grey=grey, refine=steps, comparison=comparison, progress=progress
     )
     tell(scores.to_json(), lambda: show(out, scores))
     return 0
@@ -207,12 +206,14 @@ def _any_scale(
     out: Output, choices: list[ModelChoice], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
 ) -> None:
     from irncli.evaluation.any_scale import AnyScaleFigures, evaluate
+    from irncli.sizes import scale_text
 
     loaded = {name: load(name) for name in sorted({choice.alone or "" for choice in choices})}
     chosen = {each.spec.scale or Fraction(4): loaded[each.alone or ""] for each in choices}
 
-    def progress(name: str, scale: str, picture: str, figures: AnyScaleFigures) -> None:
-        out.detail(f"{name}/{picture} at {scale}: {figures.psnr_y:.2f} dB")
+    def progress(name: str, figures: list[AnyScaleFigures]) -> None:
+        for scale, each in zip(chosen, figures, strict=True):
+            out.detail(f"{name} at {scale_text(scale)}: {each.psnr_y:.2f} dB")
 
     found = evaluate(chosen.__getitem__, folders, list(chosen), progress)
 
@@ -235,7 +236,7 @@ def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, te
     from irncli.evaluation.stress import stress
 
     def progress(name: str, picture: PictureStress) -> None:
-        out.detail(f"{name}/{picture.name}: HR chroma {picture.restored_chroma.error:.1f} levels")
+        out.detail(f"{name}: HR chroma {picture.restored_chroma.error:.1f} levels")
 
     found = stress(rescaler, folders, grey=grey, progress=progress)
     tell(found.to_json(), lambda: show_stress(out, found))

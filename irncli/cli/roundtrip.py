@@ -139,17 +139,17 @@ def roundtrip(
         out.note(f"`seed={seed}` was drawn")
     tidy(plan)
 
-    from irncli.cli.measure import RoundTrip, beside_it
+    from irncli.evaluation.roundtrip import RoundTrip, comparison_with
     from irncli.report.page import page as page_of
 
     models = Models(machine.device, machine.dtype, machine.tile, machine.threads)
-    beside = None
+    compared = None
     if shown and choice.alone:
-        beside = beside_it(peer or (), scale_of(choice.alone), machine.threads)
+        compared = comparison_with(peer or (), scale_of(choice.alone), machine.threads)
     observer = ProgressObserver(out, _nothing_yet)
     work = RoundTrip(
-        models, choice, Outputs(files.on_existing), restored.tau, seed, files.max_pixels, small.depth, beside,
-        Budget(machine.memory_budget, out.note),
+        models, choice, Outputs(files.on_existing), restored.tau, seed, files.max_pixels, small.depth,
+        compared, Budget(machine.memory_budget, out.note),
         refine=request.refine, check=small.check, progress=observer.share,
     )  # fmt: skip
     ended = run(plan, in_turn(work), observer, missed=missed, fail_fast=machine.fail_fast)

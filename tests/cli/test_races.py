@@ -13,7 +13,7 @@ MEETING = """
 import os, pathlib, sys, time
 from irncli.batch import jobs
 from irncli.cli.app import entry
-encode, here, parent = work.encode, pathlib.Path(sys.argv.pop()), os.getppid()
+encode, here, parent = jobs.encode, pathlib.Path(sys.argv.pop()), os.getppid()
 def meet(*words, **options):
     data = encode(*words, **options)
     here.touch()
