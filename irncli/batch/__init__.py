@@ -67,9 +67,9 @@ def downscale(
     from irncli.batch.jobs import Downscale
     from irncli.batch.models import ModelChoice, Models, size_spec
     from irncli.batch.names import Template, check_compress, small_format, small_jobs
-    from irncli.batch.plan import check_target, each_page, make_plan, target_of
+    from irncli.batch.plan import check_target, each_page, make_plan, target_of, with_a_place
     from irncli.batch.run import Observer
-    from irncli.batch.writer import Outputs, with_a_place
+    from irncli.batch.writer import Outputs
 
     observer = observer or Observer()
     files, quality, machine = request.files, request.quality, request.machine
@@ -92,7 +92,8 @@ def downscale(
     plan = prepared(
         plan, forecaster, form, room=not files.dry_run, most=files.max_pixels, holds=holds
     )  # fmt: skip
-    if ours := headers.own_work(plan.jobs):
+    from_folders = [job for job in plan.jobs if job.below]
+    if from_folders and (ours := headers.own_work(from_folders)):
         more = f" and {len(ours) - 1} more" if len(ours) > 1 else ""
         what = f"{ours[0].name}{more}: made by irn, and made smaller once more"
         observer.note(f"{what}; a folder of their own keeps small pictures apart: `output=small/`")
@@ -133,10 +134,10 @@ def upscale(
     from irncli.batch.jobs import Upscale
     from irncli.batch.models import ManifestOverride, Models, check_manifests
     from irncli.batch.names import RestoredNames, Template, check_compress, restored_format
-    from irncli.batch.plan import make_plan, target_of
+    from irncli.batch.plan import make_plan, target_of, with_a_place
     from irncli.batch.run import Observer
     from irncli.batch.samples import STATISTICS, SamplesOf
-    from irncli.batch.writer import Outputs, with_a_place
+    from irncli.batch.writer import Outputs
     from irncli.errors import UsageError
 
     observer = observer or Observer()

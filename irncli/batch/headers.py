@@ -154,9 +154,8 @@ class Headers:
 
     def own_work(self, jobs: Sequence[Job]) -> list[Job]:
         """Those of a folder's pictures that irn made itself, if there are others among them."""
-        from_folders = [job for job in jobs if job.below]
-        ours = [job for job in from_folders if (header := self.known(job)) and header.ours]
-        return ours if len(ours) < len(from_folders) else []
+        ours = [job for job in jobs if (header := self.known(job)) and header.ours]
+        return ours if len(ours) < len(jobs) else []
 
     def decodes(self, job: Job, max_pixels: int) -> Loaded | None:
         """The picture, if it is of the size that its head says, which anybody can have written there.

@@ -117,10 +117,15 @@ def checked_model(scale: int | None, model: str | None) -> str:
     """The model of a whole scale, of its own name, or of both: then raise UsageError if they contradict."""
     name = default_name(4 if scale is None else scale) if model is None else model
     resolve(name)
-    if model is not None and scale is not None and scale != (own := scale_of(model)):
+    if model is not None and scale is not None:
+        _check_scale(scale, model, scale_of(model))
+    return name
+
+
+def _check_scale(scale: Fraction | int, model: str, own: int | None) -> None:
+    if scale != own:
         what = f"`scale={scale}` contradicts `model={model}`, whose scale is {own}"
         raise UsageError(what, "Drop one.")
-    return name
 
 
 @dataclass(frozen=True)
@@ -135,11 +140,11 @@ class ModelChoice:
 
         A scale that no weights are for is any model's.
         """
-        if self.model is not None and self.spec.scale in {entry.scale for entry in entries()}:
-            checked_model(int(self.spec.scale or 0), self.model)
         if self.alone is not None:
             resolve(self.alone)
-            scale_of(self.alone)
+        own, scale = self.own_scale, self.spec.scale
+        if self.model is not None and scale in {entry.scale for entry in entries()}:
+            _check_scale(scale, self.model, own)
         return self
 
     def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Sampling]:
@@ -159,10 +164,14 @@ class ModelChoice:
         return self.model
 
     @cached_property
+    def own_scale(self) -> int | None:
+        """That of the one model. Raise ModelError for a file whose header does not say it."""
+        return None if self.alone is None else scale_of(self.alone)
+
+    @property
     def whole(self) -> bool:
         """Whether the network's own grid is what was asked for."""
-        scale, model = self.spec.scale, self.alone
-        return scale is not None and model is not None and scale == scale_of(model)
+        return self.spec.scale is not None and self.spec.scale == self.own_scale
 
     @cached_property
     def options(self) -> dict[str, str | int | float]:

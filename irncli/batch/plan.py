@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from irncli.atomic import exists, place_of
-from irncli.batch.inputs import STDIN, InputFile, Words
+from irncli.atomic import check_place, exists, place_of
+from irncli.batch.inputs import STDIN, InputFailure, InputFile, Words
 from irncli.batch.request import OnExisting
-from irncli.errors import UsageError
+from irncli.errors import OutputError, UsageError
 from irncli.images.read import count_pages
 
 STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
@@ -181,6 +181,20 @@ def make_plan(
         choices = "skip, overwrite, rename or resume" if resumable else "skip, overwrite or rename"
         raise exists(existing[0], choices, others=len(existing) - 1)
     return Plan(tuple(todo), tuple(skipped))
+
+
+def with_a_place(plan: Plan) -> tuple[Plan, list[InputFailure]]:
+    """The plan without the jobs whose outputs nothing could write, and why: found before any work."""
+    possible, missed = [], []
+    for job in plan.jobs:
+        try:
+            for output in job.outputs:
+                check_place(output)
+        except OutputError as error:
+            missed.append(InputFailure(job.name, error, job.file))
+        else:
+            possible.append(job)
+    return replace(plan, jobs=tuple(possible)), missed
 
 
 def in_shard(path: str, shard: tuple[int, int]) -> bool:

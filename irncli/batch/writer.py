@@ -6,11 +6,10 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from irncli.atomic import Contents, check_place, pass_on, place_of
-from irncli.batch.inputs import InputFailure
+from irncli.atomic import Contents, pass_on, place_of
 from irncli.batch.plan import Job, Plan, next_free
 from irncli.batch.request import OnExisting
 from irncli.errors import ExistsError, OutputError
@@ -111,20 +110,6 @@ def sweep(jobs: Iterable[Job]) -> None:
     for folder in sorted({place_of(output).parent for job in jobs for output in job.outputs}):
         if os.path.isdir(folder):
             sweep_leftovers(folder)
-
-
-def with_a_place(plan: Plan) -> tuple[Plan, list[InputFailure]]:
-    """The plan without the jobs whose outputs nothing could write, and why: found before any work."""
-    possible, missed = [], []
-    for job in plan.jobs:
-        try:
-            for output in job.outputs:
-                check_place(output)
-        except OutputError as error:
-            missed.append(InputFailure(job.name, error, job.file))
-        else:
-            possible.append(job)
-    return replace(plan, jobs=tuple(possible)), missed
 
 
 def _number(path: Path) -> int | None:

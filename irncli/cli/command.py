@@ -95,9 +95,9 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
         try:
             if out.trouble:
                 raise out.trouble
-            tell_origins(ctx, out.detail, beside=MESSAGES)
             if lost_folder():
                 _load_torch_elsewhere()
+            tell_origins(ctx, out.detail, beside=MESSAGES)
             # All of their options first: a group may be called as an option is.
             words = [{field: values.pop(field) for field in panel.options} for _, panel in groups.values()]
             for (name, (group, _)), fields in zip(groups.items(), words, strict=True):

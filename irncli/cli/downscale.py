@@ -52,10 +52,12 @@ def downscale(
     request = DownscaleRequest(files, size, quality, machine)
 
     from irncli import batch
-    from irncli.cli.inputs import check_stdout, read_stdin, write_stdout
+    from irncli.batch.plan import STDOUT
+    from irncli.cli.inputs import read_stdin
     from irncli.cli.progress import observer_of
 
-    check_stdout(out, files.output)
+    if files.output in STDOUT:
+        out.check_picture()
     observer = observer_of(out, planned=files.dry_run)
-    report = batch.downscale(request, observer, stdin=read_stdin, stdout=write_stdout)
+    report = batch.downscale(request, observer, stdin=read_stdin, stdout=out.picture)
     return observer.conclude(report)

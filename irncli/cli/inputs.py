@@ -1,26 +1,10 @@
-"""Standard input and output, where pictures go through a pipe."""
+"""Standard input, where a picture or a list comes through a pipe."""
 
 from __future__ import annotations
 
-import os
 import sys
 
-from irncli.batch.plan import STDOUT
-from irncli.cli.output import Output, let_go, no_stdout
-from irncli.errors import InputError, OutputError, UsageError
-
-
-def check_stdout(out: Output, output: str | None) -> None:
-    """Raise UsageError or OutputError if standard output is asked for and cannot take a picture."""
-    if output not in STDOUT:
-        return
-    if out.json:
-        what = "`output=-` contradicts `json`: both would write to standard output"
-        raise UsageError(what, "Drop one.")
-    if getattr(sys.stdout, "name", "") == os.devnull:  # see main
-        raise OutputError("`output=-`: standard output is closed", "Redirect it: > small.png")
-    if sys.stdout.isatty():
-        raise UsageError("`output=-` would write a picture to the terminal", "Redirect it: > small.png")
+from irncli.errors import InputError, UsageError
 
 
 def read_stdin() -> bytes:
@@ -33,13 +17,3 @@ def read_stdin() -> bytes:
         return sys.stdin.buffer.read()
     except OSError as error:
         raise InputError(f"standard input cannot be read ({error.strerror})", "Pipe something in.") from error
-
-
-def write_stdout(data: bytes) -> None:
-    """A picture to standard output. Raise OutputError."""
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        let_go(sys.stdout)
-        raise no_stdout(error) from error

@@ -78,6 +78,26 @@ class Output:
         """One JSON object on one line; infinity is ``"inf"`` or ``"-inf"``, no number null, as in Scores."""
         self.line(json.dumps(_plain(values), allow_nan=False))
 
+    def check_picture(self) -> None:
+        """Raise UsageError or OutputError where standard output cannot take a picture (``-o -``)."""
+        if self.json:
+            what = "`output=-` contradicts `json`: both would write to standard output"
+            raise UsageError(what, "Drop one.")
+        if getattr(sys.stdout, "name", "") == os.devnull:  # see main
+            raise OutputError("`output=-`: standard output is closed", "Redirect it: > small.png")
+        if sys.stdout.isatty():
+            what = "`output=-` would write a picture to the terminal"
+            raise UsageError(what, "Redirect it: > small.png")
+
+    def picture(self, data: bytes) -> None:
+        """The bytes of a picture, as the only result. Raise OutputError."""
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            let_go(sys.stdout)
+            raise no_stdout(error) from error
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """The first column to the left, numbers to the right; drawn only for a terminal."""
         if not on_terminal(sys.stdout):

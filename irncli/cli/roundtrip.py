@@ -102,9 +102,9 @@ def roundtrip(
     from irncli.batch.inputs import expand, found_in
     from irncli.batch.models import ModelChoice, Models, size_spec
     from irncli.batch.names import Format, page_stem
-    from irncli.batch.plan import Job, each_page, make_plan, place, target_of
+    from irncli.batch.plan import Job, each_page, make_plan, place, target_of, with_a_place
     from irncli.batch.run import in_turn, run
-    from irncli.batch.writer import Outputs, tidy, with_a_place
+    from irncli.batch.writer import Outputs, tidy
     from irncli.cli.inputs import read_stdin
     from irncli.cli.progress import ProgressObserver, conclude
     from irncli.pretrained.catalogue import scale_of

@@ -99,7 +99,7 @@ def resolve(name_or_path: str) -> Path:
 
     Raise ModelError, naming what there is; UsageError for an address that is none.
     """
-    if hub.is_reference(name_or_path):
+    if name_or_path.startswith(hub.PREFIX):
         return hub.resolve(name_or_path)
     entry = find(name_or_path)
     path = entry.path if entry else Path(name_or_path)

@@ -17,6 +17,7 @@ from typing import Any
 
 from irncli.errors import ModelError, UsageError
 
+PREFIX = "hf:"
 DEFAULT_FILE = "model.safetensors"
 LONGEST_CONNECT = 3.0
 """Seconds until the hub's machine must have answered at all."""
@@ -51,7 +52,7 @@ class Fetched:
 
 
 def is_reference(name: str) -> bool:
-    return name.startswith("hf:")
+    return name.startswith(PREFIX)
 
 
 def parse(text: str) -> Reference:

@@ -17,7 +17,7 @@ from PIL import Image
 from rich.cells import cell_len
 from running import Irn, environment, save
 
-from irncli.cli.output import Output, error_text, one_line
+from irncli.cli.output import Output, error_text, one_line, with_options
 from irncli.cli.roundtrip import COLUMNS
 from irncli.errors import InputError
 
@@ -176,6 +176,19 @@ def test_a_long_name_leaves_room_for_the_count_and_the_time(tmp_path: Path, tiny
     files = [line for line in shown if line.startswith("0 long") and "…" in line]
     assert files and all(len(line) <= 80 and re.search(r"0:\d\d (so far|left)", line) for line in files)
     assert any(line.startswith("all") and "0/3" in line for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("`tau=11` is out of range", "--tau 11 is out of range"),
+        ("Allow more with `max_pixels`, or add `recursive`.", "Allow more with --max-pixels, or add -r."),
+        ("`check=False` or `check=True`: `output=small/`", "--no-check or --check: -o small/"),
+        ("no parameter at all", "no parameter at all"),
+    ],
+)
+def test_parameters_are_told_as_options(text: str, told: str) -> None:
+    assert with_options(text) == told
 
 
 def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixture[str]) -> None:
