@@ -108,7 +108,7 @@ def run(
     weights = write_results(trainer)[0]
     return {
         "valid_psnr_y": last["valid_psnr_y"],
-        "valid_lr_db": last["valid_lr_db"],
+        "valid_lr_psnr": last["valid_lr_psnr"],
         "valid_grey_db": last.get("valid_grey_db"),
         "steps": trainer.step,
         "pixels": trainer.pixels,
@@ -190,7 +190,7 @@ def main(arguments: list[str]) -> int:
         rows = [r for r in rows if any(r[k] != key[k] for k in same)] + [row]
         given.results.parent.mkdir(parents=True, exist_ok=True)
         write_whole(given.results, (json.dumps(rows, indent=1) + "\n").encode())
-        say(f"{name}: HR {row['valid_psnr_y']:.2f} dB at LR {row['valid_lr_db']:.2f} dB")
+        say(f"{name}: HR {row['valid_psnr_y']:.2f} dB at LR-PSNR {row['valid_lr_psnr']:.2f} dB")
     return 0
 
 

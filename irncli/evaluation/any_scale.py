@@ -40,11 +40,11 @@ class AnyScaleFigures:
     ssim_y: float
     psnr_rgb: float
     unrounded_psnr_y: float
-    small_psnr_y: float
-    """The small file against the bicubic one, not rounded, border cut: as the papers have it."""
-    small_psnr_rgb: float
-    """The same against the rounded one, whole frame: LR closeness as everywhere here."""
-    small_ssim_y: float
+    lr_psnr_y: float
+    """Luma of the small file against the bicubic one, not rounded, border cut: as the papers have it."""
+    lr_psnr: float
+    """LR-PSNR as everywhere here: the small file against the rounded bicubic one, whole frame."""
+    lr_ssim_y: float
     bicubic_psnr_y: float
     """Bicubic down, rounded, and up again."""
 
@@ -94,9 +94,9 @@ def judge(rescaler: Rescaler, picture: HighResolution, scale: Fraction) -> AnySc
         ssim_y=ours.ssim_y,
         psnr_rgb=ours.psnr_rgb,
         unrounded_psnr_y=psnr_y(unrounded, original),
-        small_psnr_y=psnr_y(small, guide),
-        small_psnr_rgb=lr.psnr_rgb,
-        small_ssim_y=lr.ssim_y,
+        lr_psnr_y=psnr_y(small, guide),
+        lr_psnr=lr.psnr_rgb,
+        lr_ssim_y=lr.ssim_y,
         bicubic_psnr_y=psnr_y(found.bicubic, original),
     )
 

@@ -56,8 +56,8 @@ class Figures:
     lanczos_whole_psnr_y: float
     gain_y: float
     """The restored picture over Lanczos, PSNR-Y."""
-    closeness_rgb: float
-    """The small picture against bicubic, full frame."""
+    lr_psnr: float
+    """The small picture against the bicubic one, all samples of the whole frame."""
     small_bytes: int
     seconds: float
     """Both ways, decoding and encoding included, the metrics not."""
@@ -210,7 +210,7 @@ def figures_of(found: Restoration, small_bytes: int, seconds: float) -> Figures:
         lanczos_ssim_y=theirs.ssim_y,
         lanczos_whole_psnr_y=found.quality(found.lanczos, 0).psnr_y,
         gain_y=ours.psnr_y - theirs.psnr_y,
-        closeness_rgb=found.lr_psnr,
+        lr_psnr=found.lr_psnr,
         small_bytes=small_bytes,
         seconds=round(seconds, 3),
     )

@@ -32,9 +32,10 @@ class Quality:
 class SmallScores:
     """The small picture against the rounded bicubic one, whole frame."""
 
-    psnr_rgb: float
-    psnr_y: float
-    ssim_y: float
+    lr_psnr: float
+    """PSNR over all samples."""
+    lr_psnr_y: float
+    lr_ssim_y: float
     clipped: float
     """Share of samples that lay outside [0, 1] before the grid, 0..1."""
     png_bytes: float
@@ -51,7 +52,7 @@ class Figures:
     restored: Quality
     """At tau 0."""
     drawn: Quality | None
-    """Mean of the scores of several draws at tau 1."""
+    """Mean of the scores of several samples at tau 1."""
     small: SmallScores
     bicubic: Quality
     lanczos: Quality
@@ -69,8 +70,8 @@ class PeerScores:
 
     name: str
     quality: Quality
-    closeness_rgb: float
-    """Its small picture against bicubic; infinite for super-resolution, which begins from bicubic."""
+    lr_psnr: float
+    """Of its small picture; infinite for super-resolution, which begins from bicubic."""
     small_bytes: float
     """Its small picture as PNG."""
     seconds_up: float
@@ -162,7 +163,8 @@ class Scores:
     """From the weight file's header."""
     grey: bool
     """Grey versions were judged."""
-    draws: int
+    samples: int
+    """Restorations at tau 1 of each picture."""
     device: str
     cpu: str
     threads: int
@@ -175,7 +177,7 @@ class Scores:
     restored_tau: float = 0.0
     """Of what stands as restored."""
     refine: int = 0
-    """Steps by which each small picture was bettered before it was judged."""
+    """Steps by which each small picture was optimised before it was judged."""
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -112,11 +112,11 @@ def _panel(draw: ImageDraw.ImageDraw, top: int, title: str, points: list[tuple[f
 
 
 def draw_curve(name: str, history: Sequence[dict[str, float]]) -> bytes:
-    """PNG bytes: the loss, the restored picture's PSNR-Y and the small picture's closeness, over Mpx."""
+    """PNG bytes: the loss, the restored picture's PSNR-Y and the LR-PSNR, over Mpx."""
     panels = [
         (f"{name}: training loss", "loss"),
         ("validation: restored picture, PSNR-Y, dB", "valid_psnr_y"),
-        ("validation: small picture against bicubic, PSNR-RGB, dB", "valid_lr_db"),
+        ("validation: LR-PSNR (small picture against bicubic), dB", "valid_lr_psnr"),
     ]
     image = Image.new("RGB", (WIDTH, HEIGHT * len(panels) + MARGIN // 2), "white")
     draw = ImageDraw.Draw(image)

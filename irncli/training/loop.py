@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from irncli.errors import OutputError
+from irncli.training.checkpoint import of_today
 from irncli.training.compiling import compile_training, compiler_missing, undo_compile
 from irncli.training.cost import multiply_adds, passes
 from irncli.training.divergence import KEEP_EVERY, DivergenceMonitor, Snapshot
@@ -200,7 +201,7 @@ class _Loop:
             "rate": trainer.rate,
             "loss": loss,
             "hr_term": hr_term,
-            "train_lr_db": math.inf if lr_error == 0 else -10 * math.log10(lr_error),
+            "train_lr_psnr": math.inf if lr_error == 0 else -10 * math.log10(lr_error),
         }
         if trainer.valid_pool is not None:
             trainer.ema.set_subnet_dtype(None)
@@ -222,9 +223,9 @@ class _Loop:
 
 
 COLUMNS = (
-    "step", "megapixels", "seconds", "rate", "loss", "hr_term", "train_lr_db", "valid_psnr_y", "valid_lr_db",
-    "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_db", "valid_refined_db", "valid_drawn_db",
-    "valid_drawn_lr_db", "valid_drawn_gain", "valid_drawn_least_gain",
+    "step", "megapixels", "seconds", "rate", "loss", "hr_term", "train_lr_psnr", "valid_psnr_y",
+    "valid_lr_psnr", "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_psnr", "valid_refined_db",
+    "valid_drawn_db", "valid_drawn_lr_psnr", "valid_drawn_gain", "valid_drawn_least_gain",
     "mpx_per_second", "peak_share",
 )  # fmt: skip
 """The ``valid_`` ones are empty without validation pictures, ``valid_grey_db``, ``valid_any_``,
@@ -263,7 +264,7 @@ def _rows_of(path: Path) -> list[dict[str, str]]:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) in ((), COLUMNS):
             return []
-        return [{k: v for k, v in row.items() if k in COLUMNS} for row in reader]
+        return [{k: v for k, v in of_today(row).items() if k in COLUMNS} for row in reader]
 
 
 @contextmanager

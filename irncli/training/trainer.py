@@ -20,7 +20,7 @@ from irncli.errors import TrainingError
 from irncli.nn.convolution import native_bf16
 from irncli.nn.network import InvertibleRescaler
 from irncli.training.batches import Batch, draw
-from irncli.training.checkpoint import load_checkpoint, save_checkpoint
+from irncli.training.checkpoint import load_checkpoint, of_today, save_checkpoint
 from irncli.training.data import Dataset
 from irncli.training.descent import Descent
 from irncli.training.growing import grow
@@ -131,10 +131,11 @@ class Trainer:
         record = load_checkpoint(path, self.network, self.ema.state_dict(), self.optimisers)
         try:
             self.step, self.seconds = int(record["step"]), float(record["seconds"])
-            self.pixels, self.history = int(record["pixels"]), list(record["history"])
+            self.pixels = int(record["pixels"])
+            self.history = [of_today(row) for row in record["history"]]
             total, seed = int(record["total_steps"]), int(record["seed"])
             data, recipe = record["data"], recipe_from(record["recipe"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TrainingError(f"{path}: incomplete record", "Resume from weights instead.") from error
         if recipe.optimiser.kind != self.recipe.optimiser.kind:
             kind = recipe.optimiser.kind

@@ -45,15 +45,15 @@ def validate(
     any_scale: bool = False,
     refine: int = 0,
 ) -> dict[str, float]:
-    """Means in dB: ``psnr_y`` of the restored pictures, ``lr_db`` (closeness, RGB) of the small ones.
+    """Means in dB: ``psnr_y`` of the restored pictures, ``lr_psnr`` of the small ones against bicubic.
 
     With ``grey`` also ``grey_db``: of every fourth picture, turned grey and restored from a small picture
     of one channel; with ``refine`` also ``refined_db``: PSNR-Y of every fourth one after so many steps of
-    descent; with ``any_scale`` also ``any_psnr_y`` and ``any_lr_db``: of every fourth one at three
+    descent; with ``any_scale`` also ``any_psnr_y`` and ``any_lr_psnr``: of every fourth one at three
     quarters of the scale, resampled before the network and after it. Of the pool's drawn pictures
-    ``drawn_db`` and ``drawn_lr_db``, none above 60, and ``drawn_gain`` and ``drawn_least_gain`` over Lanczos
-    from the bicubic small picture. Quicker than the protocol of ``irn evaluate`` (centres only, one draw
-    where ``z`` is ``sampled``) and so no figure to publish.
+    ``drawn_db`` and ``drawn_lr_psnr``, none above 60, and ``drawn_gain`` and ``drawn_least_gain`` over
+    Lanczos from the bicubic small picture. Quicker than the protocol of ``irn evaluate`` (centres only, one
+    draw where ``z`` is ``sampled``) and so no figure to publish.
     """
     scale = network.scale
     restored_db, small_db, grey_db, any_db, any_small_db, refined_db = [], [], [], [], [], []
@@ -107,10 +107,10 @@ def validate(
                 restored = back(lr.mean(1, keepdim=True).expand_as(lr), latent).mean(1, keepdim=True)
                 ours, true = (cut_border(_array(p), scale) for p in (restored, plain[:, :1]))
                 grey_db.append(psnr(ours, true))
-    found = {"psnr_y": float(np.mean(restored_db)), "lr_db": float(np.mean(small_db))}
-    more = {"refined_db": refined_db, "grey_db": grey_db, "any_psnr_y": any_db, "any_lr_db": any_small_db}
+    found = {"psnr_y": float(np.mean(restored_db)), "lr_psnr": float(np.mean(small_db))}
+    more = {"refined_db": refined_db, "grey_db": grey_db, "any_psnr_y": any_db, "any_lr_psnr": any_small_db}
     if drawn_db:
-        more |= {"drawn_db": drawn_db, "drawn_lr_db": drawn_small_db, "drawn_gain": drawn_gain}
+        more |= {"drawn_db": drawn_db, "drawn_lr_psnr": drawn_small_db, "drawn_gain": drawn_gain}
         found["drawn_least_gain"] = min(drawn_gain)
     return found | {name: float(np.mean(values)) for name, values in more.items() if values}
 

@@ -150,7 +150,7 @@ def test_validation_judges_it_and_the_log_says_so(pictures, tmp_path, shipped):
     one = replace(first, starts=first.starts[:1], sizes=first.sizes[:1])
     plain = validate(network, one, "cpu")
     found = [validate(network, one, "cpu", refine=steps) for steps in (1, 3)]
-    assert all(set(judged) == {"psnr_y", "lr_db", "refined_db"} for judged in found)
+    assert all(set(judged) == {"psnr_y", "lr_psnr", "refined_db"} for judged in found)
     once, thrice = (judged["refined_db"] for judged in found)
     assert plain["psnr_y"] + 0.1 < once < thrice - 0.1 < plain["psnr_y"] + 5
     toml = tmp_path / "refining.toml"

@@ -143,7 +143,7 @@ def test_a_line_of_the_log_judges_another_scale_as_the_files_have_it(pictures: P
     rescaler = Rescaler(str(save_tiny(tmp_path, 2)), device="cpu")
     pool = read_pool([pictures], 48, print)
     found = validate(rescaler.weights.network, pool, "cpu", any_scale=True)
-    assert found.keys() == {"psnr_y", "lr_db", "any_psnr_y", "any_lr_db"}
+    assert found.keys() == {"psnr_y", "lr_psnr", "any_psnr_y", "any_lr_psnr"}
     side = (96 - 2 * guide_margin(2)) * 3 // 4
     picture = pool.picture(0).numpy()[4 : 4 + side, 4 : 4 + side]
     grid = Sampling.sized(side, side, 44, 44)
@@ -152,7 +152,7 @@ def test_a_line_of_the_log_judges_another_scale_as_the_files_have_it(pictures: P
     ours, true = (luma(cut_border(p, 2)) for p in (back, picture))
     assert found["any_psnr_y"] == pytest.approx(psnr(ours, true), abs=0.02)
     guide = to_grid(torch.from_numpy(resize(picture / 255, Fraction(44, side)))).numpy()
-    assert found["any_lr_db"] == pytest.approx(psnr(small, guide.astype(np.uint8)), abs=0.02)
+    assert found["any_lr_psnr"] == pytest.approx(psnr(small, guide.astype(np.uint8)), abs=0.02)
 
 
 def test_a_compiled_step_takes_any_batch_without_another_graph(pictures: Path) -> None:

@@ -238,7 +238,7 @@ def test_on_a_cpu_each_of_several_processes_compiles_the_whole(pictures, tmp_pat
 def test_validation_judges_grey_beside_colour(pictures, tmp_path):
     run = trainer(pictures, tmp_path)
     found = validate(run.ema, run.valid_pool, "cpu", grey=True)
-    assert set(found) == {"psnr_y", "lr_db", "grey_db"} and 10 < found["grey_db"] < 60
+    assert set(found) == {"psnr_y", "lr_psnr", "grey_db"} and 10 < found["grey_db"] < 60
     assert "grey_db" not in validate(run.ema, run.valid_pool, "cpu")
     seen, inverse = [], run.ema.inverse
     run.ema.inverse = lambda lr, z: seen.append(lr) or inverse(lr, z)
