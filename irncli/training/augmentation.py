@@ -22,7 +22,7 @@ PURE = 0.6
 """Share of a colour's channels that are 0 or 255."""
 
 
-def plan_flats(batch: int, size: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def plan_rectangles(batch: int, size: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """N MOST+1 7 whole numbers: top, left, bottom, right, R, G, B; what is empty has no height."""
     plan = np.zeros((batch, MOST + 1, 7), np.int64)
     for patch in (plan[i] for i in np.flatnonzero(rng.random(batch) < share)):
@@ -38,7 +38,7 @@ def _colour(rng: np.random.Generator) -> NDArray[np.int64]:
     return np.where(rng.random(3) < PURE, 255 * rng.integers(0, 2, 3), rng.integers(0, 256, 3))
 
 
-def paste_flats(patches: Tensor, plan: Tensor) -> Tensor:
+def paste_rectangles(patches: Tensor, plan: Tensor) -> Tensor:
     """N 3 H W in [0, 1] with the planned rectangles over it, the last on top; nothing leaves the device."""
     rows, columns = places(patches)
     for each in plan.view(*plan.shape[:2], 7, 1, 1, 1).unbind(1):
@@ -71,7 +71,7 @@ GREY = 0.5
 """Share of the gratings without colour."""
 
 
-def plan_stripes(batch: int, size: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def plan_gratings(batch: int, size: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """N NUMBERS whole numbers; a patch without a grating has zeros. Without a share nothing is drawn."""
     plan = np.zeros((batch, NUMBERS), np.int64)
     if not share:
@@ -91,7 +91,7 @@ def plan_stripes(batch: int, size: int, share: float, rng: np.random.Generator) 
     return plan
 
 
-def paste_stripes(patches: Tensor, plan: Tensor) -> Tensor:
+def paste_gratings(patches: Tensor, plan: Tensor) -> Tensor:
     """N 3 H W in [0, 1] with the planned gratings over it; nothing leaves the device."""
     rows, columns = places(patches)
     numbers = plan[:, :8, None, None, None]

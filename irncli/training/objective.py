@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -61,6 +63,18 @@ LEAST_STEP = 0.5 / 255
 """Between two samples of a file that differ; less is the guide's own rounding."""
 ROUNDED = 0.3 / 255
 """Error that is gone when a sample is rounded, with something to spare."""
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """For the guide and every figure that is reported: inside, no GPU rounds float32 to TF32's ten bits."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def guide_margin(scale: int) -> int:

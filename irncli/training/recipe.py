@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from irncli.errors import TrainingError
 from irncli.nn.network import NetworkConfig
 
@@ -135,7 +137,6 @@ class JpegConfig:
     """Share of these with 4:2:0, the others 4:4:4."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "qualities", tuple(self.qualities))
         if not 1 <= self.qualities[0] <= self.qualities[1] <= 100:
             raise ValueError("jpeg.qualities must be two, from 1 to 100")
         for name in ("share", "halved"):
@@ -165,7 +166,6 @@ class OptimiserConfig:
     def __post_init__(self) -> None:
         if self.kind not in ("muon", "adam"):
             raise ValueError("optimiser.kind must be muon or adam")
-        object.__setattr__(self, "halve_at", tuple(self.halve_at))
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,11 @@ class Stage:
     batch: int | None = None
     loss: dict[str, Any] = field(default_factory=dict)
     """Settings of the loss that change, by name."""
+
+    def __post_init__(self) -> None:
+        known = {each.name for each in fields(LossConfig)}
+        if unknown := self.loss.keys() - known:
+            raise ValueError(f"unknown setting stages.loss.{min(unknown)}")
 
 
 @dataclass(frozen=True)
@@ -243,7 +248,7 @@ class Recipe:
                 raise ValueError("steps and batch must be at least 1")
 
     def phases(self) -> list[Phase]:
-        """The start, and what each stage makes of it. Raise TypeError for an unknown setting of a loss."""
+        """The start, and what each stage makes of it."""
         found = [Phase(self.patch, self.batch, self.loss)]
         for stage in self.stages:
             now = found[-1]
@@ -277,17 +282,6 @@ class Recipe:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-def _table(cls: Any, record: dict[str, Any], where: str) -> Any:
-    known = {f.name for f in fields(cls)}
-    for key in record:
-        if key not in known:
-            raise TrainingError(f"recipe: unknown setting {where}{key}", "See irncli/training/recipes.")
-    try:
-        return cls(**record)
-    except (TypeError, ValueError) as error:
-        raise TrainingError(f"recipe: {error}", "See irncli/training/recipes.") from error
-
-
 def parse_recipe(text: str) -> Recipe:
     """Raise TrainingError for anything but a whole, known recipe."""
     try:
@@ -298,24 +292,25 @@ def parse_recipe(text: str) -> Recipe:
 
 
 def recipe_from(record: dict[str, Any]) -> Recipe:
-    """A recipe's tables, from TOML or from a checkpoint's record; what they leave out is the default."""
-    record = dict(record)
-    tables = {
-        "network": NetworkConfig,
-        "any_scale": AnyScaleConfig,
-        "jpeg": JpegConfig,
-        "loss": LossConfig,
-        "optimiser": OptimiserConfig,
-    }
-    for key, cls in tables.items():
-        if isinstance(record.get(key), dict):
-            record[key] = _table(cls, record[key], f"{key}.")
-    stages = record.get("stages", ())
-    if not isinstance(stages, list | tuple) or not all(isinstance(stage, dict) for stage in stages):
-        raise TrainingError("recipe: stages must be tables", "Write [[stages]] above each.")
-    record["stages"] = tuple(_table(Stage, stage, "stages.") for stage in stages)
-    recipe: Recipe = _table(Recipe, record, "")
-    return recipe
+    """A recipe's tables, from TOML or from a checkpoint's record; what they leave out is the default.
+
+    Raise TrainingError for an unknown setting or a value that cannot be.
+    """
+    try:
+        return TypeAdapter(Recipe).validate_python(record, extra="forbid")
+    except ValidationError as error:
+        raise TrainingError(f"recipe: {_first_fault(error)}", "See irncli/training/recipes.") from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    """The first of its errors as one line that names the setting."""
+    first = min(error.errors(), key=lambda each: each["type"] == "missing")  # a slip in a name leaves one out
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "unexpected_keyword_argument":
+        return f"unknown setting {key}"
+    if first["type"] == "value_error":  # of a check of ours, which names what it is about
+        return str(first["ctx"]["error"])
+    return f"{key or 'all of it'}: {first['msg']}"
 
 
 def shipped_recipes() -> list[str]:

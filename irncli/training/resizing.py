@@ -21,7 +21,7 @@ from torch import Tensor
 from irncli.evaluation.bicubic import weights
 from irncli.execution.resample import taps
 from irncli.sizes import LEAST
-from irncli.training.crops import to_device
+from irncli.training.data import to_device
 from irncli.training.recipe import AnyScaleConfig
 
 Axes = tuple[Tensor, Tensor]
