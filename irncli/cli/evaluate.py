@@ -200,7 +200,7 @@ def _tell(out: Output, json: str | None, replace: bool, text: str, show_table: C
 def _any_scale(
     out: Output, fits: list[ModelChoice], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
 ) -> None:
-    from irncli.evaluation.any_scale import AnyScaleFigures, evaluate
+    from irncli.evaluation.any_scale import AnyScaleFigures, evaluate, to_json
     from irncli.sizes import scale_text
 
     loaded = {name: load(name) for name in sorted({fit.alone or "" for fit in fits})}
@@ -219,12 +219,12 @@ def _any_scale(
                 f"{row.mean.ssim_y:.4f}", row.mean.psnr_rgb, row.mean.lr_psnr, row.mean.lr_psnr_y,
                 f"{row.mean.lr_ssim_y:.4f}", row.mean.bicubic_psnr_y,
             ]
-            for row in found.rows
+            for row in found
         ]  # fmt: skip
         out.table(ANY_SCALE_COLUMNS, rows)
         out.say(ANY_SCALE_LEGEND)
 
-    tell(found.to_json(), show_table)
+    tell(to_json(found), show_table)
 
 
 def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, tell: Tell) -> None:

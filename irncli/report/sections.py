@@ -28,7 +28,7 @@ class Table:
 class Plot:
     title: str
     text: str
-    """What to see in it, in words."""
+    """What the plot shows, in words."""
     svg: Markup
 
 
@@ -40,7 +40,7 @@ class Section:
     origins: tuple[tuple[str, str, str, str], ...]
     """Label, kind, source, note."""
     views: dict[str, Any] | None
-    """For the script: pictures with their windows."""
+    """What the page's script shows: pictures with their windows."""
     rates: tuple[tuple[int, Markup, Markup], ...]
     """Rate against distortion by the picture's number: on luma, over all colours."""
     means: tuple[Table, ...]
@@ -48,7 +48,7 @@ class Section:
     codecs: Table | None
     plots: tuple[Plot, ...]
     series: tuple[str, ...]
-    """Legend: the n-th has the n-th colour and mark."""
+    """Names of the legend; the n-th has the n-th colour and mark."""
 
 
 def section(scores: Scores, number: int) -> Section:

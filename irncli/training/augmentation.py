@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 MOST = 4
-"""Rectangles in one patch."""
+"""Most rectangles in one patch."""
 LEAST_SIDE = 3
 WHOLE = 0.15
 """Share of the chosen patches that are one colour behind their rectangles."""
@@ -48,7 +48,7 @@ def paste_rectangles(patches: Tensor, plan: Tensor) -> Tensor:
 
 
 def places(patches: Tensor) -> tuple[Tensor, Tensor]:
-    """Of N C H W the numbers of its rows, 1 1 H 1, and of its columns, 1 1 1 W, on its device."""
+    """N C H W -> the numbers of its rows, 1 1 H 1, and of its columns, 1 1 1 W, on its device."""
     rows = torch.arange(patches.shape[2], device=patches.device).view(1, 1, -1, 1)
     return rows, torch.arange(patches.shape[3], device=patches.device).view(1, 1, 1, -1)
 
@@ -63,9 +63,9 @@ NUMBERS = 14
 """Top, left, bottom, right, the wave along rows and along columns (thousandths of a cycle a pixel), its phase
 (thousandths of a cycle), its edge (tenths: 10 is a sine, more is steeper), and two colours."""
 PERIOD = (2.0, 12.0)
-"""Pixels, least and largest."""
+"""Least and largest period of a grating, in pixels."""
 LEAST_SHARE = 0.3
-"""Of the patch."""
+"""Least side of a grating, as a share of the patch."""
 STEEPEST = 4.0
 GREY = 0.5
 """Share of the gratings without colour."""

@@ -86,7 +86,7 @@ def draw(
 def _originals(
     hr: Tensor, guide: Tensor, sizes: NDArray[np.int64], scale: int
 ) -> tuple[Tensor, Tensor, Resizing]:
-    """Of the patches what is theirs by size, the guides of those of another scale, and their resizing."""
+    """The patches cut to their sizes, with the guides of those of another scale, and their resizing."""
     patch, device = hr.shape[-1], hr.device
     resizing, (rows, columns) = resizing_of(sizes, patch, scale)
     resizing = resizing.to(device)

@@ -47,14 +47,16 @@ def multiply_adds(config: NetworkConfig) -> float:
 
 
 def passes(loss: LossConfig) -> int:
-    """Of a training step through the network; a gradient of weights and samples counts as two more, one of
-    samples alone as one. Cycles are left out."""
+    """Passes of a training step through the network, cycles left out.
+
+    A gradient of weights and samples counts as two more, one of samples alone as one.
+    """
     plain = 2 * 3
     return plain + (1 + 2 * loss.refine_steps + 3 if loss.refine_share else 0)
 
 
 def parameters(config: NetworkConfig) -> int:
-    """Trained numbers, biases included."""
+    """The count of a network's trained numbers, biases included."""
     with torch.device("meta"):
         return sum(p.numel() for p in InvertibleRescaler(config).parameters())
 
@@ -80,11 +82,11 @@ def matrix_peak(device: str, dtype: torch.dtype) -> float:
 
 
 def peak_share(pixels_per_second: float, multiply_adds: float, device: str, dtype: torch.dtype) -> float:
-    """Of one device's matrix peak that training needs; ``multiply_adds``: of a pixel in a step."""
+    """Share of one device's matrix peak that training reaches; ``multiply_adds``: of a pixel in a step."""
     return FLOP_PER_MULTIPLY_ADD * multiply_adds * pixels_per_second / matrix_peak(device, dtype)
 
 
 def peak_in_words(device: str, dtype: torch.dtype) -> str:
-    """The peak as a line for the log."""
+    """The matrix peak of a device as a line for the log."""
     kind = str(dtype).removeprefix("torch.")
     return f"matrix peak of {device} in {kind}, measured: {matrix_peak(device, dtype) / 1e12:.3g} TFLOP/s"

@@ -48,7 +48,7 @@ class Dataset:
     digest: str
     """SHA-256 over the files' names and bytes."""
     licences: dict[str, int] = field(default_factory=dict)
-    """How many pictures stand under which."""
+    """Licence -> how many pictures stand under it."""
     notes: list[str] = field(default_factory=list)
     """What was passed over, in words."""
     drawn: int = 0
@@ -59,13 +59,13 @@ class Dataset:
         return self.samples.numel() // 3
 
     def picture(self, index: int) -> Tensor:
-        """H W 3 uint8, a view."""
+        """One picture, H W 3 uint8, as a view of the samples."""
         h, w = self.sizes[index].tolist()
         start = int(self.starts[index])
         return self.samples[start : start + h * w * 3].view(h, w, 3)
 
     def to(self, device: str) -> Dataset:
-        """The same pictures, on a device."""
+        """The dataset with its samples on another device."""
         return replace(self, samples=self.samples.to(device))
 
 
@@ -113,7 +113,7 @@ def read_dataset(
 
 
 def _key(paths: Sequence[Path], minimum: int) -> str:
-    """Of all that decides what a dataset holds; no file is decoded for it."""
+    """A digest of all that decides what a dataset holds; no file is decoded for it."""
     digest = hashlib.sha256(str(minimum).encode())
     for path in paths:
         try:
@@ -173,7 +173,7 @@ def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Dataset:
 
 
 def with_drawn(dataset: Dataset, count: int, side: int, seed: int, *, evenly: bool = False) -> Dataset:
-    """The same and ``count`` drawn pictures, ``side`` pixels a side, some with pieces of its own in them.
+    """The dataset and ``count`` drawn pictures, ``side`` pixels a side, some with pieces of photographs.
 
     ``evenly``: as many of each kind, in turn.
     """

@@ -25,7 +25,7 @@ from irncli.training.validation import validate
 
 Report = Callable[[str], None]
 Losses = list[float]
-"""Of one step: the loss, its HR term, the mean squared distance of the small picture to the guide."""
+"""One step's loss, its HR term, and the mean squared distance of the small picture to the guide."""
 
 
 def train(trainer: Trainer, report: Report) -> bool:
@@ -39,7 +39,7 @@ def train(trainer: Trainer, report: Report) -> bool:
 
 
 def _silent(line: str) -> None:
-    """Of all ranks the first one speaks."""
+    """What every rank but the first one reports with: nothing."""
 
 
 class _Loop:
@@ -50,7 +50,7 @@ class _Loop:
         self.cost = multiply_adds(trainer.recipe.network)
         self.unread: list[Tensor] = []
         self.window: list[Losses] = []
-        """Since the last row of the log."""
+        """Losses since the last row of the log."""
         self.monitor = DivergenceMonitor()
         self.snapshot = Snapshot([trainer.network, trainer.ema], trainer.optimisers)
         path = trainer.run_config.out / f"{trainer.recipe.name}.csv"
@@ -113,7 +113,7 @@ class _Loop:
         return self.ranks.as_first_has_it(time.monotonic() - last, self.run_config.device) > every
 
     def _share(self, elapsed: float) -> float:
-        """Of the schedule that is done, by steps, and by the clock of a run that is to finish in time.
+        """The share of the schedule that is done, by steps, or by the clock of a run that ends by a clock.
 
         Between two looks several ranks keep to what the first one's clock said, so that all take the same
         step. A run stopped while it was finishing goes on from the share that it had reached.

@@ -53,12 +53,12 @@ class Batch:
     """What the small pictures are stored as; None: on the grid alone."""
 
     def laid_out(self, layout: torch.memory_format) -> Batch:
-        """The same with the picture's samples in another order in memory."""
+        """The batch with the pictures' samples in another order in memory."""
         return replace(self, hr=self.hr.contiguous(memory_format=layout))
 
 
 FAINT = 3 / 255
-"""Colour error that is not seen."""
+"""Colour error that the eye passes over."""
 LEAST_STEP = 0.5 / 255
 """Between two samples of a file that differ; less is the guide's own rounding."""
 ROUNDED = 0.3 / 255
@@ -289,7 +289,7 @@ def cost_of(missed: Tensor, loss: LossConfig, weight: Tensor | None) -> tuple[Te
 
 
 class Objective(nn.Module):
-    """The same as a module over its network: what DistributedDataParallel wants to see."""
+    """:func:`objective` as a module over its network: what DistributedDataParallel wants to see."""
 
     def __init__(self, network: InvertibleRescaler) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ class LossConfig:
     as far as a patch is further off than ``guide_db``, nothing for one that is not."""
     guide_db: float = 37.0
     guide_luma_db: float = 42.0
-    """The same in luma, with a ``guide_luma_weight``."""
+    """Where the hinge begins in luma, in dB, with a ``guide_luma_weight``."""
     guide_weight: float = 1.0
     guide_luma_weight: float = 0.0
     """Extra weight on the same distance in BT.601 luma alone: what a likeness of structure (SSIM-Y) sees."""
@@ -75,7 +75,7 @@ class LossConfig:
     """Weight on the squared distance of the small picture of the restored one, rounded to 8 bits, to the
     first small one: what is made small again and again should not drift."""
     cycle_share: float = 0.25
-    """Of the patches, with a ``cycle_weight``: each costs a third way through the network."""
+    """Share of the patches with a ``cycle_weight``: each costs a third way through the network."""
     lr_noise: float = 0.0
     """Deviation of Gaussian noise added to the rounded small picture, in [0, 1] units."""
     sums: bool = False
@@ -85,15 +85,15 @@ class LossConfig:
     ``measured``: zero for most patches, for ``z_share`` of them a draw with the encoded latent's own mean and
     deviation, so that tau 1 costs what it must and no more."""
     z_share: float = 0.3
-    """Of the patches, with ``measured``."""
+    """Share of the patches that are restored from a draw, with ``z = "measured"``."""
     z_weight: float = 0.0
     """Weight on the squared latent, the paper's z loss."""
 
     refine_share: float = 0.0
-    """Of what the restored picture costs: taken of the one that is restored after a descent, so that the
+    """Share of what the restored picture costs that is taken of the one restored after a descent, so that the
     weights are trained for what ``--refine`` does. The rest is taken of the plain one."""
     refine_steps: int = 3
-    """Of that descent: each takes two thirds of the time of a plain step of training."""
+    """Steps of that descent: each takes two thirds of the time of a plain step of training."""
 
     def __post_init__(self) -> None:
         if self.refine_steps < 1:
@@ -115,7 +115,7 @@ class AnyScaleConfig:
     """Patches that are resampled before the network and after it, as for ``--scale 2.5`` or ``--size``."""
 
     share: float = 0.0
-    """Of the patches; the others keep the network's own scale."""
+    """Share of the patches that are resampled; the others keep the network's own scale."""
     asymmetric: float = 0.3
     """Share of these whose rows and columns have a scale of their own each."""
 
@@ -130,11 +130,11 @@ class JpegConfig:
     """Small pictures that go through JPEG before they are restored (:mod:`irncli.training.channel`)."""
 
     share: float = 0.0
-    """Of the patches; the others stay on their grid."""
+    """Share of the patches that go through JPEG; the others stay on their grid."""
     qualities: tuple[int, int] = (60, 95)
-    """Least and highest, of libjpeg's."""
+    """Least and highest quality, by libjpeg's scale of 1 to 100."""
     halved: float = 0.75
-    """Share of these with 4:2:0, the others 4:4:4."""
+    """Share of the JPEG patches with chroma 4:2:0; the others have 4:4:4."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.qualities[0] <= self.qualities[1] <= 100:
@@ -150,15 +150,15 @@ class OptimiserConfig:
     """``muon`` (with AdamW on the vectors) or ``adam``, the paper's."""
     rate: float = 2e-3
     warmup: int = 100
-    """Steps."""
+    """Steps until the rate is reached."""
     decay_from: float = 0.4
     """Share of the run after which the rate falls linearly."""
     final: float = 0.02
-    """Share of the rate that is left at the end."""
+    """Share of the rate that is left at the end of the run."""
     halve_at: tuple[float, ...] = ()
     """Shares of the run after each of which the rate is halved, beside or instead of the decay."""
     weight_decay: float = 0.0
-    """Of ``adam`` alone; added to the gradient (L2), as the paper has it."""
+    """For ``adam`` alone; added to the gradient (L2), as the paper has it."""
     clip_norm: float = 1.0
     ema: float = 0.998
     """Decay of the averaged weights; 0 means that they are the last ones."""
@@ -173,7 +173,7 @@ class Stage:
     """What changes in a later part of a run: a larger patch, an HR loss for the last fifth."""
 
     begin: float
-    """Share of the run, 0..1."""
+    """Share of the run after which the stage begins, 0..1."""
     patch: int | None = None
     batch: int | None = None
     loss: dict[str, Any] = field(default_factory=dict)
@@ -187,7 +187,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Phase:
-    """What holds at one moment of a run."""
+    """Patch, batch and loss at one moment of a run."""
 
     patch: int
     batch: int
@@ -195,7 +195,7 @@ class Phase:
 
     @property
     def pixels(self) -> int:
-        """Of one step."""
+        """Pixels that one step learns from."""
         return self.batch * self.patch * self.patch
 
 
@@ -229,7 +229,7 @@ class Recipe:
     data: str = ""
     """Where the pictures come from and under which licences."""
     data_digest: str = ""
-    """Of the pictures that the recipe was made with; a run on others says so."""
+    """Digest of the pictures that the recipe was made with; a run on others says so."""
 
     def __post_init__(self) -> None:
         begins = [stage.begin for stage in self.stages]
@@ -257,7 +257,7 @@ class Recipe:
         return found
 
     def phase_at(self, share: float) -> Phase:
-        """What holds after a share of the run."""
+        """The phase that holds after a share of the run, 0..1."""
         return self.phases()[sum(stage.begin <= share for stage in self.stages)]
 
     @property
@@ -266,12 +266,12 @@ class Recipe:
 
     @property
     def refine_steps(self) -> int:
-        """Of the descent that the weights are trained for; 0 if they are not."""
+        """Steps of the descent that the weights are trained for; 0 if they are not."""
         return max(phase.loss.refine_steps if phase.loss.refine_share else 0 for phase in self.phases())
 
     @property
     def largest_step(self) -> int:
-        """Pixels."""
+        """Most pixels that one step learns from."""
         return max(phase.pixels for phase in self.phases())
 
     def as_learnt(self) -> Recipe:

@@ -61,7 +61,7 @@ class Trainer:
         self.total = run.steps or recipe.steps
         self.step = 0
         self.share = 0.0
-        """Of the schedule that is done: by steps, or by the clock of a run that is to finish in time."""
+        """Share of the schedule that is done: by steps, or by the clock of a run that ends by a clock."""
         self.pixels = 0
         self.skipped = 0
         self.interrupted = False
@@ -81,7 +81,7 @@ class Trainer:
 
     @property
     def rate(self) -> float:
-        """Of the next step."""
+        """Learning rate of the next step."""
         return rate_at(self.step, self.share, self.recipe.optimiser)
 
     @property
@@ -300,7 +300,7 @@ def git_state(folder: Path = Path(__file__).parent) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that may change a result."""
+    """The versions of everything that may change a result."""
     found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     for name in LIBRARIES:
         try:

@@ -115,7 +115,7 @@ def validate(
 
 
 def _lanczos(small: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """The usual way back, H W 3."""
+    """The small picture enlarged by Lanczos, H W 3."""
     size = (small.shape[1] * scale, small.shape[0] * scale)
     return np.asarray(Image.fromarray(small).resize(size, Image.Resampling.LANCZOS))
 

@@ -16,7 +16,7 @@ from skimage.metrics import structural_similarity
 
 from irncli.evaluation.bicubic import resize
 from irncli.evaluation.comparison import most_detailed
-from irncli.evaluation.contact_sheet import Panel, crop_sheet
+from irncli.evaluation.contact_sheet import crop_sheet
 from irncli.evaluation.measure import Restoration, square
 from irncli.evaluation.roundtrip import figures_of
 
@@ -175,7 +175,7 @@ def test_the_crop_is_where_the_detail_is() -> None:
 
 def test_the_sheet_shows_pixels_as_they_are() -> None:
     crop = scene(64, 64)
-    sheet = crop_sheet([Panel("original", crop), Panel("small", crop[::4, ::4])])
+    sheet = crop_sheet([("original", crop), ("small", crop[::4, ::4])])
     found = [
         (y, x)
         for y in range(sheet.shape[0] - 63)
