@@ -51,7 +51,7 @@ def facts(top: Path = TOP) -> dict[str, str]:
         if scores.trained_pixels:
             found[f"x{scale}-share-of-pixels"] = f"{scores.trained_pixels / PAPER_PIXELS:.2%}"
     every_mean = [each.mean for scores in results.values() for each in scores.sets]
-    cost = [mean.restored.psnr_y - mean.drawn.psnr_y for mean in every_mean if mean.drawn]
+    cost = [mean.restored.psnr_y - mean.sampled.psnr_y for mean in every_mean if mean.sampled]
     found["tau-1-cost"] = f"{min(cost):.1f} to {max(cost):.1f} dB"
     every = []
     for path in sorted((folder / "examples").glob("x*.jsonl")):

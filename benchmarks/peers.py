@@ -51,7 +51,7 @@ def table(results: Sequence[Scores]) -> str:
     found = {title: ways(scores, each) for title, scores, each in columns(results)}
     names = list(dict.fromkeys(name for each in found.values() for name in each))
     names.sort(key=lambda name: name.endswith("same bytes"))
-    lines = [["way", *found], ["---", *("---:" for _ in found)]]
+    lines = [["method", *found], ["---", *("---:" for _ in found)]]
     for name in names:
         lines.append([name, *(_both(each.get(name)) for each in found.values())])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)

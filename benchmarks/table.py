@@ -77,7 +77,7 @@ def _row(name: str, of: str, mean: Figures, scores: Scores) -> tuple[str, ...]:
         of,
         f"**{mean.restored.psnr_y:.2f}** / {_ssim(mean.restored.ssim_y)}",
         f"{mean.restored.psnr_rgb:.2f}",
-        f"{mean.drawn.psnr_y:.2f}" if mean.drawn else "",
+        f"{mean.sampled.psnr_y:.2f}" if mean.sampled else "",
         f"{small.lr_psnr:.2f}, {small.lr_psnr_y:.2f} / {_ssim(small.lr_ssim_y)}",
         f"{100 * small.clipped:.2f} %",
         f"{small.png_bytes / small.bicubic_png_bytes:.2f}, {small.webp_bytes / small.bicubic_webp_bytes:.2f}",

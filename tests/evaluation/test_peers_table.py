@@ -54,7 +54,7 @@ def test_it_is_written_and_checked(top: Path) -> None:
     assert script.main(["--check"], top) == 1
     assert script.main([], top) == 0 and script.main(["--check"], top) == 0
     text = (top / "README.md").read_text()
-    assert "| way | x4 Set5 |" in text and "| **irn** | 35.00 / 34.00 |" in text
+    assert "| method | x4 Set5 |" in text and "| **irn** | 35.00 / 34.00 |" in text
     assert "| AVIF, same bytes | 38.25 / 36.25 |" in text and "49.00" not in text
     assert "| WEBP, same bytes | – |" in text
     assert "+2.5 dB over SPAN" in text

@@ -51,7 +51,7 @@ def scores() -> Scores:
 
     figures = Figures(
         restored=quality(34.567),
-        drawn=quality(31.2),
+        sampled=quality(31.2),
         small=SmallScores(37.18, 43.84, 0.9959, 0.0076, 1050, 1160, 1000, 1000),
         bicubic=quality(28.43),
         lanczos=quality(29.07),
