@@ -17,18 +17,15 @@ from irncli.batch.names import Format
 from irncli.batch.plan import Job, Plan, existing
 from irncli.errors import OutputError, UsageError
 from irncli.images.rows import Room, StoredRows
-from irncli.images.write import LONGEST_SIDE
 from irncli.pretrained.catalogue import scale_of
 from irncli.samples import Samples
 from irncli.scratch import Scratch, Spill, bytes_text
 
-DEEP_BYTES = 4.0
-"""The same of 16 bits a sample."""
-BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
-"""Of photographs at quality 95."""
 LOSSLESS_BYTES = 1.5
-"""Of photographs as PNG, on the small side: too little space is found in the run as well and loses nothing,
-while a run that would have fitted must not be refused."""
+"""Of a photograph's pixel as PNG, on the small side: too little space is found in the run as well and loses
+nothing, while a run that would have fitted must not be refused."""
+DEEP_BYTES = 4.0
+"""Of a pixel of 16 bits per sample."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Forecast:
     model: str
     scale: int
     depth: int = 8
-    """Bits a sample of the output."""
+    """Bits per sample of the output."""
     larger_depth: int = 8
     """The same of the larger of both."""
 
@@ -69,7 +66,7 @@ class BothWays(Forecast):
 
 
 def _space(form: Format, depth: int, pixels: int) -> int:
-    each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES if depth == 8 else DEEP_BYTES)
+    each = form.row.bytes_per_pixel or (LOSSLESS_BYTES if depth == 8 else DEEP_BYTES)
     return int(each * pixels)
 
 
@@ -85,13 +82,13 @@ def _names() -> Callable[[str], str]:
 def small_forecast(
     headers: Headers, fit: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
 ) -> Forecaster:
-    """How downscale and roundtrip look at their inputs; ``depth``: bits a sample of the small pictures."""
+    """How downscale and roundtrip look at their inputs; ``depth``: bits per sample of the small pictures."""
 
     named = _names()
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
-        model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
+        model, grid = fit.of(header.width, header.height, turned=header.turned)
         sizes = header.width, header.height, grid.small_width, grid.small_height
         return kind(*sizes, named(model), scale_of(model), depth, header.depth)
 
@@ -132,7 +129,7 @@ def prepared(
     Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
     picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run, and so
     is one that the run would end for and that is not what it says (``holds``, asked only then).
-    ``scratch``: bytes that one of so many pixels and bits a sample puts on the disk for a while.
+    ``scratch``: bytes that one of so many pixels and bits per sample puts on the disk for a while.
     """
     jobs, foreseen = [], []
     for job in plan.jobs:
@@ -180,9 +177,8 @@ def _needed(
 
 
 def _check_sides(job: Job, forecast: Forecast, form: Format) -> None:
-    side = max(forecast.output_width, forecast.output_height)
-    most = LONGEST_SIDE.get(form.pillow, side)
-    if side > most:
+    side, most = max(forecast.output_width, forecast.output_height), form.row.longest_side
+    if most and side > most:
         size = f"{forecast.output_width} x {forecast.output_height}"
         what = f"{job.name}: {form.pillow} cannot hold its {size} pixels (the most a side is {most})"
         raise UsageError(what, "Choose --format png or tiff.")
@@ -233,7 +229,7 @@ class Budget:
     """Whether the larger picture is the output, whose rows wait on the disk until they are encoded."""
 
     def memory(self, pixels: int, depth: int = 8) -> int:
-        """Bytes at the peak, roughly, with one picture of so many pixels and bits a sample under way."""
+        """Bytes at the peak, roughly, with one picture of so many pixels and bits per sample under way."""
         if self.size is not None and self.by_rows(pixels, depth):
             return self.size
         return _memory(pixels, depth)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from irncli.errors import InputError, IrnError, UsageError
-from irncli.images.read import READABLE_SUFFIXES, looks_like_picture
+from irncli.images.formats import READABLE_SUFFIXES, looks_like_picture
 
 STDIN = Path("stdin")
 """The path of what came through standard input, which outputs are named after."""

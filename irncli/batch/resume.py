@@ -14,11 +14,12 @@ from irncli.batch.models import Stated
 from irncli.batch.names import Format
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
+from irncli.images.formats import FORMATS
 from irncli.images.picture import Picture
-from irncli.images.read import Loaded, read_picture, read_stream
+from irncli.images.read import Loaded, read_picture
 from irncli.images.rows import StoredRows
 from irncli.images.rowwrite import Seal, encode_rows
-from irncli.images.write import LOSSY, encode
+from irncli.images.write import encode
 from irncli.manifest import Manifest, RestoredRecord
 
 Options = Mapping[str, str | int | float]
@@ -34,7 +35,7 @@ def is_small_of(
     from irncli.rescale import check_manifest, picture_digest
 
     try:
-        manifest = Manifest.from_json(loaded.text or "")
+        manifest = Manifest.from_json(loaded.header.text or "")
         check_manifest(manifest, loaded.picture)
     except ManifestError:
         return False
@@ -61,7 +62,7 @@ def is_restored_of(
     if loaded is None:
         return False
     try:
-        record = RestoredRecord.from_json(loaded.text or "")
+        record = RestoredRecord.from_json(loaded.header.text or "")
     except ManifestError:
         return False
     there = (record.source_sha256, record.fingerprint, record.tau, record.seed, dict(record.options))
@@ -86,7 +87,8 @@ def sealed(
     from irncli.rescale import picture_digest
 
     rows = isinstance(restored.colour, StoredRows)
-    if form not in LOSSY or (form == "JXL" and options["quality"] >= 100):
+    row = FORMATS[form]
+    if not row.lossy or (row.lossless and options["quality"] >= 100):
         record = replace(record, pixels_sha256=picture_digest(restored))
         return (encode_rows if rows else encode)(restored, form, text=record.to_json(), **options)
     # What comes out of it is known when it is there: a digest of the same length gives way to it.
@@ -97,7 +99,7 @@ def sealed(
         return encode_rows(restored, form, text=text, seal=seal, **options)
     data, notes = encode(restored, form, text=text, **options)
     most = restored.width * restored.height
-    found = picture_digest(read_stream(io.BytesIO(data), "", max_pixels=most).picture)
+    found = picture_digest(read_picture(io.BytesIO(data), max_pixels=most).picture)
     if data.count(stand_in.encode()) == 1:
         return data.replace(stand_in.encode(), found.encode()), notes
     return encode(restored, form, text=text.replace(stand_in, found), **options)
@@ -122,4 +124,4 @@ def _whole(outputs: tuple[Path, ...], form: Format, max_pixels: int) -> Loaded |
         loaded = read_picture(outputs[0], max_pixels=max_pixels)
     except InputError:
         return None
-    return loaded if loaded.format == form.pillow else None
+    return loaded if loaded.header.format == form.pillow else None

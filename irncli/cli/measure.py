@@ -33,8 +33,11 @@ from irncli.evaluation.protocol import scores_of
 from irncli.evaluation.quality import colour, judge_small, quality
 from irncli.evaluation.scores import Figures as ReportFigures
 from irncli.evaluation.scores import PictureScores, Scores, set_scores
-from irncli.images.picture import Metadata, Picture, extend_under_transparency
-from irncli.images.read import encode, read_stream
+from irncli.images.alpha import extend_under_transparency
+from irncli.images.metadata import Metadata
+from irncli.images.picture import Picture
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 from irncli.sizes import Sampling
 
 Samples = NDArray[Any]
@@ -104,13 +107,13 @@ class RoundTrip:
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
         small, manifest = rescaler.downscale_picture(
-            loaded, grid=grid, spill=spill, refine=self.refine, check=self.check,
+            picture, loaded.sha256, grid=grid, spill=spill, refine=self.refine, check=self.check,
             progress=self.progress, depth=self.depth,
         )  # fmt: skip
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()
-        again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
-        manifest = rescaler.read_manifest(again.picture, again.text)
+        again = read_picture(io.BytesIO(data), name=job.name, max_pixels=self.max_pixels)
+        manifest = rescaler.read_manifest(again.picture, again.header.text)
         tau = manifest.tau if self.tau is None else self.tau
         restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed, spill=spill)
         pixels, options = manifest.pixels_sha256, self.models.options
@@ -122,7 +125,7 @@ class RoundTrip:
         lanczos = lanczos_both_ways(true, (little.shape[1], little.shape[0]))
         figures = judge(true, back, little, lanczos, grid, len(data), seconds)
         if self.beside:
-            plain = true[..., 0] if loaded.picture.grey else true
+            plain = true[..., 0] if picture.grey else true
             told = RunTimes(job.name, len(data), halfway - started, seconds - (halfway - started))
             # Weights that know no grey make a small picture of three channels.
             pictures = (plain, back, little[..., 0] if small.grey else little, lanczos)
@@ -131,7 +134,7 @@ class RoundTrip:
         if job.outputs:
             crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
             # The same profile, so that a viewer shows all of them alike.
-            look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.profile(grey=False))
+            look = Metadata(icc=None if picture.grey else picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos
             drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (resized, crops))
             put = self.outputs.put(job, data, restored_data, *drawn)
@@ -150,7 +153,7 @@ class RoundTrip:
             "seed": self.seed,
             "load_seconds": round(started - begun, 3),
         }
-        notes = (*self.models.heard(), *loaded.picture.notes, *fallback_note(manifest))
+        notes = (*self.models.heard(), *picture.notes, *fallback_note(manifest))
         return Result(facts | {"figures": asdict(figures)}, notes, outputs=outputs)
 
     def scores(self) -> Scores:

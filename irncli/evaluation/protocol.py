@@ -25,7 +25,7 @@ from irncli.evaluation.pictures import HighResolution, find_pictures, read_origi
 from irncli.evaluation.quality import colour, judge_small, quality
 from irncli.evaluation.scores import Figures, PictureScores, Scores, SetScores, mean_of, set_scores
 from irncli.images.picture import Picture
-from irncli.images.read import encode
+from irncli.images.write import encode
 from irncli.manifest import Manifest
 from irncli.rescale import Rescaler
 

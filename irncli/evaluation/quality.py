@@ -13,7 +13,7 @@ from irncli.evaluation.metrics import cut_border, luma, psnr, ssim
 from irncli.evaluation.peers.resampling import bicubic_resize, deep_bicubic_resize
 from irncli.evaluation.scores import Quality, SmallScores
 from irncli.images.picture import Picture
-from irncli.images.read import encode
+from irncli.images.write import encode
 
 
 def colour(image: NDArray[Any]) -> NDArray[Any]:

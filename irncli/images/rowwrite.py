@@ -18,15 +18,15 @@ import numpy as np
 from irncli.atomic import Contents
 from irncli.errors import DeviceError, InputError, OutputError
 from irncli.images import exif as ifd
+from irncli.images.decoding import libvips
+from irncli.images.formats import FORMATS
 from irncli.images.picture import Picture
 from irncli.images.pnghead import png_body, png_head
-from irncli.images.rows import FileRows, StoredRows, libvips
+from irncli.images.rows import FileRows, StoredRows
 from irncli.images.tiff import write_tiff
 from irncli.images.write import encode
 from irncli.samples import Samples
 
-BY_ROWS = ("PNG", "TIFF", "JPEG")
-"""The encoders of the other formats want the whole picture."""
 STRIP_ROWS = 16
 LEVEL = 6
 """Of deflate, as encode has it."""
@@ -99,7 +99,7 @@ def check_rows(format: str, *, alpha: bool = False) -> None:
     if alpha:
         what = "its transparency is restored as a whole, and it is too large for the memory"
         raise DeviceError(what, "Raise --memory-budget.")
-    if format not in BY_ROWS:
+    if not FORMATS[format].written_by_rows:
         what = f"{format} is encoded from the whole picture, which is too large for the memory"
         raise DeviceError(what, "Choose --format png, tiff or jpg, or raise --memory-budget.")
     if format != "TIFF":
