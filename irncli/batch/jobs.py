@@ -195,7 +195,7 @@ class Upscale:
 
     @property
     def _assumed_options(self) -> Options:
-        """The same for a picture without a manifest."""
+        """What of the options shapes a restored picture that had no manifest."""
         return {**self.options, **(self.assumed.options if self.assumed else {})}
 
     @property

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,8 +80,10 @@ def probe(source: Path | BinaryIO, *, name: str | None = None, page: int | None 
         if row and row.name == "JXL":  # which its plugin would decode to open it
             return _jxl_header(jxl.read_head(stream))
         with decoding(), identified(stream, head, row) as image:
-            pages = _count_pages(image) if page is None else choose_page(image, page)[0]
-            return header_of(stream, image, bits_in(stream, image), pages)
+            pages = 1 if page is None else choose_page(image, page)[0]
+            header = header_of(stream, image, bits_in(stream, image), pages)
+            # Last, for where a later page is damaged, Pillow is left standing at it.
+            return header if page is not None else replace(header, pages=_count_pages(image))
 
 
 def refuse_large(size: tuple[int, int], max_pixels: int) -> None:

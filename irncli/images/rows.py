@@ -116,10 +116,10 @@ _BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "RGB": 3}
 def read_rows(
     source: Path | io.BytesIO, *, name: str, max_pixels: int = DEFAULT_PIXELS, page: int | None = None
 ) -> Loaded:
-    """As read_picture, but the picture's colour is :class:`FileRows`: nothing is decoded yet.
+    """Open a picture file whose colour becomes :class:`FileRows`, decoded as its rows are asked for.
 
     Only grey and RGB of 8 or 16 bits without transparency, stored row by row. Raise InputError as
-    read_picture does, DeviceError for what cannot be read by rows.
+    read_picture does, and DeviceError for what cannot be read by rows.
     """
     vips = libvips()
     if page is not None:
@@ -168,13 +168,13 @@ def read_rows(
 
 
 def _refuse(image: ImageFile.ImageFile, bits: int, name: str) -> None:
+    row = FORMATS.get(image.format or "")
+    if row is None or not row.read_by_rows:
+        raise _by_rows(name, f"its format, {image.format}, is decoded as a whole")
     if image.mode not in _BANDS or image.has_transparency_data or bits not in (8, 16):
         raise _by_rows(name, "it is not plain grey or RGB")
     if image.info.get("interlace") or image.info.get("progressive") or image.info.get("progression"):
         raise _by_rows(name, "its rows are not stored from the top (interlaced or progressive)")
-    row = FORMATS.get(image.format or "")
-    if row is None or not row.read_by_rows:
-        raise _by_rows(name, f"its format, {image.format}, is decoded as a whole")
     if image.format == "JPEG" and not has_end(cast(BinaryIO, image.fp)):
         _refuse_cut(cast(BinaryIO, image.fp))
         raise _by_rows(name, "its end marker is missing")
