@@ -45,7 +45,6 @@ def show_plan(
         if asked.current(job):
             return Result(skipped=True)
         larger = (forecast.pixels, forecast.larger_depth)
-        space = forecast.space(asked.form) + asked.budget.scratch(*larger)
         details = {
             "width": width,
             "height": height,
@@ -57,7 +56,7 @@ def show_plan(
             "larger_depth": forecast.larger_depth,
             "tile": asked.tile,
             "memory": asked.budget.memory(*larger),
-            "space": space,
+            "space": forecast.space(asked.form),
         }
         return Result(details)
 

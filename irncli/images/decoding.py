@@ -110,7 +110,7 @@ def libvips() -> Any:
     try:
         pyvips: Any = import_module("pyvips")
     except Exception as error:  # no package, or no library that it looks for, or half of one
-        what = "reading and writing pictures row by row needs libvips, which is not installed"
+        what = "reading pictures row by row needs libvips, which is not installed"
         raise DeviceError(what, INSTALL_LIBVIPS) from error
     pyvips.cache_set_max(0)
     return pyvips

@@ -146,7 +146,7 @@ _ROWS = (
     ImageFormat(
         "JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), rb"\xff\xd8\xff",
         read_by_rows=True, lossy_word="JPEG",
-        written_suffixes=2, lossy=True, alpha=False, longest_side=65500, written_by_rows=True,
+        written_suffixes=2, lossy=True, alpha=False, longest_side=65500,
         bytes_per_pixel=0.8, holds=frozenset({"icc", "comments", "dpi", "grey", "layout", "orientation"}),
     ),
     ImageFormat(
