@@ -202,7 +202,7 @@ def test_the_page_counts_all_16_bits_and_says_where_there_are_8(
     words = ("roundtrip", "a.png", "--model", "irn-x2", "--depth", depth, "--json", "--report")
     figures = json.loads(irn(*words, "a.html").lines[0])["figures"]
     page = (tmp_path / "a.html").read_text("utf-8")
-    for key in ("psnr_y", "psnr_rgb", "lanczos_psnr_y", "closeness_rgb"):
+    for key in ("psnr_y", "psnr_rgb", "lanczos_psnr_y", "lr_psnr"):
         assert f"{figures[key]:.2f}" in page, key
     assert figures["psnr_y"] > 55 or depth == 8  # which no picture of 8 bits comes to
     assert "a.png: figures count all of them; peers and codecs got 8, and windows show 8" in page
