@@ -30,7 +30,7 @@ from irncli.evaluation.metrics import cut_border, luma, psnr, ssim
 from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
 from irncli.evaluation.scores import Quality, SmallScores
 from irncli.images.picture import Picture
-from irncli.images.read import encode
+from irncli.images.write import encode
 from irncli.manifest import Manifest
 from irncli.rescale import Rescaler
 

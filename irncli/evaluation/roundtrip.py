@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from irncli.batch.estimate import Budget, folder_of
 from irncli.batch.headers import read_input
-from irncli.batch.jobs import fallback_note, record_of
+from irncli.batch.jobs import fallback_note
 from irncli.batch.models import ModelChoice, Models
 from irncli.batch.plan import Job
-from irncli.batch.resume import sealed
+from irncli.batch.resume import record_of, sealed
 from irncli.batch.run import Result
 from irncli.batch.writer import Outputs
 from irncli.evaluation.codecs import installed
@@ -30,8 +30,11 @@ from irncli.evaluation.peers import load_peers
 from irncli.evaluation.protocol import figures_of as report_figures
 from irncli.evaluation.protocol import scores_of
 from irncli.evaluation.scores import PictureScores, Scores, set_scores
-from irncli.images.picture import Metadata, Picture, extend_under_transparency
-from irncli.images.read import encode, read_stream
+from irncli.images.alpha import extend_under_transparency
+from irncli.images.metadata import Metadata
+from irncli.images.picture import Picture
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,13 @@ class RoundTrip:
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
         small, manifest = rescaler.downscale_picture(
-            loaded, grid=grid, spill=spill, refine=self.refine, check=self.check,
+            picture, loaded.sha256, grid=grid, spill=spill, refine=self.refine, check=self.check,
             progress=self.progress, depth=self.depth,
         )  # fmt: skip
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()
-        again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
-        manifest = rescaler.read_manifest(again.picture, again.text)
+        again = read_picture(io.BytesIO(data), name=job.name, max_pixels=self.max_pixels)
+        manifest = rescaler.read_manifest(again.picture, again.header.text)
         tau = manifest.tau if self.tau is None else self.tau
         restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed, spill=spill)
         pixels, options = manifest.pixels_sha256, self.models.options

@@ -26,7 +26,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from irncli.errors import InputError, TrainingError
-from irncli.images.read import READABLE_SUFFIXES, read_picture
+from irncli.images.formats import READABLE_SUFFIXES
+from irncli.images.read import read_picture
 
 MANIFEST = "MANIFEST.tsv"
 """Beside the pictures: a table with the columns ``file`` and ``licence``."""
