@@ -1,4 +1,4 @@
-"""Bits a sample of a file holds, 8 or 16: told by the dtype of the samples, and by nothing else."""
+"""Bits per sample of a file, 8 or 16: told by the dtype of the samples, and by nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def top_of(samples: Samples) -> int:
 
 
 def dtype_of(depth: int) -> np.dtype[Any]:
-    """Of the samples of a file of 8 or 16 bits."""
+    """numpy's type for the samples of a file of 8 or 16 bits."""
     return np.dtype(np.uint8 if depth == 8 else np.uint16)
 
 

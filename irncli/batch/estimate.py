@@ -91,8 +91,8 @@ def small_forecast(
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
-        model, grid = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
-        sizes = header.width, header.height, grid.small_width, grid.small_height
+        model, sampling = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
+        sizes = header.width, header.height, sampling.small_width, sampling.small_height
         return kind(*sizes, named(model), scale_of(model), depth, header.depth)
 
     return look
@@ -106,8 +106,8 @@ def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
         if header.manifest is None and assumed:
-            model, grid = headers.taken_for(job, assumed)
-            sizes = header.width, header.height, grid.width, grid.height
+            model, sampling = headers.taken_for(job, assumed)
+            sizes = header.width, header.height, sampling.width, sampling.height
             depth = form.depth(header.depth)
             return Forecast(*sizes, named(model), scale_of(model), depth, depth)
         made = headers.manifest_of(job)

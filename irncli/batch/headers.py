@@ -104,7 +104,7 @@ class Headers:
             return False
 
     def taken_for(self, item: InputFile | Job, assumed: ManifestOverride) -> tuple[str, Sampling]:
-        """The model and the grid of a small picture without a manifest. Raise InputError, UsageError."""
+        """The model and the sampling of a small picture without a manifest. Raise InputError, UsageError."""
         header = self.of(item)
         turned = assumed.size is not None and self.turned(item)
         return assumed.of(header.width, header.height, turned=turned)

@@ -202,7 +202,7 @@ def _any_scale(
     from irncli.evaluation.any_scale import AnyScaleFigures, evaluate
 
     loaded = {name: load(name) for name in sorted({fit.alone or "" for fit in fits})}
-    chosen = {fit.wish.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
+    chosen = {fit.size.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
 
     def progress(name: str, scale: str, picture: str, figures: AnyScaleFigures) -> None:
         out.detail(f"{name}/{picture} at {scale}: {figures.psnr_y:.2f} dB")

@@ -87,7 +87,7 @@ class RoundTrip:
     budget: Budget = Budget()
     """Of the coefficients; the pictures stay in memory, to be compared."""
     refine: int = 0
-    """Steps that better the small picture."""
+    """Steps by which the small picture is optimised."""
     check: bool | None = None
     """Whether the small picture is restored before it is kept, as by ``downscale``."""
     progress: Callable[[float], None] = lambda done: None
@@ -99,12 +99,12 @@ class RoundTrip:
         begun = time.perf_counter()
         loaded = read_input(job, self.max_pixels)
         picture = loaded.picture
-        model, grid = self.fit.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
+        model, sampling = self.fit.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
         rescaler = self.models.the_one(model)
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
         small, manifest = rescaler.downscale_picture(
-            loaded, grid=grid, spill=spill, refine=self.refine, check=self.check,
+            loaded, sampling=sampling, spill=spill, refine=self.refine, check=self.check,
             progress=self.progress, depth=self.depth,
         )  # fmt: skip
         data, _ = encode(small, "PNG", text=manifest.to_json())
@@ -120,7 +120,7 @@ class RoundTrip:
 
         true, back, little = (colour(of_255(x)) for x in (seen(picture), restored.colour, small.colour))
         lanczos = lanczos_both_ways(true, (little.shape[1], little.shape[0]))
-        figures = judge(true, back, little, lanczos, grid, len(data), seconds)
+        figures = judge(true, back, little, lanczos, sampling, len(data), seconds)
         if self.beside:
             plain = true[..., 0] if loaded.picture.grey else true
             told = RunTimes(job.name, len(data), halfway - started, seconds - (halfway - started))
@@ -129,7 +129,7 @@ class RoundTrip:
             self.judged.append(for_report(*pictures, scale=rescaler.scale, told=told, beside=self.beside))
         outputs: tuple[Path, ...] = ()
         if job.outputs:
-            crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
+            crops = sheet(true, little, back, lanczos, sampling, self.fit.size.word, figures)
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos
@@ -257,19 +257,25 @@ def lanczos_both_ways(true: Samples, small: tuple[int, int]) -> Samples:
 
 
 def judge(
-    true: Samples, back: Samples, little: Samples, lanczos: Samples, grid: Sampling, size: int, seconds: float
+    true: Samples,
+    back: Samples,
+    little: Samples,
+    lanczos: Samples,
+    sampling: Sampling,
+    size: int,
+    seconds: float,
 ) -> Figures:
     """The figures of network.md, section 9, for pictures of any size.
 
     The small picture is held against the bicubic one of the original with its edge repeated to whole cells.
     """
-    cells = [ceil(count * step) for count, step in zip(grid.small, grid.steps, strict=True)]
+    cells = [ceil(count * step) for count, step in zip(sampling.small, sampling.steps, strict=True)]
     edges = [(0, cell - side) for cell, side in zip(cells, true.shape[:2], strict=True)]
     padded = np.pad(true, (*edges, (0, 0)), mode="edge")
-    steps = (1 / grid.step_y, 1 / grid.step_x)
+    steps = (1 / sampling.step_y, 1 / sampling.step_x)
     resized = bicubic_resize if little.dtype == np.uint8 else deep_bicubic_resize
-    guide = resized(padded, steps)[: grid.small_height, : grid.small_width]
-    border = ceil(max(grid.steps))
+    guide = resized(padded, steps)[: sampling.small_height, : sampling.small_width]
+    border = ceil(max(sampling.steps))
     ours, theirs = quality(back, true, border), quality(lanczos, true, border)
     whole = quality(back, true, 0)
     return Figures(

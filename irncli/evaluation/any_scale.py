@@ -82,9 +82,9 @@ def judge(rescaler: Rescaler, picture: Samples, scale: Fraction) -> AnyScaleFigu
     if not height or not width:
         raise InputError(f"smaller than {DIVISOR} x {DIVISOR} pixels", "Leave it out.")
     original = np.ascontiguousarray(picture[:height, :width])
-    grid, border = Sampling.scaled(width, height, scale), ceil(scale)
-    small = rescaler.planes.down(original, False, grid)
-    bands = rescaler.planes.up_real(small, grid, False, 0.0, 0)
+    sampling, border = Sampling.scaled(width, height, scale), ceil(scale)
+    small = rescaler.codec.down(original, sampling)
+    bands = rescaler.codec.up_real(small, sampling, False, 0.0, 0)
     real = np.concatenate([band[0].permute(1, 2, 0).numpy() for band in bands])
     back = to_samples(real)
     guide = np.clip(resize(original / 255.0, 1 / scale), 0, 1)

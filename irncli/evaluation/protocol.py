@@ -43,7 +43,7 @@ def judge(
 ) -> PictureScores:
     """One picture, already read; ``grey`` judges its grey version. Raise InputError if it is too small.
 
-    ``refine``: steps by which the small picture is bettered (:mod:`irncli.refine`).
+    ``refine``: steps by which the small picture is optimised (:mod:`irncli.refine`).
     """
     scale = rescaler.scale
     original = picture.grey_samples if grey else picture.samples
@@ -66,7 +66,7 @@ def judge(
                 for seed in range(draws)
             ]
         )
-    real = rescaler.planes.down_real(original if original.ndim == 3 else original[..., None])
+    real = rescaler.codec.down_real(original if original.ndim == 3 else original[..., None])
     if small.ndim == 2:
         real = real.mean(2)
     by_lanczos = lanczos(original, scale)

@@ -175,7 +175,7 @@ class Scores:
     restored_tau: float = 0.0
     """Of what stands as restored."""
     refine: int = 0
-    """Steps by which each small picture was bettered before it was judged."""
+    """Steps by which each small picture was optimised before it was judged."""
     format: int = FORMAT
 
     def to_json(self) -> str:

@@ -160,8 +160,8 @@ def test_any_size_is_judged_like_any_other(words: list[str], irn: Irn, tmp_path:
 def test_equal_pictures_are_infinitely_close() -> None:
     true = scene(40, 36)
     small = true[::4, ::4]
-    grid = Sampling.scaled(40, 36, Fraction(4))
-    figures = judge(true, true, small, lanczos_both_ways(true, (10, 9)), grid, 100, 1.0)
+    sampling = Sampling.scaled(40, 36, Fraction(4))
+    figures = judge(true, true, small, lanczos_both_ways(true, (10, 9)), sampling, 100, 1.0)
     assert figures.psnr_y == math.inf and figures.ssim_y == pytest.approx(1.0)
 
 
