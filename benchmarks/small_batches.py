@@ -50,7 +50,7 @@ def main() -> None:
     def up(count: int) -> None:
         known = codec.decode_several(smalls[:count], sampling) if count > 1 else [None]
         for small, decoded in zip(smalls, known, strict=False):
-            codec.up(small, sampling, False, 0.0, 0, decoded=decoded)
+            codec.up(small, sampling, False, 0.0, 0, decoded=decoded).whole()
 
     seconds: dict[tuple[str, int], list[float]] = {}
     for run in range(options.runs + 1):

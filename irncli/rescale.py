@@ -16,10 +16,9 @@ from irncli.execution.codec import Codec, bicubic, resized, usual_way_up, whole_
 from irncli.execution.engine import Engine
 from irncli.execution.resample import Real
 from irncli.guard import guarded
-from irncli.images.alpha import around, extremes, flatten_alpha, spread
-from irncli.images.picture import Metadata, Picture, extend_under_transparency, from_pillow, to_pillow
-from irncli.images.read import Loaded
-from irncli.images.rows import Room, in_memory
+from irncli.images.alpha import around, extend_under_transparency, extremes, flatten_alpha, spread
+from irncli.images.metadata import Metadata
+from irncli.images.picture import Picture, from_pillow, to_pillow
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
 from irncli.pretrained.load import Weights, load_weights
 from irncli.refine import refined
@@ -90,7 +89,8 @@ class Rescaler:
 
     def downscale_picture(
         self,
-        loaded: Loaded,
+        picture: Picture,
+        source_sha256: str,
         *,
         keep_name: str | None = None,
         sampling: Sampling | None = None,
@@ -101,8 +101,9 @@ class Rescaler:
         depth: int = 8,
         encoded: Real | None = None,
     ) -> tuple[Picture, Manifest]:
-        """A decoded file -> its small picture and the manifest that belongs into it.
+        """A decoded picture -> its small one and the manifest that belongs into it.
 
+        ``source_sha256``: digest of the file's bytes, 64 hexadecimal digits.
         ``sampling``: of another size than the network's own, for which the picture is resampled before it.
         ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
         ``refine``: steps by which the small picture is optimised (:mod:`irncli.refine`), by default
@@ -112,7 +113,6 @@ class Rescaler:
         ``encoded``: what :meth:`Codec.encode_several` gave of the picture; only for one without alpha.
         """
         refine = self.refine if refine is None else refine
-        picture = loaded.picture
         sampling = sampling or self.codec.sampling(picture.height, picture.width)
         colour = picture.colour
         if picture.alpha is not None:
@@ -137,7 +137,7 @@ class Rescaler:
             mode="grey-as-rgb" if picture.grey else "rgb",
             alpha="none" if picture.alpha is None else "resampled",
             palette=picture.palette,
-            source_sha256=loaded.sha256,
+            source_sha256=source_sha256,
             pixels_sha256=picture_digest(small),
             tool=f"irn {irncli.__version__}",
             name=keep_name,
@@ -156,14 +156,15 @@ class Rescaler:
         tau: float | None = None,
         seed: int = 0,
         spill: Spill | None = None,
-        room: Room = in_memory,
         depth: int | None = None,
+        by_rows: bool = False,
         decoded: Tensor | None = None,
     ) -> Picture:
         """A small picture and its checked manifest -> the picture at its original size.
 
-        ``room`` is made for its colour; ``spill`` is that of :meth:`downscale_picture`. ``depth``: bits per
-        sample, by default those of the original. ``decoded``: what :meth:`Codec.decode_several` gave of it.
+        ``spill`` is that of :meth:`downscale_picture`. ``depth``: bits per sample, by default those of the
+        original. ``by_rows``: its colour is Bands then, restored as they are asked for. ``decoded``: what
+        :meth:`Codec.decode_several` gave of it.
         """
         tau = manifest.tau if tau is None else tau
         if not 0 <= tau <= MAX_TAU:
@@ -183,11 +184,12 @@ class Rescaler:
         sampling, grey = manifest.sampling, manifest.mode != "rgb"
         depth = manifest.original_depth if depth is None else depth
         if manifest.restored_by == "lanczos":
-            colour = usual_way_up(small.colour, sampling, grey, room, depth)
+            bands = usual_way_up(small.colour, sampling, grey, depth)
         else:
-            colour = self.codec.up(
-                small.colour, sampling, grey, tau, seed, spill=spill, room=room, depth=depth, decoded=decoded
+            bands = self.codec.up(
+                small.colour, sampling, grey, tau, seed, spill=spill, depth=depth, decoded=decoded
             )
+        colour = bands.as_samples() if by_rows else bands.whole()
         alpha = None
         if small.alpha is not None:
             alpha = _alpha_up(small.alpha, sampling, depth)
@@ -273,10 +275,9 @@ class Rescaler:
         if depth not in (8, 16):
             raise UsageError(f"a depth of {depth} bits", "Use 8 or 16.")
         picture = _as_picture(image)
-        loaded = Loaded(picture=picture, text=None, sha256=picture_digest(picture), format="")
         sampling = size.sampling(picture.width, picture.height) if size else None
         small, manifest = self.downscale_picture(
-            loaded, sampling=sampling, refine=refine, check=check, depth=depth
+            picture, picture_digest(picture), sampling=sampling, refine=refine, check=check, depth=depth
         )
         return _like(image, small), manifest
 

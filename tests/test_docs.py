@@ -21,7 +21,7 @@ from forking import ForkingIrn
 from networks import FIXTURES
 from PIL import Image
 
-from irncli.evaluation.peers.catalogue import ADAPTERS
+from irncli.evaluation.peers import ADAPTERS
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("tutorial.md", "howto.md", "explanation.md")

@@ -70,14 +70,14 @@ def test_the_error_that_decides_is_that_of_the_file(
     rescaler = shipped[4]
     sampling = size.sampling(191, 130) if size else rescaler.codec.sampling(130, 191)
     small = rescaler.codec.down(photo, sampling)
-    restored = rescaler.codec.up(small, sampling, False, 0.0, 0)
+    restored = rescaler.codec.up(small, sampling, False, 0.0, 0).whole()
 
     def errors(picture: Samples) -> np.ndarray:
         return np.array([squared(picture, photo), squared(picture @ LUMA, photo @ LUMA)])
 
     assert errors_of(rescaler.codec, photo, small, sampling) == pytest.approx(errors(restored))
     better = refined(rescaler.codec, photo, small, sampling, False, 2)
-    assert (errors(rescaler.codec.up(better, sampling, False, 0.0, 0)) / errors(restored)).sum() < 2
+    assert (errors(rescaler.codec.up(better, sampling, False, 0.0, 0).whole()) / errors(restored)).sum() < 2
 
 
 def test_luma_counts_as_much_as_all_samples_do(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -16,60 +15,61 @@ from irncli.batch.models import ManifestOverride, ModelChoice, stated
 from irncli.batch.names import Format
 from irncli.batch.plan import Job, Plan, existing
 from irncli.errors import OutputError, UsageError
-from irncli.images.rows import Room, StoredRows
-from irncli.images.write import LONGEST_SIDE
+from irncli.images.probe import Header
 from irncli.pretrained.catalogue import scale_of
-from irncli.samples import Samples
-from irncli.scratch import Scratch, Spill, bytes_text
+from irncli.scratch import Spill, bytes_text
 
-DEEP_BYTES = 4.0
-"""The same of 16 bits a sample."""
-BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
-"""Of photographs at quality 95."""
 LOSSLESS_BYTES = 1.5
-"""Of photographs as PNG, on the small side: too little space is found in the run as well and loses nothing,
-while a run that would have fitted must not be refused."""
+"""Bytes of a photograph's pixel as PNG, on the small side: too little space is found in the run as well and
+loses nothing, while a run that would have fitted must not be refused."""
+DEEP_BYTES = 4.0
+"""Bytes of a pixel of 16 bits per sample."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one job takes and gives, as far as the headers tell."""
+    """What will be made of one input, as far as its header tells."""
 
+    header: Header
+    """The input's."""
     width: int
     height: int
-    output_width: int
-    output_height: int
+    """Pixels of the output."""
     model: str
     scale: int
     depth: int = 8
-    """Bits a sample of the output."""
-    larger_depth: int = 8
-    """The same of the larger of both."""
+    """Bits per sample of the output."""
 
     @property
     def pixels(self) -> int:
-        """Of the larger of both."""
-        return max(self.width * self.height, self.output_width * self.output_height)
+        """Pixels of the input or the output, whichever has more."""
+        return max(self.header.width * self.header.height, self.width * self.height)
+
+    @property
+    def larger_depth(self) -> int:
+        """Bits per sample of the one that has more pixels."""
+        output_is_larger = self.width * self.height > self.header.width * self.header.height
+        return self.depth if output_is_larger else self.header.depth
 
     def space(self, form: Format) -> int:
         """Bytes of the output, roughly."""
-        return _space(form, self.depth, self.output_width * self.output_height)
+        return _space(form, self.depth, self.width * self.height)
 
     def spaces(self, form: Format, outputs: int) -> Sequence[int]:
-        """The same of each of them."""
+        """Bytes of each of the job's outputs, roughly."""
         return [self.space(form)] * outputs
 
 
 class BothWays(Forecast):
-    """A round trip's: its outputs are the small picture, two of the original's size, a sheet of crops."""
+    """What a round trip will make: the small picture, two of the original's size, a sheet of crops."""
 
     def spaces(self, form: Format, outputs: int) -> Sequence[int]:
-        large = _space(form, self.larger_depth, self.width * self.height)
+        large = _space(form, self.header.depth, self.header.width * self.header.height)
         return (self.space(form), large, large, 0)[:outputs]
 
 
 def _space(form: Format, depth: int, pixels: int) -> int:
-    each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES if depth == 8 else DEEP_BYTES)
+    each = form.row.bytes_per_pixel or (LOSSLESS_BYTES if depth == 8 else DEEP_BYTES)
     return int(each * pixels)
 
 
@@ -85,15 +85,14 @@ def _names() -> Callable[[str], str]:
 def small_forecast(
     headers: Headers, fit: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
 ) -> Forecaster:
-    """How downscale and roundtrip look at their inputs; ``depth``: bits a sample of the small pictures."""
+    """How downscale and roundtrip look at their inputs; ``depth``: bits per sample of the small pictures."""
 
     named = _names()
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
-        model, sampling = fit.of(header.width, header.height, turned=not fit.whole and headers.turned(job))
-        sizes = header.width, header.height, sampling.small_width, sampling.small_height
-        return kind(*sizes, named(model), scale_of(model), depth, header.depth)
+        model, sampling = fit.of(header.width, header.height, turned=header.turned)
+        return kind(header, sampling.small_width, sampling.small_height, named(model), scale_of(model), depth)
 
     return look
 
@@ -107,12 +106,11 @@ def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: 
         header = headers.of(job)
         if header.manifest is None and assumed:
             model, sampling = headers.taken_for(job, assumed)
-            sizes = header.width, header.height, sampling.width, sampling.height
             depth = form.depth(header.depth)
-            return Forecast(*sizes, named(model), scale_of(model), depth, depth)
+            return Forecast(header, sampling.width, sampling.height, named(model), scale_of(model), depth)
         made = headers.manifest_of(job)
-        large, depth = (made.width, made.height), form.depth(made.original_depth)
-        return Forecast(header.width, header.height, *large, made.model, made.scale, depth, depth)
+        depth = form.depth(made.original_depth)
+        return Forecast(header, made.width, made.height, made.model, made.scale, depth)
 
     return look
 
@@ -124,7 +122,6 @@ def prepared(
     *,
     room: bool = True,
     most: int | None = None,
-    scratch: Callable[[int, int], int] = lambda pixels, depth: 0,
     holds: Callable[[Job], object] = lambda job: True,
 ) -> Plan:
     """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
@@ -132,7 +129,6 @@ def prepared(
     Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
     picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run, and so
     is one that the run would end for and that is not what it says (``holds``, asked only then).
-    ``scratch``: bytes that one of so many pixels and bits a sample puts on the disk for a while.
     """
     jobs, foreseen = [], []
     for job in plan.jobs:
@@ -155,35 +151,26 @@ def prepared(
         foreseen.append((job, forecast))
     if room:
         try:
-            check_room(_needed(foreseen, form, scratch))
+            check_room(_needed(foreseen, form))
         except OutputError:
-            check_room(_needed([each for each in foreseen if holds(each[0])], form, scratch))
+            check_room(_needed([each for each in foreseen if holds(each[0])], form))
     return replace(plan, jobs=tuple(jobs))
 
 
-def _needed(
-    foreseen: Sequence[tuple[Job, Forecast]], form: Format, scratch: Callable[[int, int], int]
-) -> dict[Path, int]:
+def _needed(foreseen: Sequence[tuple[Job, Forecast]], form: Format) -> dict[Path, int]:
     """Bytes in each folder."""
     needed: dict[Path, int] = {}
-    while_working: dict[Path, int] = {}
     for job, forecast in foreseen:
         for output, space in zip(job.outputs, forecast.spaces(form, len(job.outputs)), strict=True):
             more = max(0, space - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
-        folder = folder_of(job)
-        rows = scratch(forecast.pixels, forecast.larger_depth)
-        while_working[folder] = max(while_working.get(folder, 0), rows)
-    for folder, size in while_working.items():
-        needed[folder] = needed.get(folder, 0) + size
     return needed
 
 
 def _check_sides(job: Job, forecast: Forecast, form: Format) -> None:
-    side = max(forecast.output_width, forecast.output_height)
-    most = LONGEST_SIDE.get(form.pillow, side)
-    if side > most:
-        size = f"{forecast.output_width} x {forecast.output_height}"
+    side, most = max(forecast.width, forecast.height), form.row.longest_side
+    if most and side > most:
+        size = f"{forecast.width} x {forecast.height}"
         what = f"{job.name}: {form.pillow} cannot hold its {size} pixels (the most a side is {most})"
         raise UsageError(what, "Choose --format png or tiff.")
 
@@ -218,8 +205,6 @@ DEEP_MEMORY = 6
 """More of them where samples have 16 bits: measured as a PNG of 6.25 megapixels was read and written."""
 AHEAD_PIXELS = 128_000_000
 """No further picture is read while those under way have more pixels than this."""
-ROW_BYTES = 3
-"""Of a restored pixel in a scratch file, at most, where samples have 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -229,11 +214,9 @@ class Budget:
     size: int | None = None
     tell: Callable[[str], None] = lambda text: None
     """Is told what goes to the disk, before the work."""
-    restores: bool = False
-    """Whether the larger picture is the output, whose rows wait on the disk until they are encoded."""
 
     def memory(self, pixels: int, depth: int = 8) -> int:
-        """Bytes at the peak, roughly, with one picture of so many pixels and bits a sample under way."""
+        """Bytes at the peak, roughly, with one picture of so many pixels and bits per sample under way."""
         if self.size is not None and self.by_rows(pixels, depth):
             return self.size
         return _memory(pixels, depth)
@@ -251,32 +234,14 @@ class Budget:
         """What the coefficients of a picture may take: half of what the model leaves."""
         return None if self.size is None else Spill(folder, self._free // 2, self.tell)
 
-    def scratch(self, pixels: int, depth: int = 8) -> int:
-        """Bytes of rows that a picture of so many pixels, restored to ``depth`` bits, puts on the disk."""
-        return ROW_BYTES * pixels * depth // 8 if self.restores and self.by_rows(pixels, depth) else 0
-
-    def announce(self, jobs: Iterable[Job]) -> None:
-        """Say what will be on the disk for a while, and that no budget is below what the model takes."""
+    def announce(self) -> None:
+        """Say that no budget is below what the model takes."""
         if self.size is not None and not self._free:
             self.tell(f"--memory-budget: the model alone takes about {bytes_text(MODEL_MEMORY)}")
-        for job in jobs:
-            if size := self.scratch(job.pixels, job.depth):
-                text = f"{job.name}: beyond --memory-budget: {bytes_text(size)} of restored rows"
-                self.tell(f"{text} go to a scratch file in {folder_of(job)}")
 
     @property
     def _free(self) -> int:
         return max(0, (self.size or 0) - MODEL_MEMORY)
-
-
-def on_disk(folder: Path) -> Room:
-    """Room for restored rows in a scratch file."""
-
-    def room(shape: tuple[int, int, int], depth: int) -> Samples:
-        scratch = Scratch(folder, math.prod(shape) * depth // 8)
-        return StoredRows(shape, scratch, depth).as_samples()
-
-    return room
 
 
 def folder_of(job: Job) -> Path:

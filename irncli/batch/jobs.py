@@ -6,24 +6,22 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import irncli
 from irncli.atomic import Contents
-from irncli.batch.estimate import Budget, folder_of, on_disk
+from irncli.batch.estimate import Budget, folder_of
 from irncli.batch.headers import Headers, read_input, refusal
 from irncli.batch.models import ManifestOverride, ModelChoice, Models, Stated, stated
 from irncli.batch.names import Format
 from irncli.batch.pipeline import SMALL_PIXELS
 from irncli.batch.plan import Job
-from irncli.batch.resume import is_restored_of, is_small_of, sealed
+from irncli.batch.resume import is_restored_of, is_small_of, record_of, sealed
 from irncli.batch.run import Result
 from irncli.batch.writer import Outputs
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.read import Loaded
-from irncli.images.rows import Room, in_memory
-from irncli.images.rowwrite import check_rows
-from irncli.images.write import LOSSY, check_deep_output, encode
+from irncli.images.write import check_by_rows, check_deep_output, encode
 from irncli.manifest import Manifest, RestoredRecord, holds_name
 from irncli.pretrained.catalogue import name_of_fingerprint
+from irncli.samples import Bands
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
 QUALITY = 95
 
 Options = Mapping[str, str | int | float]
+Restored = tuple["Picture", RestoredRecord, int, tuple[str, ...]]
+"""A restored picture, its record, the scale and notes."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Downscale:
     progress: Callable[[float], None] = lambda done: None
     """Told the share of them that is done."""
     depth: int = 8
-    """Bits a sample of the small pictures."""
+    """Bits per sample of the small pictures."""
     _known: dict[str, Stated] = field(default_factory=dict, repr=False)
     headers: Headers = field(default_factory=Headers)
     budget: Budget = Budget()
@@ -94,7 +94,7 @@ class Downscale:
         if header is None or isinstance(header, str):
             return header
         try:
-            return self.fit.of(header.width, header.height, turned=self.headers.turned(job))[0]
+            return self.fit.of(header.width, header.height, turned=header.turned)[0]
         except InputError:
             return None
 
@@ -129,7 +129,7 @@ class Downscale:
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
-            loaded, keep_name=name, sampling=sampling, spill=spill, refine=self.refine,
+            loaded.picture, loaded.sha256, keep_name=name, sampling=sampling, spill=spill, refine=self.refine,
             check=self.check, progress=self.progress, depth=self.depth, encoded=encoded,
         )  # fmt: skip
         notes = (*self.models.heard(), *loaded.picture.notes, *fallback_note(manifest))
@@ -190,7 +190,7 @@ class Upscale:
     def options(self) -> Options:
         """What else of the options shapes the restored pictures."""
         options = dict(self.models.options)
-        if self.format.pillow in LOSSY:
+        if self.format.row.lossy:
             options["quality"] = self._quality
         if self.strip:
             options["strip"] = 1
@@ -199,7 +199,7 @@ class Upscale:
 
     @property
     def _assumed_options(self) -> Options:
-        """The same for a picture without a manifest."""
+        """What of the options shapes a restored picture that had no manifest."""
         return {**self.options, **(self.assumed.options if self.assumed else {})}
 
     @property
@@ -259,16 +259,21 @@ class Upscale:
         smalls = [loaded.picture.colour for _, loaded in group]
         return self.models.get(name).codec.decode_several(smalls, manifest.sampling)
 
-    def compute(
-        self, job: Job, loaded: Loaded, decoded: Tensor | None = None
-    ) -> tuple[Picture, RestoredRecord, int, tuple[str, ...]]:
+    def compute(self, job: Job, loaded: Loaded, decoded: Tensor | None = None) -> Restored | Result:
+        """The restored picture; what is beyond the budget is written here, as the network gives its rows."""
+        restored = self._restored(job, loaded, decoded)
+        if not isinstance(restored[0].colour, Bands):
+            return restored
+        result = self.write(job, restored)
+        return replace(result, notes=(*result.notes, *self.models.heard()))
+
+    def _restored(self, job: Job, loaded: Loaded, decoded: Tensor | None) -> Restored:
         rescaler, manifest, pixels, notes = self._manifest(loaded)
         if manifest.width * manifest.height > self.max_pixels:
             size = f"{manifest.width} x {manifest.height}"
             what = f"its original has {size} pixels, more than --max-pixels allows"
             raise InputError(what, "Raise --max-pixels if you trust the file.")
         tau = manifest.tau if self.tau is None else self.tau
-        folder = folder_of(job)
         depth = self.format.depth(manifest.original_depth)
         if depth > 8:
             check_deep_output(self.format.pillow)
@@ -276,25 +281,26 @@ class Upscale:
             bits = manifest.original_depth
             what = f"the original's {bits} bits per sample are rounded to 8 for {self.format.pillow}"
             notes = (*notes, f"{what}: png and tiff keep them")
-        room: Room = in_memory
-        if self.budget.by_rows(manifest.width * manifest.height, depth):
-            check_rows(self.format.pillow, alpha=loaded.picture.alpha is not None)
-            room = on_disk(folder)
+        by_rows = self.budget.by_rows(manifest.width * manifest.height, depth)
+        if by_rows:
+            check_by_rows(self.format.pillow, alpha=loaded.picture.alpha is not None)
         restored = rescaler.upscale_picture(
             loaded.picture,
             manifest,
             tau=tau,
             seed=job.seed,
-            spill=self.budget.spill(folder),
-            room=room,
+            spill=self.budget.spill(folder_of(job)),
             depth=depth,
             decoded=decoded,
+            by_rows=by_rows,
         )
-        options = self.options if has_manifest(loaded.text) else self._assumed_options
+        options = self.options if has_manifest(loaded.header.text) else self._assumed_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
         return restored, record, manifest.scale, (*notes, *self.models.heard(), *loaded.picture.notes)
 
-    def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
+    def write(self, job: Job, computed: Restored | Result) -> Result:
+        if isinstance(computed, Result):
+            return computed
         restored, record, scale, notes = computed
         data, more = self._encoded(restored, record)
         put = self.outputs.put(job, data)
@@ -318,7 +324,7 @@ class Upscale:
 
     def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, str, tuple[str, ...]]:
         """The model, the manifest, the digest of the pixels (counted once), and notes."""
-        if self.assumed and not has_manifest(loaded.text):
+        if self.assumed and not has_manifest(loaded.header.text):
             picture = loaded.picture
             turned = picture.metadata.orientation >= 5
             model, sampling = self.assumed.of(picture.width, picture.height, turned=turned)
@@ -333,7 +339,7 @@ class Upscale:
             return rescaler, manifest, manifest.pixels_sha256, (what,)
         from irncli.rescale import Rescaler, picture_digest
 
-        manifest = Rescaler.read_manifest(loaded.picture, loaded.text, self.accept_modified)
+        manifest = Rescaler.read_manifest(loaded.picture, loaded.header.text, self.accept_modified)
         if self.assumed and self.assumed.size:
             raise UsageError("--size is for pictures without a manifest", "Leave it out.")
         # Verified already, unless they may be others.
@@ -365,24 +371,6 @@ def told_of(record: RestoredRecord, scale: int) -> dict[str, Any]:
         "fingerprint": record.fingerprint,
         "tau": record.tau,
     }
-
-
-def record_of(
-    file: str, pixels: str, rescaler: Rescaler, manifest: Manifest, tau: float, seed: int, options: Options
-) -> RestoredRecord:
-    """What a restored picture says about how it was made; the digests are those of the small one."""
-    return RestoredRecord(
-        small_pixels_sha256=pixels,
-        source_sha256=file,
-        model=rescaler.name,
-        fingerprint=rescaler.fingerprint,
-        tau=tau,
-        seed=seed,
-        width=manifest.width,
-        height=manifest.height,
-        options=options,
-        tool=f"irn {irncli.__version__}",
-    )
 
 
 def _compress(level: int | None) -> dict[str, str | int | float]:

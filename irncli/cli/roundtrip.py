@@ -45,7 +45,7 @@ COLUMNS = {
     "whole_psnr_y": "whole-Y",
     "lanczos_psnr_y": "Lanczos",
     "gain_y": "gain",
-    "closeness_rgb": "LR-PSNR",
+    "lr_psnr": "LR-PSNR",
     "small_bytes": "bytes",
     "seconds": "seconds",
 }
@@ -84,8 +84,9 @@ def roundtrip(
     """Make small, bring back, and tell how well that went.
 
     The table has PSNR (dB) and SSIM of the restored picture, on luma and over RGB, the PSNR-Y of Lanczos
-    down and up beside it and the gain over it, and how close the small picture is to a bicubic one. As in
-    the published tables a border is left out, as wide as the scale; whole-Y is the PSNR-Y of every pixel.
+    down and up beside it and the gain over it, and the LR-PSNR, of the small picture against a bicubic one.
+    As in the published tables a border is left out, as wide as the scale; whole-Y is the PSNR-Y of every
+    pixel.
     --report FILE makes a page to look at, with what --peer names beside it.
 
     \b
@@ -147,16 +148,16 @@ def roundtrip(
         out.note(f"--seed {number} was drawn")
     tidy(plan)
 
-    from irncli.cli.measure import RoundTrip, beside_it
+    from irncli.evaluation.roundtrip import RoundTrip, comparison_with
     from irncli.report.page import page as page_of
 
     models = Models(device, dtype, side, threads)
-    beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
+    compared = comparison_with(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
     outputs = Outputs(on_existing)
     teller = ProgressObserver(out, _nothing_yet)
     work = RoundTrip(
-        models, fit, outputs, tau, number, most, depth, beside, budget,
+        models, fit, outputs, tau, number, most, depth, compared, budget,
         refine=steps, check=check, progress=teller.share,
     )  # fmt: skip
     report = run(plan, in_turn(work), teller, missed=missed, fail_fast=fail_fast)

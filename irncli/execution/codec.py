@@ -17,11 +17,10 @@ from irncli.errors import DeviceError
 from irncli.execution.engine import Engine
 from irncli.execution.memory import trim_memory
 from irncli.execution.resample import Real, Resampled, Stream, taps
-from irncli.images.rows import Room, in_memory
 from irncli.latent import latent_rows
 from irncli.pretrained.load import Latent
 from irncli.quantise import to_grid
-from irncli.samples import Samples, depth_of, dtype_of, top_of
+from irncli.samples import Bands, Samples, depth_of, dtype_of, top_of
 from irncli.scratch import Spill
 from irncli.sizes import Sampling
 
@@ -188,22 +187,21 @@ class Codec:
         seed: int,
         *,
         spill: Spill | None = None,
-        room: Room = in_memory,
         depth: int = 8,
         decoded: Tensor | None = None,
-    ) -> Samples:
-        """h w C -> H W C of ``depth`` bits, of the original's size, in the ``room`` made for it.
+    ) -> Bands:
+        """h w C -> H W C of ``depth`` bits, of the original's size, as it comes.
 
         ``grey``: one plane, the mean of the three. ``spill``: what the coefficients may take of the memory.
         ``decoded``: what :meth:`decode_several` gave of this picture.
         """
-        out = room((sampling.height, sampling.width, 1 if grey else 3), depth)
-        y = 0
-        for band in self.up_real(small, sampling, grey, tau, seed, spill, decoded):
-            out[y : y + band.shape[2]] = from_planes(band, depth)
-            y += band.shape[2]
-        trim_memory()
-        return out
+
+        def bands() -> Iterator[Samples]:
+            for band in self.up_real(small, sampling, grey, tau, seed, spill, decoded):
+                yield from_planes(band, depth)
+            trim_memory()
+
+        return Bands((sampling.height, sampling.width, 1 if grey else 3), dtype_of(depth), bands)
 
     def up_real(
         self,
@@ -325,14 +323,11 @@ def enlarged(small: Samples, sampling: Sampling, depth: int) -> Iterator[Samples
         yield band.reshape(end - first, sampling.width, small.shape[2])
 
 
-def usual_way_up(small: Samples, sampling: Sampling, grey: bool, room: Room, depth: int) -> Samples:
-    """h w C -> H W C by :func:`enlarged`, in the ``room`` made for it; ``grey``: one plane."""
-    out = room((sampling.height, sampling.width, 1 if grey else 3), depth)
-    y = 0
-    for band in enlarged(small[..., :1] if grey else small, sampling, depth):
-        out[y : y + len(band)] = band
-        y += len(band)
-    return out
+def usual_way_up(small: Samples, sampling: Sampling, grey: bool, depth: int) -> Bands:
+    """h w C -> H W C by :func:`enlarged`, as it comes; ``grey``: one plane."""
+    planes = small[..., :1] if grey else small
+    shape = (sampling.height, sampling.width, planes.shape[2])
+    return Bands(shape, dtype_of(depth), lambda: enlarged(planes, sampling, depth))
 
 
 def resized(
