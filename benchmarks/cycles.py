@@ -4,7 +4,7 @@
     python benchmarks/cycles.py --table | --check        fill or compare the model card's table
 
 A folder is a set. Each restored picture, rounded to 8 bits as a file would be, is the next original; with
---refine each small picture is bettered as by `irn downscale --refine N`. PSNR-Y against the first original
+--refine each small picture is optimised as by `irn downscale --refine N`. PSNR-Y against the first original
 and against the first restored picture, a border of the scale cut off. What that file says of other models,
 sets and steps stays.
 """

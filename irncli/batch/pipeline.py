@@ -165,7 +165,7 @@ def _tiny(job: Job) -> bool:
 def _next(reading: deque[Read], stages: Stages) -> deque[Read]:
     """The next picture, with those behind it that are read already and like it."""
     group = deque([reading.popleft()])
-    kind = _kind(group[0], stages)
+    kind = _kind(group[0], stages) if reading else None
     while kind is not None and reading and len(group) < MOST_TOGETHER:
         if not reading[0][1].done() or _kind(reading[0], stages) != kind:
             break

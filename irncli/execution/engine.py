@@ -60,13 +60,13 @@ class Engine:
             network.set_precision(dtype)
         except ValueError as error:
             raise UsageError(str(error), f"Use auto, {', '.join(PRECISIONS)}.") from None
-        self.network, self.scale = network, network.scale
+        self.network, self.scale, halves = network, network.scale, network.half_steps()
         self.tile = _tile_in_sites(tile, self.scale)
         self._auto = tile == "auto"
         threads = threads or _cores()
         with memory_named():
             network.to(self.device).eval().requires_grad_(False)
-            for half in network.half_steps():
+            for half in halves:
                 for subnet in half.subnets:
                     subnet.to(half.dtype or torch.float32)
                     for weight in subnet.parameters():
