@@ -1,4 +1,4 @@
-"""Every clause of the command line's contract has its tests: docs/contract.md names them.
+"""Every clause of the command line's contract has its tests: tests/contract.md names them.
 
 Behind that, the clauses that had none: short ones, from all over the nineteen points.
 """
@@ -21,7 +21,7 @@ from test_hostile import bomb
 
 from irncli.execution.device import available, pick
 
-CONTRACT = (ROOT / "docs/contract.md").read_text("utf-8")
+CONTRACT = (ROOT / "tests/contract.md").read_text("utf-8")
 SLOW = """
 import time
 from irncli.batch import work
@@ -322,19 +322,6 @@ def test_threads_bound_torch_as_well(irn: Irn, tmp_path: Path, tiny_model: Path)
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-
-
-# 17. Start
-
-
-def test_the_readmes_first_screen_and_help_say_what_tau_does(irn: Irn) -> None:
-    screen = " ".join((ROOT / "README.md").read_text("utf-8").splitlines()[:45])
-    words = " ".join(re.sub(r"<!--.*?-->", "", screen).split())
-    assert re.search(r"`--tau` .*0, the default, draws nothing and restores best", words)
-    assert re.search(r"`--tau 1.*another picture.*plausible.* dB further from the original", words)
-    assert "0 is the best restoration; 1 draws another plausible picture" in " ".join(
-        irn("upscale", "--help").out.split()
-    )
 
 
 # 19. The same again

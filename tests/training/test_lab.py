@@ -1,4 +1,4 @@
-"""The lab: variants at equal pixels, rows that are kept, a notebook that says what they say."""
+"""The lab: variants at equal pixels, and rows that are kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from irncli.training.recipe import load_recipe
 
 TOP = Path(__file__).parents[2]
 TINY = Path(__file__).with_name("tiny.toml")
-lab, lab_table = script("scripts/lab.py"), script("benchmarks/lab_table.py")
+lab = script("scripts/lab.py")
 PLAN = f"""
 set = "tiny"
 base = '{TINY}'
@@ -101,27 +101,3 @@ def test_the_papers_row_is_its_own_recipe_at_the_pixels_of_the_others():
         assert recipe.network == theirs.network and recipe.loss == theirs.loss
         assert recipe.optimiser == theirs.optimiser
         assert recipe.steps * recipe.batch * recipe.patch**2 == pytest.approx(plan["pixels"], rel=1e-2)
-
-
-def test_the_notebook_says_what_the_rows_say():
-    assert lab_table.main(["--check"]) == 0
-
-
-def test_the_notebooks_table(plan, pictures, tmp_path, capsys):
-    rows = run(plan, pictures, tmp_path)
-    top = tmp_path / "top"
-    (top / "docs").mkdir(parents=True)
-    (top / "benchmarks" / "results").mkdir(parents=True)
-    page = top / "docs" / "lab.md"
-    page.write_text(f"before\n{lab_table.BEGIN}\nold\n{lab_table.END}\nafter\n")
-    assert lab_table.main([], top) == 0 and lab_table.NONE_YET in page.read_text()
-    (top / "benchmarks" / "results" / "lab.json").write_text(json.dumps(rows))
-    assert lab_table.main(["--check"], top) == 1 and "disagrees" in capsys.readouterr().err
-    assert lab_table.main([], top) == 0 and lab_table.main(["--check"], top) == 0
-    text = page.read_text()
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
-    best = max(rows, key=lambda row: row["valid_psnr_y"])
-    assert lines[2].startswith(f"| {best['variant']} | {best['valid_psnr_y']:.2f} |")
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
-    assert lab_table.main(["--chek"], top) == 2
