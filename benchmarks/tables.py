@@ -464,7 +464,7 @@ def rooms() -> str:
         text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
         name = {"": "`__init__.py`"}.get(room, f"`{room}{'/' if folder.is_dir() else '.py'}`")
         allowed = ", ".join(sorted(other or "`__init__`" for other in others)) or "nothing"
-        rows.append((name, text.partition("\n\n")[0].replace("\n", " "), allowed))
+        rows.append((name, text.partition("\n\n")[0].replace("\n", " ").replace("``", "`"), allowed))
     return markdown(("room", "what it says of itself", "may import"), rows, words=3)
 
 
