@@ -25,10 +25,9 @@ def measure(folder: Path) -> dict[str, Any]:
     import numpy as np
 
     from irncli.evaluation.bicubic import resize
+    from irncli.evaluation.measure import quality, small_file
     from irncli.evaluation.metrics import luma, psnr
     from irncli.evaluation.pictures import find_pictures, read_original
-    from irncli.evaluation.protocol import small_file
-    from irncli.evaluation.quality import quality
     from irncli.rescale import Rescaler
     from irncli.samples import top_of
 

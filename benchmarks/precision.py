@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from irncli.atomic import write_whole
+from irncli.evaluation.measure import across_precisions
 from irncli.evaluation.pictures import find_pictures, read_original
-from irncli.evaluation.precisions import across
 from irncli.evaluation.protocol import cpu_model
 from irncli.rescale import Rescaler
 
@@ -47,7 +47,7 @@ def main() -> None:
             for path in islice(files, given.most):
                 samples = read_original(path).samples
                 height, width = (side // one.scale * one.scale for side in samples.shape[:2])
-                found.append(across(runs, np.ascontiguousarray(samples[:height, :width])))
+                found.append(across_precisions(runs, np.ascontiguousarray(samples[:height, :width])))
                 row = {
                     "model": one.name,
                     "fingerprint": one.fingerprint,

@@ -25,9 +25,9 @@ def measure(folder: Path) -> dict[str, Any]:
     import numpy as np
     import torch
 
+    from irncli.evaluation.measure import Restoration, small_file, square
     from irncli.evaluation.pictures import find_pictures, read_original
-    from irncli.evaluation.protocol import cpu_model, small_file
-    from irncli.evaluation.quality import judge_small, quality
+    from irncli.evaluation.protocol import cpu_model
     from irncli.rescale import Rescaler
 
     rows = []
@@ -35,18 +35,18 @@ def measure(folder: Path) -> dict[str, Any]:
         rescaler = Rescaler(model, device="cpu", dtype="fp32", threads=1)
         rescaler.downscale(np.zeros((64, 64, 3), np.uint8), refine=1)  # the first run chooses kernels
         for path in find_pictures(folder):
-            picture = read_original(path).samples
-            height, width = (side // rescaler.scale * rescaler.scale for side in picture.shape[:2])
-            original = np.ascontiguousarray(picture[:height, :width])
+            original = read_original(path).cropped(rescaler.scale)
+            height, width = original.shape[:2]
             for steps in STEPS:
                 begun = time.process_time()
                 small, manifest = rescaler.downscale(original, refine=steps)
                 seconds = time.process_time() - begun
-                restored = quality(rescaler.upscale(small, manifest, tau=0.0), original, rescaler.scale)
-                little = judge_small(small, None, original, rescaler.scale)
+                restored = rescaler.upscale(small, manifest, tau=0.0)
+                found = Restoration(path.stem, original, small, restored, square(rescaler.scale))
+                ours, lr = found.quality(), found.lr_quality()
                 row = {"model": rescaler.name, "steps": steps, "picture": path.stem}
-                row |= {"psnr_y": restored.psnr_y, "psnr_rgb": restored.psnr_rgb}
-                row |= {"small_psnr_rgb": little.psnr_rgb, "small_psnr_y": little.psnr_y}
+                row |= {"psnr_y": ours.psnr_y, "psnr_rgb": ours.psnr_rgb}
+                row |= {"small_psnr_rgb": lr.psnr_rgb, "small_psnr_y": lr.psnr_y}
                 row |= {"png_bytes": small_file(small, manifest)}
                 row |= {"seconds_per_megapixel": seconds / height / width * 1e6}
                 rows.append(row)

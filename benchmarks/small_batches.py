@@ -50,7 +50,7 @@ def main() -> None:
     def up(count: int) -> None:
         with planes.up_together(smalls[:count], grid):
             for small in smalls[:count]:
-                planes.up(small, grid, False, 0.0, 0)
+                planes.up(small, grid, False, 0.0, 0).whole()
 
     seconds: dict[tuple[str, int], list[float]] = {}
     for run in range(options.runs + 1):

@@ -71,7 +71,7 @@ def plain(image: np.ndarray, up: bool) -> Callable[[], object]:
 
 
 def peer(name: str, image: np.ndarray) -> Callable[[], object]:
-    from irncli.evaluation.peers.catalogue import ADAPTERS
+    from irncli.evaluation.peers import ADAPTERS
 
     adapter = next(a for a in ADAPTERS if a.name == name)
     adapter.load(SCALE)  # an error that says what to install

@@ -233,14 +233,18 @@ def lost_manifest() -> ManifestError:
     return ManifestError(what, "Add --scale 4 if irn made it; in any other picture no detail is hidden.")
 
 
+def pixels_hash(shape: tuple[int, ...], depth: int) -> hashlib._Hash:
+    """SHA-256 that :func:`pixels_digest` has before the first sample, for samples that are still to come."""
+    return hashlib.sha256(f"irn pixels 1: {' '.join(map(str, shape))}, {depth} bits\n".encode("ascii"))
+
+
 def pixels_digest(shape: tuple[int, ...], depth: int, data: bytes | memoryview | Iterable[memoryview]) -> str:
     """SHA-256 over a line with the shape and the depth, then the samples: 64 hexadecimal digits.
 
     ``data`` holds the samples row by row, channels last, little-endian at 16 bits, whole or in parts. Raise
     ValueError when its length does not fit the shape.
     """
-    digest = hashlib.sha256(f"irn pixels 1: {' '.join(map(str, shape))}, {depth} bits\n".encode("ascii"))
-    count = 0
+    digest, count = pixels_hash(shape, depth), 0
     for part in (data,) if isinstance(data, bytes | memoryview) else data:
         digest.update(part)
         count += memoryview(part).nbytes

@@ -19,7 +19,6 @@ from irncli.guard import guarded
 from irncli.images.alpha import around, extremes, flatten_alpha, spread
 from irncli.images.picture import Metadata, Picture, extend_under_transparency, from_pillow, to_pillow
 from irncli.images.read import Loaded
-from irncli.images.rows import Room, in_memory
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
 from irncli.pretrained.catalogue import refine_of
@@ -155,13 +154,13 @@ class Rescaler:
         tau: float | None = None,
         seed: int = 0,
         spill: Spill | None = None,
-        room: Room = in_memory,
         depth: int | None = None,
+        by_rows: bool = False,
     ) -> Picture:
         """A small picture and its checked manifest -> the picture at its original size.
 
-        ``room`` is made for its colour; ``spill`` is that of :meth:`downscale_picture`. ``depth``: bits a
-        sample, by default those of the original.
+        ``spill`` is that of :meth:`downscale_picture`. ``depth``: bits a sample, by default those of the
+        original. ``by_rows``: its colour is Bands then, restored as they are asked for.
         """
         tau = manifest.tau if tau is None else tau
         if not 0 <= tau <= MAX_TAU:
@@ -181,9 +180,10 @@ class Rescaler:
         grid, grey = manifest.grid, manifest.mode != "rgb"
         depth = manifest.original_depth if depth is None else depth
         if manifest.restored_by == "lanczos":
-            colour = usual_way_up(small.colour, grid, grey, room, depth)
+            bands = usual_way_up(small.colour, grid, grey, depth)
         else:
-            colour = self.planes.up(small.colour, grid, grey, tau, seed, spill=spill, room=room, depth=depth)
+            bands = self.planes.up(small.colour, grid, grey, tau, seed, spill=spill, depth=depth)
+        colour = bands.as_samples() if by_rows else bands.whole()
         alpha = None
         if small.alpha is not None:
             alpha = self._alpha_up(small.alpha, grid, manifest.alpha, tau, seed, depth)
@@ -201,9 +201,9 @@ class Rescaler:
         self, alpha: Samples, sampling: Sampling, way: str, tau: float, seed: int, depth: int
     ) -> Samples:
         if way == "network":
-            large = self.planes.up(alpha[..., None], sampling, True, tau, seed, ALPHA_STREAM, depth=depth)[
-                ..., 0
-            ]
+            plane = alpha[..., None]
+            bands = self.planes.up(plane, sampling, True, tau, seed, ALPHA_STREAM, depth=depth)
+            large = bands.whole()[..., 0]
         else:
             box = (0, 0, float(sampling.width / sampling.step_x), float(sampling.height / sampling.step_y))
             large = resized(alpha, (sampling.width, sampling.height), box, depth)

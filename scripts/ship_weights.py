@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from irncli.evaluation.precisions import across
+from irncli.evaluation.measure import across_precisions
 from irncli.execution.precision import fastest
 from irncli.pretrained.load import Weights, load_weights, save_weights
 from irncli.rescale import Rescaler
@@ -53,7 +53,7 @@ def measure(path: Path, pictures: list[NDArray[np.uint8]], dtypes: Iterable[str]
     runs = {dtype: Rescaler(str(path), dtype=dtype, device="cpu") for dtype in dtypes}
     found: dict[str, list[float]] = {}
     for picture in pictures:
-        for key, db in across(runs, picture).items():
+        for key, db in across_precisions(runs, picture).items():
             found.setdefault(key, []).append(db)
     return {key: round(float(np.mean(values)), 4) for key, values in found.items()}
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 SERVER = """
 import json, os, signal, socket, sys
-import irncli.batch.pipeline, irncli.batch.jobs, irncli.cli.measure, irncli.evaluation.protocol
+import irncli.batch.pipeline, irncli.batch.jobs, irncli.evaluation.roundtrip, irncli.evaluation.protocol
 import irncli.report.page, irncli.rescale, irncli.training.loop
 import torch._dynamo, torch.utils._device
 from PIL import Image

@@ -25,7 +25,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scripting import script
 
-from irncli.evaluation.peers.catalogue import ADAPTERS
+from irncli.evaluation.peers import ADAPTERS
 from irncli.pretrained import catalogue
 from irncli.rescale import Rescaler
 

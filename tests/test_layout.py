@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
                 "samples", "scratch", "sizes"},
     "batch": {"", "atomic", "errors", "execution", "images", "manifest", "pretrained", "rescale", "samples",
               "scratch", "sizes"},
-    "evaluation": {"", "errors", "images", "manifest", "rescale", "quantise", "sizes"},
+    "evaluation": {"", "batch", "errors", "images", "manifest", "rescale", "quantise", "sizes"},
     "report": {"errors", "evaluation"},
     "training": {"atomic", "errors", "evaluation", "execution", "images", "nn", "pretrained", "quantise",
                  "refine", "sizes"},

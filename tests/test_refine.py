@@ -63,14 +63,14 @@ def test_the_error_that_decides_is_that_of_the_file(
     rescaler = shipped[4]
     grid = wish.grid(191, 130) if wish else rescaler.planes.grid(130, 191)
     small = rescaler.planes.down(photo, False, grid)
-    restored = rescaler.planes.up(small, grid, False, 0.0, 0)
+    restored = rescaler.planes.up(small, grid, False, 0.0, 0).whole()
 
     def errors(picture: Samples) -> np.ndarray:
         return np.array([squared(picture, photo), squared(picture @ LUMA, photo @ LUMA)])
 
     assert errors_of(rescaler.planes, photo, small, grid, False) == pytest.approx(errors(restored))
     better = refined(rescaler.planes, photo, small, grid, False, 2)
-    assert (errors(rescaler.planes.up(better, grid, False, 0.0, 0)) / errors(restored)).sum() < 2
+    assert (errors(rescaler.planes.up(better, grid, False, 0.0, 0).whole()) / errors(restored)).sum() < 2
 
 
 def test_luma_counts_as_much_as_all_samples_do(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -16,11 +15,9 @@ from irncli.batch.models import ManifestOverride, ModelChoice, stated
 from irncli.batch.names import Format
 from irncli.batch.plan import Job, Plan, existing
 from irncli.errors import OutputError, UsageError
-from irncli.images.rows import Room, StoredRows
 from irncli.images.write import LONGEST_SIDE
 from irncli.pretrained.catalogue import scale_of
-from irncli.samples import Samples
-from irncli.scratch import Scratch, Spill, bytes_text
+from irncli.scratch import Spill, bytes_text
 
 DEEP_BYTES = 4.0
 """The same of 16 bits a sample."""
@@ -124,7 +121,6 @@ def prepared(
     *,
     room: bool = True,
     most: int | None = None,
-    scratch: Callable[[int, int], int] = lambda pixels, depth: 0,
     holds: Callable[[Job], object] = lambda job: True,
 ) -> Plan:
     """The plan with the size of each job, checked against the format and (``room``) the space on the disks.
@@ -132,7 +128,6 @@ def prepared(
     Raise UsageError when the format cannot hold a picture, OutputError when there is too little space. A
     picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run, and so
     is one that the run would end for and that is not what it says (``holds``, asked only then).
-    ``scratch``: bytes that one of so many pixels and bits a sample puts on the disk for a while.
     """
     jobs, foreseen = [], []
     for job in plan.jobs:
@@ -155,27 +150,19 @@ def prepared(
         foreseen.append((job, forecast))
     if room:
         try:
-            check_room(_needed(foreseen, form, scratch))
+            check_room(_needed(foreseen, form))
         except OutputError:
-            check_room(_needed([each for each in foreseen if holds(each[0])], form, scratch))
+            check_room(_needed([each for each in foreseen if holds(each[0])], form))
     return replace(plan, jobs=tuple(jobs))
 
 
-def _needed(
-    foreseen: Sequence[tuple[Job, Forecast]], form: Format, scratch: Callable[[int, int], int]
-) -> dict[Path, int]:
+def _needed(foreseen: Sequence[tuple[Job, Forecast]], form: Format) -> dict[Path, int]:
     """Bytes in each folder."""
     needed: dict[Path, int] = {}
-    while_working: dict[Path, int] = {}
     for job, forecast in foreseen:
         for output, space in zip(job.outputs, forecast.spaces(form, len(job.outputs)), strict=True):
             more = max(0, space - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
-        folder = folder_of(job)
-        rows = scratch(forecast.pixels, forecast.larger_depth)
-        while_working[folder] = max(while_working.get(folder, 0), rows)
-    for folder, size in while_working.items():
-        needed[folder] = needed.get(folder, 0) + size
     return needed
 
 
@@ -218,8 +205,6 @@ DEEP_MEMORY = 6
 """More of them where samples have 16 bits: measured as a PNG of 6.25 megapixels was read and written."""
 AHEAD_PIXELS = 128_000_000
 """No further picture is read while those under way have more pixels than this."""
-ROW_BYTES = 3
-"""Of a restored pixel in a scratch file, at most, where samples have 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -229,8 +214,6 @@ class Budget:
     size: int | None = None
     tell: Callable[[str], None] = lambda text: None
     """Is told what goes to the disk, before the work."""
-    restores: bool = False
-    """Whether the larger picture is the output, whose rows wait on the disk until they are encoded."""
 
     def memory(self, pixels: int, depth: int = 8) -> int:
         """Bytes at the peak, roughly, with one picture of so many pixels and bits a sample under way."""
@@ -251,32 +234,14 @@ class Budget:
         """What the coefficients of a picture may take: half of what the model leaves."""
         return None if self.size is None else Spill(folder, self._free // 2, self.tell)
 
-    def scratch(self, pixels: int, depth: int = 8) -> int:
-        """Bytes of rows that a picture of so many pixels, restored to ``depth`` bits, puts on the disk."""
-        return ROW_BYTES * pixels * depth // 8 if self.restores and self.by_rows(pixels, depth) else 0
-
-    def announce(self, jobs: Iterable[Job]) -> None:
-        """Say what will be on the disk for a while, and that no budget is below what the model takes."""
+    def announce(self) -> None:
+        """Say that no budget is below what the model takes."""
         if self.size is not None and not self._free:
             self.tell(f"--memory-budget: the model alone takes about {bytes_text(MODEL_MEMORY)}")
-        for job in jobs:
-            if size := self.scratch(job.pixels, job.depth):
-                text = f"{job.name}: beyond --memory-budget: {bytes_text(size)} of restored rows"
-                self.tell(f"{text} go to a scratch file in {folder_of(job)}")
 
     @property
     def _free(self) -> int:
         return max(0, (self.size or 0) - MODEL_MEMORY)
-
-
-def on_disk(folder: Path) -> Room:
-    """Room for restored rows in a scratch file."""
-
-    def room(shape: tuple[int, int, int], depth: int) -> Samples:
-        scratch = Scratch(folder, math.prod(shape) * depth // 8)
-        return StoredRows(shape, scratch, depth).as_samples()
-
-    return room
 
 
 def folder_of(job: Job) -> Path:

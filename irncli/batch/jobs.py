@@ -7,24 +7,22 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import irncli
 from irncli.atomic import Contents
-from irncli.batch.estimate import Budget, folder_of, on_disk
+from irncli.batch.estimate import Budget, folder_of
 from irncli.batch.headers import Headers, read_input, refusal
 from irncli.batch.models import ManifestOverride, ModelChoice, Models, Stated, stated
 from irncli.batch.names import Format
 from irncli.batch.pipeline import SMALL_PIXELS
 from irncli.batch.plan import Job
-from irncli.batch.resume import is_restored_of, is_small_of, sealed
+from irncli.batch.resume import is_restored_of, is_small_of, record_of, sealed
 from irncli.batch.run import Result
 from irncli.batch.writer import Outputs
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.read import Loaded
-from irncli.images.rows import Room, in_memory
-from irncli.images.rowwrite import check_rows
-from irncli.images.write import LOSSY, check_deep_output, encode
+from irncli.images.write import LOSSY, check_by_rows, check_deep_output, encode
 from irncli.manifest import Manifest, RestoredRecord, holds_name
 from irncli.pretrained.catalogue import name_of_fingerprint
+from irncli.samples import Bands
 
 if TYPE_CHECKING:
     from irncli.images.picture import Picture
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
 QUALITY = 95
 
 Options = Mapping[str, str | int | float]
+Restored = tuple["Picture", RestoredRecord, int, tuple[str, ...]]
+"""A restored picture, its record, the scale and notes."""
 
 
 @dataclass(frozen=True)
@@ -255,14 +255,21 @@ class Upscale:
         smalls = [loaded.picture.colour for _, loaded in group]
         return self.models.get(name).planes.up_together(smalls, manifest.grid)
 
-    def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, RestoredRecord, int, tuple[str, ...]]:
+    def compute(self, job: Job, loaded: Loaded) -> Restored | Result:
+        """The restored picture; what is beyond the budget is written here, as the network gives its rows."""
+        restored = self._restored(job, loaded)
+        if not isinstance(restored[0].colour, Bands):
+            return restored
+        result = self.write(job, restored)
+        return replace(result, notes=(*result.notes, *self.models.heard()))
+
+    def _restored(self, job: Job, loaded: Loaded) -> Restored:
         rescaler, manifest, pixels, notes = self._manifest(loaded)
         if manifest.width * manifest.height > self.max_pixels:
             size = f"{manifest.width} x {manifest.height}"
             what = f"its original has {size} pixels, more than --max-pixels allows"
             raise InputError(what, "Raise --max-pixels if you trust the file.")
         tau = manifest.tau if self.tau is None else self.tau
-        folder = folder_of(job)
         depth = self.format.depth(manifest.original_depth)
         if depth > 8:
             check_deep_output(self.format.pillow)
@@ -270,24 +277,25 @@ class Upscale:
             bits = manifest.original_depth
             what = f"the original's {bits} bits per sample are rounded to 8 for {self.format.pillow}"
             notes = (*notes, f"{what}: png and tiff keep them")
-        room: Room = in_memory
-        if self.budget.by_rows(manifest.width * manifest.height, depth):
-            check_rows(self.format.pillow, alpha=loaded.picture.alpha is not None)
-            room = on_disk(folder)
+        by_rows = self.budget.by_rows(manifest.width * manifest.height, depth)
+        if by_rows:
+            check_by_rows(self.format.pillow, alpha=loaded.picture.alpha is not None)
         restored = rescaler.upscale_picture(
             loaded.picture,
             manifest,
             tau=tau,
             seed=job.seed,
-            spill=self.budget.spill(folder),
-            room=room,
+            spill=self.budget.spill(folder_of(job)),
             depth=depth,
+            by_rows=by_rows,
         )
         options = self.options if has_manifest(loaded.text) else self._assumed_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
         return restored, record, manifest.scale, (*notes, *self.models.heard(), *loaded.picture.notes)
 
-    def write(self, job: Job, computed: tuple[Picture, RestoredRecord, int, tuple[str, ...]]) -> Result:
+    def write(self, job: Job, computed: Restored | Result) -> Result:
+        if isinstance(computed, Result):
+            return computed
         restored, record, scale, notes = computed
         data, more = self._encoded(restored, record)
         put = self.outputs.put(job, data)
@@ -358,24 +366,6 @@ def told_of(record: RestoredRecord, scale: int) -> dict[str, Any]:
         "fingerprint": record.fingerprint,
         "tau": record.tau,
     }
-
-
-def record_of(
-    file: str, pixels: str, rescaler: Rescaler, manifest: Manifest, tau: float, seed: int, options: Options
-) -> RestoredRecord:
-    """What a restored picture says about how it was made; the digests are those of the small one."""
-    return RestoredRecord(
-        small_pixels_sha256=pixels,
-        source_sha256=file,
-        model=rescaler.name,
-        fingerprint=rescaler.fingerprint,
-        tau=tau,
-        seed=seed,
-        width=manifest.width,
-        height=manifest.height,
-        options=options,
-        tool=f"irn {irncli.__version__}",
-    )
 
 
 def _compress(level: int | None) -> dict[str, str | int | float]:

@@ -2,7 +2,7 @@
 
     readers    a  b  c  d ..          at most ``workers`` pictures wait before the network
     network       a  b  c  ..         and at most ``workers`` behind it, so the memory stays flat
-    writers          a  b  ..
+    writers          a  b  ..         but for a picture beyond the memory, which is written as it is computed
 
 Outcomes come in the order of the plan, whatever ends first. Small pictures of one size that wait before the
 network go through it in one call.
@@ -90,6 +90,7 @@ def _flow(
     reading: deque[Read] = deque()
     writing: deque[tuple[Job, Pending, float]] = deque()
     todo = deque(jobs)
+    computing: Job | None = None
     ended: RunError | None = None
 
     def ahead(computing: int = 0) -> None:
@@ -113,7 +114,7 @@ def _flow(
                 while group and not stop() and not ended:
                     job, future = group.popleft()
                     begin(job)
-                    seconds = 0.0
+                    computing, seconds = job, 0.0
                     try:
                         read = future.result()
                         if not read.skip:
@@ -130,6 +131,7 @@ def _flow(
                         future = Future()
                         future.set_exception(error)
                     writing.append((job, future, seconds))
+                    computing = None
                     del future
                     while writing and (writing[0][1].done() or len(writing) > workers):
                         yield _outcome(*writing[0])
@@ -150,6 +152,8 @@ def _flow(
                 late(_outcome(job, future, seconds))
             elif landed := stages.landed(job):
                 late(Outcome(job.name, "done", landed.outputs, seconds))
+        if computing and (landed := stages.landed(computing)):  # written as it was computed
+            late(Outcome(computing.name, "done", landed.outputs))
         raise
 
 

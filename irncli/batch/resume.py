@@ -1,14 +1,17 @@
-"""Which outputs of an earlier run are as this run would make them (cli.md, point 4)."""
+"""The record in a restored picture, and which outputs of an earlier run are as this one would make them."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+import irncli
 from irncli.atomic import Contents, is_special
 from irncli.batch.models import Stated
 from irncli.batch.names import Format
@@ -16,10 +19,12 @@ from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
 from irncli.images.picture import Picture
 from irncli.images.read import Loaded, read_picture, read_stream
-from irncli.images.rows import StoredRows
-from irncli.images.rowwrite import Seal, encode_rows
-from irncli.images.write import LOSSY, encode
-from irncli.manifest import Manifest, RestoredRecord
+from irncli.images.write import LOSSY, encode, encoding
+from irncli.manifest import Manifest, RestoredRecord, pixels_hash
+from irncli.samples import Bands, Samples, depth_of
+
+if TYPE_CHECKING:
+    from irncli.rescale import Rescaler
 
 Options = Mapping[str, str | int | float]
 
@@ -76,6 +81,24 @@ def is_restored_of(
     return record.pixels_sha256 == picture_digest(loaded.picture)
 
 
+def record_of(
+    file: str, pixels: str, rescaler: Rescaler, manifest: Manifest, tau: float, seed: int, options: Options
+) -> RestoredRecord:
+    """What a restored picture says about how it was made; the digests are those of the small one."""
+    return RestoredRecord(
+        small_pixels_sha256=pixels,
+        source_sha256=file,
+        model=rescaler.name,
+        fingerprint=rescaler.fingerprint,
+        tau=tau,
+        seed=seed,
+        width=manifest.width,
+        height=manifest.height,
+        options=options,
+        tool=f"irn {irncli.__version__}",
+    )
+
+
 def sealed(
     restored: Picture, record: RestoredRecord, form: str, **options: Any
 ) -> tuple[Contents, tuple[str, ...]]:
@@ -85,22 +108,41 @@ def sealed(
     """
     from irncli.rescale import picture_digest
 
-    rows = isinstance(restored.colour, StoredRows)
+    if isinstance(restored.colour, Bands):
+        return _sealed_by_rows(restored, restored.colour, record, form, **options)
     if form not in LOSSY or (form == "JXL" and options["quality"] >= 100):
         record = replace(record, pixels_sha256=picture_digest(restored))
-        return (encode_rows if rows else encode)(restored, form, text=record.to_json(), **options)
+        return encode(restored, form, text=record.to_json(), **options)
     # What comes out of it is known when it is there: a digest of the same length gives way to it.
     stand_in = hashlib.sha256(record.to_json().encode()).hexdigest()
     text = replace(record, pixels_sha256=stand_in).to_json()
-    if rows:
-        seal = Seal(stand_in.encode(), lambda samples: picture_digest(Picture(samples)).encode())
-        return encode_rows(restored, form, text=text, seal=seal, **options)
     data, notes = encode(restored, form, text=text, **options)
     most = restored.width * restored.height
     found = picture_digest(read_stream(io.BytesIO(data), "", max_pixels=most).picture)
     if data.count(stand_in.encode()) == 1:
         return data.replace(stand_in.encode(), found.encode()), notes
     return encode(restored, form, text=text.replace(stand_in, found), **options)
+
+
+def _sealed_by_rows(
+    restored: Picture, colour: Bands, record: RestoredRecord, form: str, **options: Any
+) -> tuple[Contents, tuple[str, ...]]:
+    """The same of what is restored as it is written, in a format without loss."""
+    found = "0" * 64  # until the last band has come
+
+    def counted() -> Iterator[Samples]:
+        nonlocal found
+        digest = pixels_hash(colour.shape, depth_of(restored.colour))
+        for band in colour:
+            digest.update(np.ascontiguousarray(band, band.dtype.newbyteorder("<")).data)
+            yield band
+        found = digest.hexdigest()
+
+    def text() -> str:
+        return replace(record, pixels_sha256=found).to_json()
+
+    passed_on = replace(restored, colour=replace(colour, make=counted).as_samples())
+    return encoding(passed_on, form, text=text, **options)
 
 
 def source_digest(job: Job) -> str:

@@ -48,7 +48,7 @@ class SamplesOf(Upscale):
         sums, data = _Sums(), []
         told: tuple[str, ...] = ()
         for seed in range(self.count):
-            restored, record, scale, notes = super().compute(replace(job, seed=seed), loaded)
+            restored, record, scale, notes = self._restored(replace(job, seed=seed), loaded)
             sums.add(restored)
             content, more = self._encoded(restored, record)
             assert isinstance(content, bytes)  # all of them are summed up in memory

@@ -73,9 +73,10 @@ class Outputs:
                 write_whole(output, data, replacing)
                 if not there:
                     new.append(output)
-        except BaseException:
+        except BaseException as error:
             _remove(new, folders)
-            del self._begun[key]
+            if isinstance(error, Exception):  # an interruption may come after the last of them was renamed
+                del self._begun[key]
             raise
 
     def landed(self, job: Job) -> Job | None:

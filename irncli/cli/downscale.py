@@ -129,7 +129,7 @@ def downscale(
     look = small_forecast(headers, fit, depth)
     budget = Budget(memory, out.note)
     holds = partial(headers.decodes, max_pixels=most)
-    plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch, holds=holds)
+    plan = prepared(plan, look, form, room=not dry_run, most=most, holds=holds)
     if ours := headers.own_work(plan.jobs):
         more = f" and {len(ours) - 1} more" if len(ours) > 1 else ""
         what = f"{ours[0].name}{more}: made by irn, and made smaller once more"
@@ -155,7 +155,7 @@ def downscale(
         of = DryRunContext(form, most, tile, work.current, budget)
         return show_plan(out, plan, missed, look, of)
     way = o.way_from(engine, work, jobs, start.target)
-    budget.announce(plan.jobs)
+    budget.announce()
     tidy(plan)
     report = run(plan, way, teller, missed=missed, fail_fast=fail_fast)
     return conclude(out, report)

@@ -45,7 +45,7 @@ def show_plan(
         if asked.current(job):
             return Result(skipped=True)
         larger = (forecast.pixels, forecast.larger_depth)
-        space = forecast.space(asked.form) + asked.budget.scratch(*larger)
+        space = forecast.space(asked.form)
         needs = {"tile": asked.tile, "memory": asked.budget.memory(*larger), "space": space}
         return Result(asdict(forecast) | needs)
 

@@ -142,7 +142,7 @@ def evaluate(
 
     from irncli.evaluation.codecs import installed
     from irncli.evaluation.comparison import CROP, ComparisonSpec
-    from irncli.evaluation.peers.catalogue import load_peers
+    from irncli.evaluation.peers import load_peers
     from irncli.evaluation.pictures import check_original, find_pictures
     from irncli.evaluation.protocol import evaluate as judge
     from irncli.rescale import Rescaler
@@ -164,16 +164,17 @@ def evaluate(
         _stress(out, rescaler, folders, grey, tell)
         return 0
 
-    beside = None
+    comparison = None
     if peer or codecs or crops:
         peers = load_peers(peer or (), rescaler.scale, threads)
-        beside = ComparisonSpec(peers, installed() if codecs else (), CROP if crops else 0)
+        comparison = ComparisonSpec(peers, installed() if codecs else (), CROP if crops else 0)
 
     def progress(name: str, picture: PictureScores) -> None:
-        quality = picture.figures.restored
-        out.detail(f"{name}/{picture.name}: {quality.psnr_y:.2f} dB")
+        out.detail(f"{name}: {picture.figures.restored.psnr_y:.2f} dB")
 
-    scores = judge(rescaler, folders, draws=draws, grey=grey, refine=steps, beside=beside, progress=progress)
+    scores = judge(
+        rescaler, folders, draws=draws, grey=grey, refine=steps, comparison=comparison, progress=progress
+    )
     tell(scores.to_json(), lambda: show(out, scores))
     return 0
 
@@ -200,12 +201,14 @@ def _any_scale(
     out: Output, fits: list[ModelChoice], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
 ) -> None:
     from irncli.evaluation.any_scale import AnyScaleFigures, evaluate
+    from irncli.sizes import scale_text
 
     loaded = {name: load(name) for name in sorted({fit.alone or "" for fit in fits})}
     chosen = {fit.wish.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
 
-    def progress(name: str, scale: str, picture: str, figures: AnyScaleFigures) -> None:
-        out.detail(f"{name}/{picture} at {scale}: {figures.psnr_y:.2f} dB")
+    def progress(name: str, figures: list[AnyScaleFigures]) -> None:
+        for scale, each in zip(chosen, figures, strict=True):
+            out.detail(f"{name} at {scale_text(scale)}: {each.psnr_y:.2f} dB")
 
     found = evaluate(chosen.__getitem__, folders, list(chosen), progress)
 
@@ -228,7 +231,7 @@ def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, te
     from irncli.evaluation.stress import stress
 
     def progress(name: str, picture: PictureStress) -> None:
-        out.detail(f"{name}/{picture.name}: HR chroma {picture.restored_chroma.error:.1f} levels")
+        out.detail(f"{name}: HR chroma {picture.restored_chroma.error:.1f} levels")
 
     found = stress(rescaler, folders, grey=grey, progress=progress)
     tell(found.to_json(), lambda: show_stress(out, found))

@@ -147,16 +147,16 @@ def roundtrip(
         out.note(f"--seed {number} was drawn")
     tidy(plan)
 
-    from irncli.cli.measure import RoundTrip, beside_it
+    from irncli.evaluation.roundtrip import RoundTrip, comparison_with
     from irncli.report.page import page as page_of
 
     models = Models(device, dtype, side, threads)
-    beside = beside_it(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
+    compared = comparison_with(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
     budget = Budget(memory, out.note)
     outputs = Outputs(on_existing)
     teller = ProgressObserver(out, _nothing_yet)
     work = RoundTrip(
-        models, fit, outputs, tau, number, most, depth, beside, budget,
+        models, fit, outputs, tau, number, most, depth, compared, budget,
         refine=steps, check=check, progress=teller.share,
     )  # fmt: skip
     report = run(plan, in_turn(work), teller, missed=missed, fail_fast=fail_fast)

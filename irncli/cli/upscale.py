@@ -185,8 +185,8 @@ def upscale(
     if seed == "random":
         out.note(f"--seed {number} was drawn")
     look = restored_forecast(headers, assumed, form)
-    budget = Budget(memory, out.note, restores=True)
-    plan = prepared(plan, look, form, room=not dry_run, most=most, scratch=budget.scratch, holds=holds)
+    budget = Budget(memory, out.note)
+    plan = prepared(plan, look, form, room=not dry_run, most=most, holds=holds)
     kind: Callable[..., Upscale] = partial(SamplesOf, count=samples or 0) if statistics else Upscale
     work = kind(
         Models(device, dtype, side, threads),
@@ -208,7 +208,7 @@ def upscale(
         of = DryRunContext(form, most, tile, work.current, budget, work.check)
         return show_plan(out, plan, missed, look, of)
     way = o.way_from(engine, work, jobs, start.target)
-    budget.announce(plan.jobs)
+    budget.announce()
     tidy(plan)
     report = run(plan, way, ProgressObserver(out), missed=missed, fail_fast=fail_fast)
     return conclude(out, report)

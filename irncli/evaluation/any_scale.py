@@ -12,26 +12,23 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 import irncli
-from irncli.errors import InputError
+from irncli.evaluation.baselines import to_samples
 from irncli.evaluation.bicubic import resize
-from irncli.evaluation.metrics import cut_border, luma, psnr, ssim
-from irncli.evaluation.peers.resampling import Samples, to_samples
-from irncli.evaluation.pictures import find_pictures, read_original
+from irncli.evaluation.measure import Restoration, measured, square
+from irncli.evaluation.metrics import Image, cut_border, luma, psnr
+from irncli.evaluation.pictures import HighResolution
 from irncli.evaluation.scores import mean_of, plain
 from irncli.rescale import Rescaler
 from irncli.sizes import Sampling, scale_text
 
 DIVISOR = 12
-Reals = NDArray[np.float64]
-Progress = Callable[[str, str, str, "AnyScaleFigures"], None]
-"""Called with the set's name, the scale and the picture's name."""
+Progress = Callable[[str, "list[AnyScaleFigures]"], None]
+"""Called after each picture with its set's and its own name, and its figures scale by scale."""
 
 
 @dataclass(frozen=True)
@@ -76,34 +73,31 @@ class AnyScaleScores:
         return json.dumps(plain(asdict(self)), indent=1, allow_nan=False) + "\n"
 
 
-def judge(rescaler: Rescaler, picture: Samples, scale: Fraction) -> AnyScaleFigures:
-    """``picture``: H W 3. Raise InputError if it is too small."""
-    height, width = (side // DIVISOR * DIVISOR for side in picture.shape[:2])
-    if not height or not width:
-        raise InputError(f"smaller than {DIVISOR} x {DIVISOR} pixels", "Leave it out.")
-    original = np.ascontiguousarray(picture[:height, :width])
-    grid, border = Sampling.scaled(width, height, scale), ceil(scale)
+def judge(rescaler: Rescaler, picture: HighResolution, scale: Fraction) -> AnyScaleFigures:
+    """One picture at one scale. Raise InputError if it is too small."""
+    original = picture.cropped(DIVISOR)
+    height, width = original.shape[:2]
+    grid = Sampling.scaled(width, height, scale)
     small = rescaler.planes.down(original, False, grid)
     bands = rescaler.planes.up_real(small, grid, False, 0.0, 0)
     real = np.concatenate([band[0].permute(1, 2, 0).numpy() for band in bands])
-    back = to_samples(real)
-    guide = np.clip(resize(original / 255.0, 1 / scale), 0, 1)
-    enlarged = to_samples(resize(to_samples(guide) / 255.0, scale)[:height, :width])
-    y = luma(cut_border(original, border))
+    found = Restoration(picture.name, original, small, to_samples(real), square(scale), pad=False)
+    ours, lr, border = found.quality(), found.lr_quality(), found.border
+    unrounded = np.clip(real.astype(np.float64), 0, 1) * 255
+    guide = np.clip(resize(original / 255.0, 1 / scale), 0, 1) * 255
 
-    def against_original(image: Samples | Reals) -> float:
-        return psnr(cut_border(luma(image), border), y)
+    def psnr_y(a: Image, b: Image) -> float:
+        return psnr(cut_border(luma(a), border), cut_border(luma(b), border))
 
-    little = luma(small)
     return AnyScaleFigures(
-        psnr_y=against_original(back),
-        ssim_y=ssim(luma(cut_border(back, border)), y),
-        psnr_rgb=psnr(cut_border(back, border), cut_border(original, border)),
-        unrounded_psnr_y=against_original(np.clip(real.astype(np.float64), 0, 1) * 255),
-        small_psnr_y=psnr(cut_border(little, border), luma(cut_border(guide * 255, border))),
-        small_psnr_rgb=psnr(small, to_samples(guide)),
-        small_ssim_y=ssim(little, luma(to_samples(guide))),
-        bicubic_psnr_y=against_original(enlarged),
+        psnr_y=ours.psnr_y,
+        ssim_y=ours.ssim_y,
+        psnr_rgb=ours.psnr_rgb,
+        unrounded_psnr_y=psnr_y(unrounded, original),
+        small_psnr_y=psnr_y(small, guide),
+        small_psnr_rgb=lr.psnr_rgb,
+        small_ssim_y=lr.ssim_y,
+        bicubic_psnr_y=psnr_y(found.bicubic, original),
     )
 
 
@@ -114,17 +108,14 @@ def evaluate(
     progress: Progress | None = None,
 ) -> AnyScaleScores:
     """Every picture directly in each folder at every scale; ``choose`` gives the network for one."""
-    found = [(folder.resolve().name, find_pictures(folder)) for folder in folders]
+
+    def measure(picture: HighResolution) -> list[AnyScaleFigures]:
+        return [judge(choose(scale), picture, scale) for scale in scales]
+
     rows = []
-    for name, paths in found:
-        for scale in scales:
-            rescaler, word, figures = choose(scale), scale_text(scale), []
-            for path in paths:
-                figures.append(judge(rescaler, read_original(path).samples, scale))
-                if progress:
-                    progress(name, word, path.stem, figures[-1])
-            rows.append(
-                AnyScaleRow(name, word, rescaler.name, rescaler.fingerprint, len(paths), mean_of(figures))
-            )
+    for name, pictures in measured(folders, measure, progress):
+        for scale, figures in zip(scales, zip(*pictures, strict=True), strict=True):
+            of, word = choose(scale), scale_text(scale)
+            rows.append(AnyScaleRow(name, word, of.name, of.fingerprint, len(pictures), mean_of(figures)))
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return AnyScaleScores(tuple(rows), f"irn {irncli.__version__}", now)

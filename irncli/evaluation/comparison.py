@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from irncli.evaluation.codecs import Codec, rate_distortion
+from irncli.evaluation.measure import Restoration, colour, png_and_webp
 from irncli.evaluation.metrics import psnr
-from irncli.evaluation.peers.peer import Peer
-from irncli.evaluation.peers.resampling import Samples, bicubic_resize
-from irncli.evaluation.quality import png_and_webp, quality
+from irncli.evaluation.peers import Peer
 from irncli.evaluation.scores import ERROR_GAIN, CodecPoint, Origin, PeerScores, Quality, View, Views
+
+Samples = NDArray[np.uint8]
 
 SHOWN_CODEC = "avif444"
 """The codec that is shown at our bytes: the best of them over all three colours."""
@@ -38,65 +39,64 @@ class ComparisonSpec:
         return (*peers, *(codec.origin() for codec in self.codecs))
 
 
-@dataclass(frozen=True)
-class OurResult:
-    """Our own way as it is shown, all 8 bits: ``small`` h w 3, the others H W 3."""
-
-    original: Samples
-    small: Samples
-    restored: Samples
-    lanczos: Samples
-    small_file: int
-    """Bytes of the small file as irn writes it."""
-    scale: int
-    exact: NDArray[np.float64] | None = None
-    """The original that all are judged by, where it has 16 bits: reals of 0 to 255."""
-
-
 def compare(
-    ours: OurResult, beside: ComparisonSpec
+    ours: Restoration, small_bytes: int, spec: ComparisonSpec
 ) -> tuple[tuple[PeerScores, ...], tuple[CodecPoint, ...], Views | None]:
-    """Raise ModelError for a peer whose result is no picture."""
-    scale = ours.scale
-    true = ours.original if ours.exact is None else ours.exact
+    """What ``spec`` asks for beside our restoration; ``small_bytes`` is the size of our small file.
+
+    Figures count all bits of the original; what a page shows, and what peers and codecs are given, has 8.
+    Raise ModelError for a peer whose result is no picture.
+    """
 
     def judge(image: Samples) -> Quality:
-        return quality(image, true, scale)
+        return ours.quality(image)
 
-    height, width = ours.original.shape[:2]
-    whole = np.pad(ours.original, ((0, -height % scale), (0, -width % scale), (0, 0)), mode="edge")
-    reference = bicubic_resize(whole, Fraction(1, scale))
-    shown = [("original", ours.original), ("restored", ours.restored), ("Lanczos", ours.lanczos)]
+    shown = replace(
+        ours,
+        original=np.ascontiguousarray(in_8_bits(colour(ours.original))),
+        small=in_8_bits(colour(ours.small)),
+        restored=in_8_bits(colour(ours.restored)),
+    )
+    height, width = shown.original.shape[:2]
+    pictures = [("original", shown.original), ("restored", shown.restored)]
+    pictures.append(("Lanczos", in_8_bits(colour(ours.lanczos))))
     peers = []
-    for peer in beside.peers:
-        way = peer.both_ways(whole)
+    for peer in spec.peers:
+        way = peer.both_ways(shown.whole)
         restored = np.ascontiguousarray(way.restored[:height, :width])
-        shown.append((peer.label, restored))
+        pictures.append((peer.label, restored))
         peers.append(
             PeerScores(
                 name=peer.name,
                 quality=judge(restored),
-                closeness_rgb=psnr(way.small, reference),
+                closeness_rgb=psnr(way.small, shown.reference),
                 small_bytes=png_and_webp(way.small)[0],
                 seconds_up=way.seconds_up,
             )
         )
     points = []
-    for codec in beside.codecs:
-        for point, picture in rate_distortion(ours.original, ours.small_file, judge, codec):
+    for codec in spec.codecs:
+        for point, picture in rate_distortion(shown.original, small_bytes, judge, codec):
             points.append(point)
             if codec.name == SHOWN_CODEC and point.share == 1 and picture is not None:
-                shown.append((f"{codec.label}, same bytes", picture))
-    error = np.abs(ours.restored.astype(np.int16) - ours.original) * ERROR_GAIN
-    shown.append((f"error of restored, {ERROR_GAIN} times", error.clip(0, 255).astype(np.uint8)))
-    return tuple(peers), tuple(points), _views(ours, shown, beside.crop)
+                pictures.append((f"{codec.label}, same bytes", picture))
+    error = np.abs(shown.restored.astype(np.int16) - shown.original) * ERROR_GAIN
+    pictures.append((f"error of restored, {ERROR_GAIN} times", error.clip(0, 255).astype(np.uint8)))
+    return tuple(peers), tuple(points), _views(shown, pictures, spec.crop)
 
 
-def _views(ours: OurResult, shown: list[tuple[str, Samples]], side: int) -> Views | None:
+def in_8_bits(samples: NDArray[Any]) -> Samples:
+    """Reals of 0 to 255, rounded to be shown."""
+    eight: Samples = samples if samples.dtype == np.uint8 else np.rint(samples).astype(np.uint8)
+    return eight
+
+
+def _views(ours: Restoration, shown: list[tuple[str, Samples]], side: int) -> Views | None:
     if not side:
         return None
-    side = max(ours.scale, side // ours.scale * ours.scale)
-    top, left, height, width = most_detailed(ours.original, side, ours.scale)
+    scale = ours.border
+    side = max(scale, side // scale * scale)
+    top, left, height, width = most_detailed(ours.original, side, scale)
     there = np.s_[top : top + height, left : left + width]
     crops = tuple(_view(label, samples[there]) for label, samples in shown)
     return Views(left, top, _view("small", ours.small), crops)

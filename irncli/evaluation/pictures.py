@@ -26,6 +26,17 @@ class HighResolution:
     grey_samples: NDArray[np.uint8]
     """H W: the file's own values, or BT.601 luma (0..255) of a colour picture."""
 
+    def cropped(self, divisor: int, grey: bool = False) -> NDArray[np.uint8]:
+        """H W 3, or H W of the grey version, from the top left to sides that ``divisor`` divides.
+
+        Raise InputError if nothing is left.
+        """
+        samples = self.grey_samples if grey else self.samples
+        height, width = (side // divisor * divisor for side in samples.shape[:2])
+        if not height or not width:
+            raise InputError(f"{self.name}: smaller than {divisor} x {divisor} pixels", "Leave it out.")
+        return np.ascontiguousarray(samples[:height, :width])
+
 
 def find_pictures(folder: Path) -> list[Path]:
     """The pictures directly in a folder, by name. Raise InputError when there is none."""

@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.errors import InputError
-from irncli.evaluation.peers.resampling import Samples, bicubic, bicubic_resize
-from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
+from irncli.evaluation.measure import Restoration, colour, measured, restore
+from irncli.evaluation.pictures import HighResolution
 from irncli.images.picture import BT601
 from irncli.rescale import Rescaler
 
@@ -33,7 +31,9 @@ TINT = 8.0
 fine and averages out over a block; what does not is a blotch."""
 
 Floats = NDArray[np.float64]
+Samples = NDArray[np.uint8]
 Progress = Callable[[str, "PictureStress"], None]
+"""Called after each picture with its set's and its own name."""
 
 
 @dataclass(frozen=True)
@@ -165,33 +165,21 @@ def compare(
     return PictureStress(name, **worst, tint=float(tint.max()), own_making=int(np.sum(faults)))
 
 
-def judge(rescaler: Rescaler, picture: HighResolution, grey: bool) -> PictureStress:
-    """One picture down and up at tau 0 by the path that users run. Raise InputError if it is too small."""
-    scale = rescaler.scale
-    original = picture.grey_samples if grey else picture.samples
-    height, width = (side // scale * scale for side in original.shape[:2])
-    if not height or not width:
-        raise InputError(f"{picture.name}: smaller than {scale} x {scale} pixels", "Leave it out.")
-    original = np.ascontiguousarray(original[:height, :width])
-    small, manifest = rescaler.downscale(original)
-    restored = rescaler.upscale(small, manifest, tau=0.0)
-    if small.ndim != original.ndim:  # a model without grey gives colour for a grey picture
-        original = np.ascontiguousarray(np.broadcast_to(original[..., None], (*original.shape, 3)))
-        restored = np.broadcast_to(restored.reshape(height, width, -1), original.shape)
-    reference = bicubic_resize(original, Fraction(1, scale))
-    return compare(picture.name, small, reference, restored, bicubic(original, scale), original)
+def judge(found: Restoration) -> PictureStress:
+    """The worst places of one restoration."""
+    pictures = (found.small, found.reference, found.restored, found.bicubic, found.original)
+    if found.small.ndim > found.original.ndim:  # a model without grey gives colour for a grey picture
+        pictures = tuple(np.ascontiguousarray(colour(picture)) for picture in pictures)  # type: ignore[assignment]
+    return compare(found.name, *pictures)
 
 
 def stress(
     rescaler: Rescaler, folders: Sequence[Path], *, grey: bool = False, progress: Progress | None = None
 ) -> Stress:
     """Judge every picture directly in each folder; a folder is a set. Raise InputError."""
-    sets = []
-    for folder in folders:
-        name, pictures = folder.resolve().name, []
-        for path in find_pictures(folder):
-            pictures.append(judge(rescaler, read_original(path), grey))
-            if progress:
-                progress(name, pictures[-1])
-        sets.append(SetStress(name, tuple(pictures)))
+
+    def measure(picture: HighResolution) -> PictureStress:
+        return judge(restore(rescaler, picture, grey=grey)[0])
+
+    sets = [SetStress(name, tuple(pictures)) for name, pictures in measured(folders, measure, progress)]
     return Stress(rescaler.name, rescaler.fingerprint, rescaler.scale, grey, tuple(sets))

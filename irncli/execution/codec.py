@@ -16,11 +16,10 @@ from irncli.execution.engine import Engine
 from irncli.execution.memory import give_back
 from irncli.execution.pixels import from_planes, not_finite, pad_to_multiple, to_planes
 from irncli.execution.resample import Real, Resampled, Stream, taps
-from irncli.images.rows import Room, in_memory
 from irncli.latent import latent_rows
 from irncli.pretrained.load import Latent
 from irncli.quantise import to_grid
-from irncli.samples import Samples, depth_of, dtype_of, top_of
+from irncli.samples import Bands, Samples, depth_of, dtype_of, top_of
 from irncli.scratch import Spill
 from irncli.sizes import Sampling
 
@@ -201,20 +200,19 @@ class Planes:
         stream: int = 0,
         *,
         spill: Spill | None = None,
-        room: Room = in_memory,
         depth: int = 8,
-    ) -> Samples:
-        """h w C -> H W C of ``depth`` bits, of the grid's size, in the ``room`` made for it.
+    ) -> Bands:
+        """h w C -> H W C of ``depth`` bits, of the grid's size, as it comes.
 
         ``spill``: what the coefficients may take of the memory.
         """
-        out = room((grid.height, grid.width, 1 if grey else 3), depth)
-        y = 0
-        for band in self.up_real(small, grid, grey, tau, seed, stream, spill):
-            out[y : y + band.shape[2]] = from_planes(band, depth)
-            y += band.shape[2]
-        give_back()
-        return out
+
+        def bands() -> Iterator[Samples]:
+            for band in self.up_real(small, grid, grey, tau, seed, stream, spill):
+                yield from_planes(band, depth)
+            give_back()
+
+        return Bands((grid.height, grid.width, 1 if grey else 3), dtype_of(depth), bands)
 
     def up_real(
         self,
@@ -311,14 +309,11 @@ def enlarged(small: Samples, grid: Sampling, depth: int) -> Iterator[Samples]:
         yield band.reshape(end - first, grid.width, small.shape[2])
 
 
-def usual_way_up(small: Samples, grid: Sampling, grey: bool, room: Room, depth: int) -> Samples:
-    """h w C -> H W C by :func:`enlarged`, in the ``room`` made for it; ``grey``: one plane."""
-    out = room((grid.height, grid.width, 1 if grey else 3), depth)
-    y = 0
-    for band in enlarged(small[..., :1] if grey else small, grid, depth):
-        out[y : y + len(band)] = band
-        y += len(band)
-    return out
+def usual_way_up(small: Samples, grid: Sampling, grey: bool, depth: int) -> Bands:
+    """h w C -> H W C by :func:`enlarged`, as it comes; ``grey``: one plane."""
+    planes = small[..., :1] if grey else small
+    shape = (grid.height, grid.width, planes.shape[2])
+    return Bands(shape, dtype_of(depth), lambda: enlarged(planes, grid, depth))
 
 
 def resized(

@@ -1,13 +1,18 @@
-"""The chunks of a PNG file: what Pillow does not look at, and what it makes too much of."""
+"""PNG: the chunks of a file, what Pillow does not look at or makes too much of in them, and writing one."""
 
 from __future__ import annotations
 
+import struct
 import zlib
-from collections.abc import Container, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Container, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from irncli.errors import InputError
 from irncli.images.spliced import Part, end_of, spliced
+from irncli.samples import Samples, blocks, depth_of
 
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _OTHERWISE = (b"irn", b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type xmp")
@@ -24,6 +29,10 @@ _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 _PACKED = (b"zTXt", b"iTXt", b"iCCP")
 _LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
 """Of those that have one length only: Pillow refuses the whole picture for a pHYs of eight bytes."""
+_BLOCK = 1 << 18
+"""Bytes that are filtered at a time: they stay in a processor's cache."""
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+"""By the number of channels."""
 _MEANING = {b"tRNS": " (the transparency)", b"iCCP": " (the colour profile)", b"eXIf": " (EXIF)"}
 
 
@@ -218,3 +227,63 @@ def late_text(stream: BinaryIO, keyword: bytes, longest: int) -> str | None:
                 text = rest if kind == b"tEXt" else rest[2:].split(b"\0", 2)[-1]
                 return text.decode("utf-8", "replace")
     return None
+
+
+def write_png(file: BinaryIO, samples: Samples, head: Callable[[], bytes], level: int) -> None:
+    """H W C of 8 or 16 bits (grey, grey and alpha, RGB or RGBA) into an empty file that can be sought in.
+
+    ``head`` gives the chunks before the pixels; it is asked once more behind them, and may then say something
+    else of the same length, such as a digest of what was written. The bytes do not depend on how the rows of
+    :class:`~irncli.samples.Bands` come.
+    """
+    height, width, channels = samples.shape
+    depth = depth_of(samples)
+    first, row = head(), width * channels * depth // 8
+    file.write(SIGNATURE)
+    file.write(chunk(b"IHDR", struct.pack(">IIBB3x", width, height, depth, _COLOUR_TYPES[channels])))
+    start = file.tell()
+    file.write(first)
+    deflate = zlib.compressobj(level, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
+    above = np.zeros(row, np.uint8)
+    for block in blocks(samples, max(1, _BLOCK // row)):
+        octets = np.ascontiguousarray(block, block.dtype.newbyteorder(">")).view(np.uint8).reshape(-1, row)
+        if data := deflate.compress(_filtered(octets, above, channels * depth // 8).data):
+            file.write(chunk(b"IDAT", data))
+        above = octets[-1]
+    file.write(chunk(b"IDAT", deflate.flush()))
+    file.write(chunk(b"IEND", b""))
+    if (last := head()) != first:
+        assert len(last) == len(first)
+        file.seek(start)
+        file.write(last)
+
+
+def _filtered(octets: NDArray[np.uint8], above: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """Rows of bytes, each behind its filter: the one whose bytes, taken as signed, have the least sum.
+
+    ``above``: the row before the first. ``step``: bytes of a pixel.
+    """
+    rows, length = octets.shape
+    padded = np.zeros((rows + 1, step + length), np.uint8)
+    padded[0, step:], padded[1:, step:] = above, octets
+    left, up, corner = padded[1:, :-step], padded[:-1, step:], padded[:-1, :-step]
+    filtered = np.empty((5, rows, 1 + length), np.uint8)
+    filtered[..., 0] = np.arange(5)[:, None]
+    filtered[0, :, 1:] = octets
+    mean = (left & up) + ((left ^ up) >> 1)  # rounded down, within 8 bits
+    for number, foretold in enumerate((left, up, mean, _paeth(left, up, corner)), 1):
+        np.subtract(octets, foretold, out=filtered[number, :, 1:])
+    sums = [np.minimum(each, -each).sum(1, dtype=np.uint64) for each in filtered[..., 1:]]
+    chosen: NDArray[Any] = filtered[np.argmin(sums, 0), np.arange(rows)]
+    return chosen
+
+
+def _paeth(left: NDArray[np.uint8], up: NDArray[np.uint8], corner: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Which of the three is nearest to left + up - corner; of equal ones the first."""
+    a, b, c = (each.astype(np.int16) for each in (left, up, corner))
+    from_left, from_up = b - c, a - c
+    from_corner = np.abs(from_left + from_up)
+    from_left, from_up = np.abs(from_left), np.abs(from_up)
+    nearest = np.where(from_up <= from_corner, up, corner)
+    np.copyto(nearest, left, where=(from_left <= from_up) & (from_left <= from_corner))
+    return nearest

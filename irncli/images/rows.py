@@ -1,15 +1,8 @@
-"""Pictures that memory does not hold: samples by rows, from the top, out of a file or a scratch file.
-
-Both stand in for the array that :class:`~irncli.images.picture.Picture` holds otherwise: they have its
-``shape`` and ``dtype`` and give or take slices of rows.
-"""
+"""Picture files that memory does not hold: samples by rows, from the top, as libvips decodes them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -17,55 +10,16 @@ import numpy as np
 from irncli.errors import DeviceError, InputError
 from irncli.images.decoding import unsupported
 from irncli.samples import Samples, dtype_of
-from irncli.scratch import Scratch
-
-Room = Callable[[tuple[int, int, int], int], Samples]
-"""Makes room for so many rows, columns and channels of so many bits, to be filled from the top."""
 
 INSTALL = "Install libvips: pip install 'irncli[huge]'; or raise --memory-budget."
-
-
-def in_memory(shape: tuple[int, int, int], depth: int = 8) -> Samples:
-    """The usual :data:`Room`."""
-    return np.empty(shape, dtype_of(depth))
-
-
-class StoredRows:
-    """H W C in a scratch file."""
-
-    def __init__(self, shape: tuple[int, int, int], scratch: Scratch, depth: int = 8) -> None:
-        """``scratch`` has room for them."""
-        self.shape, self.dtype = shape, dtype_of(depth)
-        self._scratch, self._row = scratch, math.prod(shape[1:]) * self.dtype.itemsize
-
-    def __setitem__(self, rows: slice, samples: Samples) -> None:
-        first, end, _ = rows.indices(self.shape[0])
-        if len(samples):
-            assert samples.shape == (end - first, *self.shape[1:])
-            self._scratch.write(np.ascontiguousarray(samples).data, first * self._row)
-
-    def __getitem__(self, rows: slice) -> Samples:
-        first, end, _ = rows.indices(self.shape[0])
-        data = self._scratch.read((end - first) * self._row, first * self._row)
-        return np.frombuffer(data, self.dtype).reshape(end - first, *self.shape[1:])
-
-    @property
-    def folder(self) -> Path:
-        """Where the scratch file lies, and others may."""
-        return self._scratch.folder
-
-    def close(self) -> None:
-        self._scratch.close()
-
-    def as_samples(self) -> Samples:
-        """Itself, in the name of the array that it stands in for."""
-        return cast(Samples, self)
 
 
 class FileRows:
     """H W C of a picture file, decoded by libvips as its rows are asked for: from the top.
 
-    Where the last ones that were asked for begin, the next may begin as well, and no earlier.
+    It stands in for the array that :class:`~irncli.images.picture.Picture` holds otherwise: it has its
+    ``shape`` and ``dtype`` and gives slices of rows. Where the last ones that were asked for begin, the
+    next may begin as well, and no earlier.
     """
 
     def __init__(self, image: Any, shape: tuple[int, int, int], depth: int = 8) -> None:
@@ -117,7 +71,7 @@ def libvips() -> Any:
     try:
         pyvips: Any = import_module("pyvips")
     except Exception as error:  # no package, or no library that it looks for, or half of one
-        what = "reading and writing pictures row by row needs libvips, which is not installed"
+        what = "reading pictures row by row needs libvips, which is not installed"
         raise DeviceError(what, INSTALL) from error
     pyvips.cache_set_max(0)
     return pyvips

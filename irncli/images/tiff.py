@@ -1,17 +1,20 @@
-"""Writing TIFF. Pillow's compressed writer cannot hold an EXIF directory, and complains on stderr."""
+"""TIFF: what neither Pillow nor libvips says of one, and writing one, strip by strip.
+
+Pillow's compressed writer cannot hold an EXIF directory, and complains on stderr.
+"""
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from io import BytesIO
 from itertools import accumulate
 from typing import BinaryIO
 
 from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
-from irncli.errors import InputError
+from irncli.errors import InputError, OutputError
 from irncli.images.decoding import AGAIN, libtiff_decodes
 from irncli.images.exif import (
     BYTE,
@@ -28,10 +31,12 @@ from irncli.images.exif import (
 )
 from irncli.images.metadata import exif_directory
 from irncli.images.spliced import end_of, spliced
-from irncli.samples import Samples, depth_of
+from irncli.samples import Samples, blocks
 
 _STRIP_BYTES = 1 << 20
 _BLOCK = 1 << 18
+_MOST = (1 << 32) - 1
+"""Bytes that the offsets of a TIFF reach."""
 _DEFLATE = (8, 32946)
 _STRIP_OFFSETS, _STRIP_COUNTS = 273, 279
 _SAMPLE_FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
@@ -188,22 +193,18 @@ def _numbers(value: object) -> tuple[int, ...]:
     return tuple(each for each in found if isinstance(each, int))
 
 
-def tiff_bytes(
-    samples: Samples,
+def tiff_tags(
+    channels: int,
+    depth: int,
     *,
-    level: int,
     dpi: tuple[float, float] | None,
     icc: bytes | None,
     exif: bytes | None,
     xmp: bytes | None,
-) -> bytes:
-    """H W C, 8 or 16 bits (grey, grey+alpha, RGB or RGBA) as a TIFF, deflated in strips.
-
-    Raise struct.error when it would pass the 4 GB that the format can hold.
-    """
-    channels = samples.shape[2]
+) -> Directory:
+    """What a TIFF as :func:`write_tiff` writes it says of its pixels (grey, grey+alpha, RGB or RGBA)."""
     tags = exif_directory(exif) if exif else Directory()
-    tags.put(258, SHORT, *(depth_of(samples),) * channels)
+    tags.put(258, SHORT, *(depth,) * channels)
     tags.put(259, SHORT, 8)  # Deflate.
     tags.put(262, SHORT, 1 if channels < 3 else 2)  # Black is zero, or RGB.
     tags.put(277, SHORT, channels)
@@ -219,36 +220,45 @@ def tiff_bytes(
         tags.put_bytes(34675, UNDEFINED, icc)
     if xmp:
         tags.put_bytes(700, BYTE, xmp)
-    file = BytesIO()
-    write_tiff(file, samples, tags, level)
-    return file.getvalue()
+    return tags
 
 
-def write_tiff(file: BinaryIO, samples: Samples, tags: Directory, level: int) -> None:
-    """The same into an empty file, ``tags`` given but for the sizes; the samples are asked for by rows.
+def write_tiff(file: BinaryIO, samples: Samples, head: Callable[[], Directory], level: int) -> None:
+    """H W C of 8 or 16 bits, an array or Bands, into an empty file that can be sought in, deflated in strips.
 
-    Raise struct.error as :func:`tiff_bytes` does.
+    ``head`` gives :func:`tiff_tags`; it is asked once more behind the pixels, and may then say something else
+    of the same length, such as a digest of what was written. Raise OutputError when the file would pass the
+    4 GB that the format can hold.
     """
     height, width, channels = samples.shape
     rows = max(1, _STRIP_BYTES // (width * channels * samples.dtype.itemsize))
     count = -(-height // rows)
+    # As long whatever the offsets are, so that it can be asked for its length first.
+    tags = _with_strips(head(), width, height, rows, (0,) * count, (0,) * count)
+    start = at = file.seek(len(file_head(tags)))
+    sizes = []
+    for block in blocks(samples, rows):
+        strip = _compressed(block, tags.order, level)
+        sizes.append(len(strip))
+        at += len(strip)
+        if at > _MOST:
+            what = "its TIFF would be larger than the 4 GB that the format can hold"
+            raise OutputError(what, "Choose --format png.")
+        file.write(strip)
+    tags = _with_strips(head(), width, height, rows, accumulate(sizes[:-1], initial=start), sizes)
+    file.seek(0)
+    file.write(file_head(tags))
+
+
+def _with_strips(
+    tags: Directory, width: int, height: int, rows: int, offsets: Iterable[int], sizes: Iterable[int]
+) -> Directory:
     tags.put(256, LONG, width)
     tags.put(257, LONG, height)
     tags.put(278, LONG, rows)
-    tags.put(_STRIP_COUNTS, LONG, *(0,) * count)
-    # The head is as long whatever the offsets are, so that it can be asked for its length first.
-    tags.put(_STRIP_OFFSETS, LONG, *(0,) * count)
-    start = len(file_head(tags))
-    file.seek(start)
-    sizes = []
-    for top in range(0, height, rows):
-        strip = _compressed(samples[top : top + rows], tags.order, level)
-        sizes.append(len(strip))
-        file.write(strip)
+    tags.put(_STRIP_OFFSETS, LONG, *offsets)
     tags.put(_STRIP_COUNTS, LONG, *sizes)
-    tags.put(_STRIP_OFFSETS, LONG, *accumulate(sizes[:-1], initial=start))
-    file.seek(0)
-    file.write(file_head(tags))
+    return tags
 
 
 def _compressed(strip: Samples, order: str, level: int) -> bytes:

@@ -1,19 +1,22 @@
-"""Picture -> the bytes of a file, with its metadata and the manifest or record."""
+"""Picture, or bands of it as they come -> a file, with its metadata and the manifest or record."""
 
 from __future__ import annotations
 
 import base64
 import io
 import struct
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, PngImagePlugin, features
+from PIL import Image, features
 
-from irncli.errors import DeviceError, OutputError, UsageError
+from irncli.errors import DeviceError, IrnError, OutputError, UsageError
 from irncli.images import xmp
 from irncli.images.decoding import quiet
+from irncli.images.exif import Directory
 from irncli.images.formats import INSTALL, NAMES, missing
 from irncli.images.heif import place_of_colour
 from irncli.images.holding import Held, hold
@@ -21,9 +24,9 @@ from irncli.images.icc import chunk_of, hdr_of
 from irncli.images.jpeg import comment_segment, extension_segments
 from irncli.images.metadata import ORIENTATION, Metadata, fitted_exif, upright, with_orientation
 from irncli.images.picture import TURN, Picture, profile_space, to_pillow
-from irncli.images.pnghead import png_body, png_head, with_chunks
-from irncli.images.rows import libvips
-from irncli.images.tiff import tiff_bytes
+from irncli.images.png import chunk, write_png
+from irncli.images.tiff import tiff_tags, write_tiff
+from irncli.samples import Bands, Samples
 
 KEYWORD = "irn"
 """Of the PNG text chunk; elsewhere the text is the XMP property ``irn:manifest`` or ``irn:record``."""
@@ -31,6 +34,8 @@ LOSSLESS = frozenset({"PNG", "WEBP", "TIFF", "JXL"})
 """As irn writes small pictures: they keep every sample and have room for a record of ours."""
 DEEP = frozenset({"PNG", "TIFF"})
 """Hold 16 bits a sample as irn writes them."""
+BY_ROWS = frozenset({"PNG", "TIFF"})
+"""Are written as the rows come; the encoders of the others want the whole picture."""
 LOSSY = frozenset({"JPEG", "AVIF", "JXL"})
 NO_ALPHA = frozenset({"JPEG"})
 WRITABLE = {
@@ -52,6 +57,12 @@ _PNG_PROFILE = 1 << 20
 """Pillow refuses to read a PNG whose profile is larger."""
 
 
+_ALPHA_ROWS = 256
+LEVEL = 6
+"""Of deflate, unless told otherwise."""
+Text = Callable[[], str]
+
+
 @dataclass
 class _Parts:
     """What goes into one file, and the notes on what had to stay out."""
@@ -62,6 +73,8 @@ class _Parts:
     dpi: tuple[float, float] | None
     packet: bytes | None
     held: Held
+    text: Text | None
+    kind: str
     own: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -86,6 +99,44 @@ def encode(
     Raise UsageError when the format is unknown or cannot hold the picture at all (JPEG with transparency,
     WebP of 16 bits), OutputError when encoding fails or needs what is not installed.
     """
+    write, notes = encoding(
+        picture,
+        format,
+        text=None if text is None else lambda: text,
+        text_kind=text_kind,
+        strip=strip,
+        quality=quality,
+        compress=compress,
+    )
+    file = io.BytesIO()
+    try:
+        with quiet():
+            write(file)
+    except IrnError:
+        raise
+    except MemoryError as error:
+        raise OutputError(f"no memory to encode it as {format}", "Close other programs.") from error
+    except Exception as error:  # Encoders raise as many kinds of exception as decoders.
+        raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another --format.") from error
+    return file.getvalue(), notes
+
+
+def encoding(
+    picture: Picture,
+    format: str,
+    *,
+    text: Text | None = None,
+    text_kind: str = "manifest",
+    strip: bool = False,
+    quality: int = 95,
+    compress: int | None = None,
+) -> tuple[Callable[[BinaryIO], None], tuple[str, ...]]:
+    """What writes the bytes of :func:`encode` into an empty file that can be sought in, and the notes.
+
+    For a format of :data:`BY_ROWS` the picture's colour may be :class:`Bands`, and ``text`` is asked once
+    more behind the pixels: it may then say something else of the same length. Raise UsageError or OutputError
+    as :func:`encode` does before the file is begun.
+    """
     if format not in WRITABLE.values():
         raise UsageError(f"{format} cannot be written here", f"Choose one of {_names()}.")
     if format in NO_ALPHA and picture.alpha is not None:
@@ -99,20 +150,22 @@ def encode(
             f"{format} cannot hold {picture.width} x {picture.height} pixels (the most a side is {most})",
             "Choose png or tiff.",
         )
-    parts = _parts(picture, format, strip, small=text_kind == "manifest" and text is not None)
-    if text is not None and format != "PNG":
-        parts.own[text_kind] = text
+    parts = _parts(picture, format, strip, text, text_kind)
+    packet = _packet(parts)
     if format == "JXL" and text_kind == "manifest":
         quality = 100
-    packet = _packet(parts)
-    try:
-        with quiet():
-            data = _WRITERS[format](picture, parts, packet, text, quality, compress)
-    except MemoryError as error:
-        raise OutputError(f"no memory to encode it as {format}", "Close other programs.") from error
-    except Exception as error:  # Encoders raise as many kinds of exception as decoders.
-        raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another --format.") from error
-    return data, tuple(parts.notes)
+    write = _WRITERS[format]
+    return lambda file: write(file, picture, parts, packet, quality, compress), tuple(parts.notes)
+
+
+def check_by_rows(format: str, *, alpha: bool = False) -> None:
+    """Raise DeviceError unless pictures in this format, with ``alpha``, can be written as their rows come."""
+    if alpha:
+        what = "its transparency is restored as a whole, and it is too large for the memory"
+        raise DeviceError(what, "Raise --memory-budget.")
+    if format not in BY_ROWS:
+        what = f"{format} is encoded from the whole picture, which is too large for the memory"
+        raise DeviceError(what, "Choose --format png or tiff, or raise --memory-budget.")
 
 
 def check_encoder(format: str) -> None:
@@ -122,26 +175,21 @@ def check_encoder(format: str) -> None:
 
 
 def check_deep_output(format: str) -> None:
-    """Raise unless 16 bits can be written: UsageError for a format of 8, OutputError for want of libvips."""
+    """Raise UsageError for a format that holds 8 bits a sample."""
     if format not in DEEP:
         raise UsageError(f"{format} holds 8 bits per sample as irn writes it, not 16", "Choose png or tiff.")
-    if format == "PNG":
-        try:
-            libvips()
-        except DeviceError as error:
-            what = "writing a PNG of 16 bits per sample needs libvips, which is not installed"
-            remedy = "Install it: pip install 'irncli[huge]'; or choose --format tiff."
-            raise OutputError(what, remedy) from error
 
 
 def _names() -> str:
     return ", ".join(sorted({name.lower() for name in WRITABLE.values()}))
 
 
-def _parts(picture: Picture, format: str, strip: bool, small: bool) -> _Parts:
+def _parts(picture: Picture, format: str, strip: bool, text: Text | None, kind: str) -> _Parts:
     metadata = upright(picture.metadata) if strip else picture.metadata
+    small = text is not None and kind == "manifest"
     held = hold(metadata, format, picture.grey and format != "WEBP", small)
-    parts = _Parts(format, held.icc, metadata.exif, metadata.dpi, metadata.xmp, held, notes=[*held.notes])
+    parts = _Parts(format, held.icc, metadata.exif, metadata.dpi, metadata.xmp, held, text, kind)
+    parts.notes += held.notes
     if held.stash:
         parts.own["chunks"] = held.stash
     if strip and (hdr := hdr_of(picture.metadata.chunks)):
@@ -187,57 +235,63 @@ def _fit_profile(picture: Picture, parts: _Parts) -> None:
         parts.notes.append("its ICC profile is larger than 1 MB, too large for PNG, and is left out")
 
 
+def _own(parts: _Parts) -> dict[str, str]:
+    """The properties that go into the picture's XMP: a PNG has a chunk for the text."""
+    return parts.own | ({parts.kind: parts.text()} if parts.text and parts.format != "PNG" else {})
+
+
 def _packet(parts: _Parts) -> bytes | None:
     """The picture's XMP with our properties."""
-    if not parts.own:
-        packet = parts.packet
-    else:
-        try:
-            packet = xmp.merge(parts.packet, parts.own)
-        except xmp.XmpError as error:
-            parts.notes.append(f"its XMP data is damaged ({error}) and is left out")
-            packet = xmp.merge(None, parts.own)
-    return packet
+    own = _own(parts)
+    if not own:
+        return parts.packet
+    try:
+        return xmp.merge(parts.packet, own)
+    except xmp.XmpError as error:
+        parts.notes.append(f"its XMP data is damaged ({error}) and is left out")
+        parts.packet = None
+        return xmp.merge(None, own)
+
+
+def _samples(picture: Picture) -> Samples:
+    """Its colour, and alpha as a last channel."""
+    colour, alpha = picture.colour, picture.alpha
+    if alpha is None:
+        return colour
+    height, width, channels = colour.shape
+
+    def bands() -> Iterator[Samples]:
+        for y in range(0, height, _ALPHA_ROWS):
+            part = slice(y, y + _ALPHA_ROWS)
+            yield np.concatenate((colour[part], alpha[part, :, None]), axis=2)
+
+    return Bands((height, width, channels + 1), colour.dtype, bands).as_samples()
 
 
 def _png(
-    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, _: int, level: int | None
-) -> bytes:
-    info = PngImagePlugin.PngInfo()
-    if text is not None:
-        info.add_itxt(KEYWORD, text)
-    if packet:
-        info.add_itxt("XML:com.adobe.xmp", packet)
-    options: dict[str, Any] = {"pnginfo": info, "compress_level": 6 if level is None else level}
-    if parts.dpi:
-        options["dpi"] = parts.dpi
-    if picture.depth == 8:
-        return with_chunks(_saved(to_pillow(picture), "PNG", parts, options), parts.held.chunks)
-    # Pillow writes 16 bits in grey only: what stands before the pixels is Pillow's, the pixels libvips's.
-    shape = (1, 1, picture.colour.shape[2])
-    one = replace(picture, colour=np.zeros(shape, np.uint8), alpha=None)
-    head = png_head(with_chunks(_saved(to_pillow(one), "PNG", parts, options), parts.held.chunks))
-    return _deep_png(picture, head, options["compress_level"])
+    file: BinaryIO, picture: Picture, parts: _Parts, packet: bytes | None, _: int, level: int | None
+) -> None:
+    def head() -> bytes:
+        chunks = []
+        if parts.icc:
+            chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(parts.icc)))
+        if parts.text:
+            chunks.append((b"iTXt", KEYWORD.encode() + bytes(5) + parts.text().encode()))
+        if packet:
+            chunks.append((b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + packet))
+        if parts.dpi:
+            metre = (int(each / 0.0254 + 0.5) for each in parts.dpi)
+            chunks.append((b"pHYs", struct.pack(">IIB", *metre, 1)))
+        if parts.exif:
+            chunks.append((b"eXIf", parts.exif.removeprefix(b"Exif\0\0")))
+        return b"".join(chunk(*each) for each in (*chunks, *parts.held.chunks))
 
-
-def _deep_png(picture: Picture, head: bytes, level: int) -> bytes:
-    samples = picture.colour
-    if picture.alpha is not None:
-        samples = np.concatenate((samples, picture.alpha[..., None]), axis=2)
-    vips = libvips()
-    height, width, bands = samples.shape
-    image = vips.Image.new_from_memory(np.ascontiguousarray(samples).data, width, height, bands, "ushort")
-    image = image.copy(interpretation="grey16" if picture.grey else "rgb16")
-    data: bytes = image.pngsave_buffer(compression=level, filter="all", keep="none")
-    place = png_body(data)
-    assert place
-    kept, body = place
-    return data[:kept] + head + data[body:]
+    write_png(file, _samples(picture), head, LEVEL if level is None else level)
 
 
 def _webp(
-    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, _: int, level: int | None
-) -> bytes:
+    file: BinaryIO, picture: Picture, parts: _Parts, packet: bytes | None, _: int, level: int | None
+) -> None:
     # Exact: otherwise the colours under alpha 0 change, and with them the digest of the pixels.
     options = {
         "lossless": True,
@@ -245,45 +299,43 @@ def _webp(
         "quality": 80,
         "method": 4 if level is None else level * 6 // 9,
     }
-    return _saved(to_pillow(picture), "WEBP", parts, options | {"xmp": packet or b""})
+    _save(file, to_pillow(picture), "WEBP", parts, options | {"xmp": packet or b""})
 
 
 def _tiff(
-    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, _: int, level: int | None
-) -> bytes:
-    samples = picture.colour
-    if picture.alpha is not None:
-        samples = np.concatenate((samples, picture.alpha[..., None]), axis=2)
-    return tiff_bytes(
-        samples,
-        level=6 if level is None else level,
-        dpi=parts.dpi,
-        icc=parts.icc,
-        exif=parts.exif,
-        xmp=packet,
-    )
+    file: BinaryIO, picture: Picture, parts: _Parts, packet: bytes | None, _: int, level: int | None
+) -> None:
+    samples = _samples(picture)
+
+    def tags() -> Directory:
+        xmp = _packet(parts)
+        return tiff_tags(
+            samples.shape[2], picture.depth, dpi=parts.dpi, icc=parts.icc, exif=parts.exif, xmp=xmp
+        )
+
+    write_tiff(file, samples, tags, LEVEL if level is None else level)
 
 
 def _jpeg(
-    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, quality: int, _: int | None
-) -> bytes:
+    file: BinaryIO, picture: Picture, parts: _Parts, packet: bytes | None, quality: int, _: int | None
+) -> None:
     options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4", "optimize": True}
     extra = b""
     if packet and len(packet) > _JPEG_XMP:
         # The picture's own packet stands in further segments, and ours says where.
         digest, extra = extension_segments(parts.packet or b"")
-        packet = xmp.merge(xmp.extended(digest), parts.own)
+        packet = xmp.merge(xmp.extended(digest), _own(parts))
     if packet:
         options["xmp"] = packet
     options["extra"] = extra + b"".join(map(comment_segment, parts.held.comments))
     if parts.dpi and max(parts.dpi) < 65535:
         options["dpi"] = parts.dpi
-    return _saved(to_pillow(picture), "JPEG", parts, options)
+    _save(file, to_pillow(picture), "JPEG", parts, options)
 
 
 def _avif(
-    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, quality: int, _: int | None
-) -> bytes:
+    file: BinaryIO, picture: Picture, parts: _Parts, packet: bytes | None, quality: int, _: int | None
+) -> None:
     # One thread: the bytes must not depend on the machine's cores.
     options: dict[str, Any] = {
         "quality": quality,
@@ -292,16 +344,18 @@ def _avif(
     }
     if packet:
         options["xmp"] = packet
-    data = _saved(to_pillow(picture), "AVIF", parts, options)
+    held = io.BytesIO()
+    _save(held, to_pillow(picture), "AVIF", parts, options)
+    data = held.getvalue()
     if parts.held.nclx and (at := place_of_colour(data)):
         # Pillow says sRGB always; what the container says goes before what the codec's stream does.
         data = data[:at] + struct.pack(">HH", *parts.held.nclx) + data[at + 4 :]
-    return data
+    file.write(data)
 
 
 def _jxl(
-    picture: Picture, parts: _Parts, packet: bytes | None, text: str | None, quality: int, level: int | None
-) -> bytes:
+    file: BinaryIO, picture: Picture, parts: _Parts, packet: bytes | None, quality: int, level: int | None
+) -> None:
     image = to_pillow(picture)
     turn = TURN.get(Metadata(exif=parts.exif).orientation)
     if turn is not None:
@@ -310,21 +364,19 @@ def _jxl(
     options: dict[str, Any] = {"effort": 7 if level is None else max(1, level), "num_threads": 0}
     options |= {"lossless": True} if quality >= 100 else {"quality": quality}
     if parts.exif:
-        parts.exif = with_orientation(parts.exif, 1)
-    return _saved(image, "JXL", parts, options | {"xmp": packet})
+        parts = replace(parts, exif=with_orientation(parts.exif, 1))
+    _save(file, image, "JXL", parts, options | {"xmp": packet})
 
 
 _WRITERS = {"PNG": _png, "WEBP": _webp, "TIFF": _tiff, "JPEG": _jpeg, "AVIF": _avif, "JXL": _jxl}
 
 
-def _saved(image: Image.Image, format: str, parts: _Parts, options: dict[str, Any]) -> bytes:
+def _save(file: BinaryIO, image: Image.Image, format: str, parts: _Parts, options: dict[str, Any]) -> None:
     if parts.icc:
         options["icc_profile"] = parts.icc
     if parts.exif:
         options["exif"] = _AsItIs(parts.exif) if format == "AVIF" else parts.exif
-    file = io.BytesIO()
     image.save(file, format, **options)
-    return file.getvalue()
 
 
 class _AsItIs(Image.Exif):

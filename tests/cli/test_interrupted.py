@@ -14,9 +14,9 @@ from running import environment, save
 
 SLOW = """
 import os, sys, time
-from irncli.batch import outputs, work
+from irncli.batch import jobs, writer
 from irncli.cli.app import entry
-encode = work.encode
+encode = jobs.encode
 def wait():
     print("working", file=sys.stderr, flush=True)
     while not os.path.exists("go"):
@@ -33,9 +33,9 @@ def slow_write(path, data, replace):
     whole._rename = waiting
     whole.write_whole(path, data, replace)
 if WRITING:
-    outputs.write_whole = slow_write
+    writer.write_whole = slow_write
 else:
-    work.encode = slow
+    jobs.encode = slow
 entry()
 """
 
@@ -92,16 +92,16 @@ def test_a_second_ctrl_c_or_a_sigterm_stops_at_once_and_leaves_nothing(
 
 HELD = """
 import sys, time
-from irncli.batch import outputs
+from irncli.batch import writer
 from irncli.cli.app import entry
-put = outputs.Outputs.put
+put = writer.Outputs.put
 def held(self, job, *contents):
     done = put(self, job, *contents)
     if job.name == "b.png":  # it is there, and nobody was told
         print("working", file=sys.stderr, flush=True)
         time.sleep(100)
     return done
-outputs.Outputs.put = held
+writer.Outputs.put = held
 entry()
 """
 

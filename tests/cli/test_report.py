@@ -183,14 +183,14 @@ def test_the_page_shows_the_pictures_that_the_command_writes(irn: Irn, tmp_path:
     from irncli.batch.models import ModelChoice, Models
     from irncli.batch.plan import Job
     from irncli.batch.writer import Outputs
-    from irncli.cli.measure import RoundTrip, beside_it
+    from irncli.evaluation.roundtrip import RoundTrip, comparison_with
     from irncli.sizes import SizeSpec
 
     save(tmp_path / "a.png", 64, 48)
     names = ("a.x2.png", "a.restored.png", "a.lanczos.png", "a.crops.png")
     job = Job(tmp_path / "a.png", tuple(tmp_path / name for name in names), 0)
     fit = ModelChoice(SizeSpec(scale=Fraction(2)), str(tiny_x2))
-    work = RoundTrip(Models(), fit, Outputs("error"), beside=beside_it((), 2, None))
+    work = RoundTrip(Models(), fit, Outputs("error"), comparison=comparison_with((), 2, None))
     work(job)
     (picture,) = work.judged
     views = {view.label: view for view in picture.views.crops}

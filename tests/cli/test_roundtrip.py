@@ -14,11 +14,11 @@ from PIL import Image
 from running import ROOT, Irn, save, scene
 from skimage.metrics import structural_similarity
 
-from irncli.cli.measure import judge, lanczos_both_ways
-from irncli.cli.sheet import Panel, crop_sheet
 from irncli.evaluation.bicubic import resize
 from irncli.evaluation.comparison import most_detailed
-from irncli.sizes import Sampling
+from irncli.evaluation.contact_sheet import Panel, crop_sheet
+from irncli.evaluation.measure import Restoration, square
+from irncli.evaluation.roundtrip import figures_of
 
 
 def samples(path: Path) -> np.ndarray:
@@ -160,8 +160,7 @@ def test_any_size_is_judged_like_any_other(words: list[str], irn: Irn, tmp_path:
 def test_equal_pictures_are_infinitely_close() -> None:
     true = scene(40, 36)
     small = true[::4, ::4]
-    grid = Sampling.scaled(40, 36, Fraction(4))
-    figures = judge(true, true, small, lanczos_both_ways(true, (10, 9)), grid, 100, 1.0)
+    figures = figures_of(Restoration("a", true, small, true, square(4)), 100, 1.0)
     assert figures.psnr_y == math.inf and figures.ssim_y == pytest.approx(1.0)
 
 

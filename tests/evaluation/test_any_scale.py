@@ -23,16 +23,17 @@ from irncli.rescale import Rescaler
 TOP = Path(__file__).parents[2]
 
 
-def photograph(height: int = 96, width: int = 120) -> np.ndarray:
+def photograph(height: int = 96, width: int = 120) -> HighResolution:
     with Image.open(TOP / "examples/coffee.webp") as image:
-        return np.asarray(image.convert("RGB"))[:height, :width]
+        samples = np.asarray(image.convert("RGB"))[:height, :width]
+    return HighResolution("a", samples, False, samples[..., 0])
 
 
 def test_a_whole_scale_is_judged_as_the_protocol_does(tmp_path: Path) -> None:
     rescaler = Rescaler(str(save_tiny(tmp_path, 4)), device="cpu")
     picture = photograph()
     ours = judge(rescaler, picture, Fraction(4))
-    whole = judge_whole(rescaler, HighResolution("a", picture, False, picture[..., 0]), 0, False).figures
+    whole = judge_whole(rescaler, picture, 0, False).figures
     assert ours.psnr_y == pytest.approx(whole.restored.psnr_y)
     assert ours.psnr_rgb == pytest.approx(whole.restored.psnr_rgb)
     assert ours.small_psnr_rgb == pytest.approx(whole.small.psnr_rgb)
@@ -45,8 +46,8 @@ def test_the_small_picture_is_held_to_the_nominal_bicubic(tmp_path: Path) -> Non
     picture = photograph()
     figures = judge(rescaler, picture, Fraction(5, 2))
     assert figures.small_psnr_y > 30
-    wrong = resize(picture / 255.0, Fraction(39, 96))[:, :48] * 255
-    right = resize(picture / 255.0, Fraction(2, 5))[:, :48] * 255
+    wrong = resize(picture.samples / 255.0, Fraction(39, 96))[:, :48] * 255
+    right = resize(picture.samples / 255.0, Fraction(2, 5))[:, :48] * 255
     assert wrong.shape == right.shape and psnr(wrong, right) < 40
 
 
@@ -60,7 +61,7 @@ def test_the_command_chooses_the_network_of_each_scale(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "set").mkdir()
-    Image.fromarray(photograph()).save(tmp_path / "set/a.png")
+    Image.fromarray(photograph().samples).save(tmp_path / "set/a.png")
     words = ["evaluate", "--data", str(tmp_path / "set"), "--scale", "1.5,3,5", "--json", "-"]
     assert main(words) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
@@ -78,6 +79,6 @@ def test_the_command_chooses_the_network_of_each_scale(
     "words", ["--scale 9", "--scale 2,x", "", "--scale 2.5 --stress", "--scale 2 --model irn-x4"]
 )
 def test_what_cannot_be_judged(words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Image.fromarray(photograph()).save(tmp_path / "a.png")
+    Image.fromarray(photograph().samples).save(tmp_path / "a.png")
     assert main(["evaluate", "--data", str(tmp_path), *words.split()]) in (2, 5)
     assert capsys.readouterr().err.count("\n") == 1

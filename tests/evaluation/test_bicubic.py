@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
+from irncli.evaluation.baselines import bicubic_resize, published_bicubic, to_samples
 from irncli.evaluation.bicubic import resize, weights
-from irncli.evaluation.peers.resampling import bicubic_resize, published_bicubic, to_samples
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "public-bicubic.safetensors"
 SCALES = (2, 3, 4, 8)

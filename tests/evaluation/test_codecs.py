@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from irncli.evaluation.codecs import CODECS, SHARES, Codec, best_fit, rate_distortion
-from irncli.evaluation.quality import quality
+from irncli.evaluation.measure import quality
 
 
 def needs(codec: Codec) -> None:

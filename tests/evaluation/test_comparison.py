@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from irncli.evaluation.baselines import bicubic, bicubic_resize
 from irncli.evaluation.codecs import CODECS
-from irncli.evaluation.comparison import ComparisonSpec, OurResult, compare
-from irncli.evaluation.peers.peer import Peer, upscaler
-from irncli.evaluation.peers.resampling import bicubic, bicubic_resize
+from irncli.evaluation.comparison import ComparisonSpec, compare
+from irncli.evaluation.measure import Restoration, quality, square
+from irncli.evaluation.peers import Peer, upscaler
 from irncli.evaluation.protocol import evaluate
-from irncli.evaluation.quality import quality
 from irncli.evaluation.scores import Scores, View
 from irncli.rescale import Rescaler
 
@@ -44,8 +44,8 @@ def test_a_peer_sees_the_picture_with_its_edge_repeated() -> None:
     true = original()
     whole = np.pad(true, ((0, 3), (0, 1), (0, 0)), mode="edge")
     small = bicubic_resize(whole, 1)[::4, ::4]
-    ours = OurResult(true, small, true, true, 3000, 4)
-    peers, points, views = compare(ours, ComparisonSpec((plain_peer(4),), (), 16))
+    ours = Restoration("a", true, small, true, square(4))
+    peers, points, views = compare(ours, 3000, ComparisonSpec((plain_peer(4),), (), 16))
     expected = bicubic(whole, 4)[:61, :47]
     assert peers[0].quality == quality(expected, true, 4)
     assert math.isinf(peers[0].closeness_rgb) and points == ()
@@ -62,8 +62,8 @@ def test_an_evaluation_with_peers_survives_json(tmp_path: Path, tiny_x2: Path) -
         Image.fromarray(original(56 + 8 * i, 52)).save(tmp_path / f"{i}.png")
     rescaler = Rescaler(str(tiny_x2))
     jpeg = next(c for c in CODECS if c.name == "jpeg")
-    beside = ComparisonSpec((plain_peer(2),), (jpeg,), 24)
-    scores = evaluate(rescaler, [tmp_path], draws=0, beside=beside)
+    spec = ComparisonSpec((plain_peer(2),), (jpeg,), 24)
+    scores = evaluate(rescaler, [tmp_path], draws=0, comparison=spec)
     again = Scores.from_json(scores.to_json())
     assert again == scores
     (one,) = again.sets

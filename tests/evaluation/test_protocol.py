@@ -12,9 +12,10 @@ from PIL import Image
 from irncli.errors import InputError
 from irncli.evaluation import protocol
 from irncli.evaluation.bicubic import resize
+from irncli.evaluation.measure import Restoration, quality, square
 from irncli.evaluation.metrics import cut_border, luma, psnr, ssim
 from irncli.evaluation.pictures import find_pictures, read_original
-from irncli.evaluation.protocol import evaluate, judge, judge_small, quality
+from irncli.evaluation.protocol import evaluate, judge
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.pretrained.load import save_weights
 from irncli.rescale import Rescaler
@@ -126,7 +127,8 @@ def test_the_clipped_share_counts_samples_outside_the_grids_range():
     original = np.full((8, 8, 3), 100, np.uint8)
     real = np.full((2, 2, 3), 0.5, np.float32)
     real[0, 0, 0], real[1, 1, 2], real[1, 0, 1] = -0.1, 1.001, 1.0
-    scored = judge_small(np.full((2, 2, 3), 100, np.uint8), real, original, 4)
+    found = Restoration("a", original, np.full((2, 2, 3), 100, np.uint8), original, square(4))
+    scored = found.small_scores(real)
     assert scored.clipped == pytest.approx(2 / 12)
     assert scored.psnr_rgb == np.inf and scored.png_bytes == scored.bicubic_png_bytes
 
@@ -139,7 +141,7 @@ def test_sets_and_their_means(tiny_model, pictures):
     )
     (only,) = scores.sets
     assert [p.name for p in only.pictures] == ["colour", "grey", "veiled"]
-    assert told == [(pictures.name, name) for name in ("colour", "grey", "veiled")]
+    assert told == [(f"{pictures.name}/{name}", name) for name in ("colour", "grey", "veiled")]
     for pick in (
         lambda f: f.restored.psnr_y,
         lambda f: f.drawn.ssim_y,

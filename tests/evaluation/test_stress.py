@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from irncli.cli.evaluate import STRESS_COLUMNS, evaluate
 from irncli.cli.output import Output
 from irncli.evaluation import stress as room
-from irncli.evaluation.peers.resampling import bicubic, bicubic_resize
+from irncli.evaluation.baselines import bicubic, bicubic_resize
 from irncli.evaluation.stress import block_errors, compare, luma_and_chroma, starts, stress
 from irncli.rescale import Rescaler
 
@@ -39,7 +40,7 @@ def folder(picture, tmp_path_factory) -> Path:
 
 
 def judged(original, small=None, restored=None):
-    reference, plain = bicubic_resize(original, room.Fraction(1, 2)), bicubic(original, 2)
+    reference, plain = bicubic_resize(original, Fraction(1, 2)), bicubic(original, 2)
     return compare(
         "p", reference if small is None else small, reference, plain if restored is None else restored,
         plain, original,
@@ -63,7 +64,7 @@ def test_a_green_blotch_in_the_restored_picture_is_found_where_it_is(picture):
 
 
 def test_a_tint_in_the_small_picture_counts_and_hidden_detail_does_not(picture):
-    reference = bicubic_resize(picture, room.Fraction(1, 2))
+    reference = bicubic_resize(picture, Fraction(1, 2))
     checks = np.where(np.add.outer(np.arange(48), np.arange(56)) % 2, 12, -12)
     hidden = (reference.astype(int) + checks[..., None] * [1, -1, 1]).astype(np.uint8)
     found = judged(picture, small=hidden)

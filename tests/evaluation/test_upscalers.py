@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from irncli.evaluation.peers.catalogue import ADAPTERS
+from irncli.evaluation.peers import ADAPTERS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

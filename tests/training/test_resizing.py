@@ -67,7 +67,7 @@ def test_the_chain_is_the_wrappers(tmp_path: Path, scale: int) -> None:
         torch.testing.assert_close(restored[k, :, :h, :w], back, atol=1e-5, rtol=0)
         assert not restored[k, :, h:].any() and not restored[k, :, :, w:].any()
         apart.append((back - hr[k, :, :h, :w]).abs().mean())
-        second = rescaler.planes.down_real(rescaler.planes.up(file, grid, False, 0.0, 0), grid)
+        second = rescaler.planes.down_real(rescaler.planes.up(file, grid, False, 0.0, 0).whole(), grid)
         drift.append(np.square(second - file / 255.0).mean())
         guide = bicubic[0][k] @ hr[k] @ bicubic[1][k].T
         known = resize(picture / 255, (1 / grid.step_y, 1 / grid.step_x))
@@ -148,7 +148,7 @@ def test_a_line_of_the_log_judges_another_scale_as_the_files_have_it(pictures: P
     picture = pool.picture(0).numpy()[4 : 4 + side, 4 : 4 + side]
     grid = Sampling.sized(side, side, 44, 44)
     small = rescaler.planes.down(picture, False, grid)
-    back = rescaler.planes.up(small, grid, False, 0.0, 0)
+    back = rescaler.planes.up(small, grid, False, 0.0, 0).whole()
     ours, true = (luma(cut_border(p, 2)) for p in (back, picture))
     assert found["any_psnr_y"] == pytest.approx(psnr(ours, true), abs=0.02)
     guide = to_grid(torch.from_numpy(resize(picture / 255, Fraction(44, side)))).numpy()

@@ -1,6 +1,6 @@
 """The ways to shrink and enlarge that stand beside every figure: bicubic and Lanczos.
 
-Pictures are H W (grey) or H W 3, sides multiples of the scale: uint8, or of 16 bits as reals of 0 to 255.
+Pictures are H W (grey) or H W 3: uint8, or of 16 bits per sample as reals of 0 to 255.
 """
 
 from __future__ import annotations
@@ -39,22 +39,28 @@ def bicubic_resize(image: NDArray[Any], factor: Fraction | int | tuple[Fraction,
 
 
 def deep_bicubic_resize(image: NDArray[Any], factor: Fraction | int | tuple[Fraction, Fraction]) -> Reals:
-    """The same on the grid of 16 bits."""
+    """MATLAB's kernel on the grid of 16 bits."""
     return in_16_bits(resize(image.astype(np.float64), factor))
 
 
 def bicubic(image: NDArray[Any], scale: int) -> NDArray[Any]:
-    """Down by ``scale`` and up again, its own bits in between as in a file."""
+    """Down by ``scale``, which divides its sides, and up again, its own bits in between as in a file."""
     if image.dtype != np.uint8:
         return deep_bicubic_resize(deep_bicubic_resize(image, Fraction(1, scale)), scale)
     return bicubic_resize(bicubic_resize(image, Fraction(1, scale)), scale)
 
 
-def lanczos(image: Samples, scale: int) -> Samples:
-    """The same with Pillow's Lanczos."""
-    height, width = image.shape[:2]
-    small = Image.fromarray(image).resize((width // scale, height // scale), Image.Resampling.LANCZOS)
-    return np.asarray(small.resize((width, height), Image.Resampling.LANCZOS))
+def lanczos(image: NDArray[Any], small: tuple[int, int]) -> NDArray[Any]:
+    """Pillow's Lanczos down to ``small`` (height, width), rounded as in a file, and up again."""
+    method, size = Image.Resampling.LANCZOS, (small[1], small[0])
+    if image.dtype == np.uint8:
+        large = Image.fromarray(np.ascontiguousarray(image))
+        return np.asarray(large.resize(size, method).resize(large.size, method))
+    if image.ndim == 3:  # Pillow resamples reals in one plane only.
+        return np.stack([lanczos(plane, small) for plane in np.moveaxis(image, 2, 0)], 2)
+    plane = Image.fromarray(image.astype(np.float32))
+    little = Image.fromarray(in_16_bits(np.asarray(plane.resize(size, method))).astype(np.float32))
+    return in_16_bits(np.asarray(little.resize(plane.size, method)))
 
 
 def published_bicubic(image: Samples, scale: int, grey_file: bool) -> tuple[float, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,32 +12,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from irncli.batch.estimate import Budget, folder_of
 from irncli.batch.headers import read_input
-from irncli.batch.jobs import fallback_note, record_of
+from irncli.batch.jobs import fallback_note
 from irncli.batch.models import ModelChoice, Models
 from irncli.batch.plan import Job
-from irncli.batch.resume import sealed
+from irncli.batch.resume import record_of, sealed
 from irncli.batch.run import Result
 from irncli.batch.writer import Outputs
-from irncli.cli.sheet import Panel, crop_sheet
 from irncli.evaluation.codecs import installed
-from irncli.evaluation.comparison import CROP, ComparisonSpec, OurResult, compare, most_detailed
-from irncli.evaluation.metrics import cut_border, psnr, ssim
-from irncli.evaluation.peers.catalogue import load_peers
-from irncli.evaluation.peers.resampling import bicubic, bicubic_resize, deep_bicubic_resize, in_16_bits
+from irncli.evaluation.comparison import CROP, ComparisonSpec, compare, in_8_bits, most_detailed
+from irncli.evaluation.contact_sheet import Panel, crop_sheet
+from irncli.evaluation.measure import Restoration, Samples, colour
+from irncli.evaluation.metrics import cut_border, ssim
+from irncli.evaluation.peers import load_peers
+from irncli.evaluation.protocol import figures_of as report_figures
 from irncli.evaluation.protocol import scores_of
-from irncli.evaluation.quality import colour, judge_small, quality
-from irncli.evaluation.scores import Figures as ReportFigures
 from irncli.evaluation.scores import PictureScores, Scores, set_scores
 from irncli.images.picture import Metadata, Picture, extend_under_transparency
 from irncli.images.read import encode, read_stream
-from irncli.sizes import Sampling
-
-Samples = NDArray[Any]
-"""H W 3, 0 to 255: uint8, or the reals of samples of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +75,12 @@ class RoundTrip:
     max_pixels: int = 500_000_000
     depth: int = 8
     """Bits a sample of the small picture."""
-    beside: ComparisonSpec | None = None
+    comparison: ComparisonSpec | None = None
     """What the report is to show beside it; None without a report."""
     budget: Budget = Budget()
     """Of the coefficients; the pictures stay in memory, to be compared."""
     refine: int = 0
-    """Steps that better the small picture."""
+    """Steps by which the small picture is optimised."""
     check: bool | None = None
     """Whether the small picture is restored before it is kept, as by ``downscale``."""
     progress: Callable[[float], None] = lambda done: None
@@ -118,20 +111,26 @@ class RoundTrip:
         restored_data, _ = sealed(restored, record, "PNG", text_kind="record")
         seconds = time.perf_counter() - started
 
-        true, back, little = (colour(of_255(x)) for x in (seen(picture), restored.colour, small.colour))
-        lanczos = lanczos_both_ways(true, (little.shape[1], little.shape[0]))
-        figures = judge(true, back, little, lanczos, grid, len(data), seconds)
-        if self.beside:
-            plain = true[..., 0] if loaded.picture.grey else true
-            told = RunTimes(job.name, len(data), halfway - started, seconds - (halfway - started))
+        original, back, little = (of_255(x) for x in (seen(picture), restored.colour, small.colour))
+        found = Restoration(
+            name=job.name,
+            original=original[..., 0] if picture.grey else original,
             # Weights that know no grey make a small picture of three channels.
-            pictures = (plain, back, little[..., 0] if small.grey else little, lanczos)
-            self.judged.append(for_report(*pictures, scale=rescaler.scale, told=told, beside=self.beside))
+            small=little[..., 0] if small.grey else little,
+            restored=back,
+            steps=grid.steps,
+            seconds_down=halfway - started,
+            seconds_up=seconds - (halfway - started),
+        )
+        figures = figures_of(found, len(data), seconds)
+        if self.comparison:
+            self.judged.append(for_report(found, len(data), self.comparison))
         outputs: tuple[Path, ...] = ()
         if job.outputs:
-            crops = sheet(true, little, back, lanczos, grid, self.fit.wish.word, figures)
+            lanczos = colour(found.lanczos)
+            crops = sheet(found, self.fit.wish.word, figures)
             # The same profile, so that a viewer shows all of them alike.
-            look = Metadata(icc=None if loaded.picture.grey else loaded.picture.metadata.profile(grey=False))
+            look = Metadata(icc=None if picture.grey else picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos
             drawn = (encode(Picture(samples, None, look), "PNG")[0] for samples in (resized, crops))
             put = self.outputs.put(job, data, restored_data, *drawn)
@@ -150,7 +149,7 @@ class RoundTrip:
             "seed": self.seed,
             "load_seconds": round(started - begun, 3),
         }
-        notes = (*self.models.heard(), *loaded.picture.notes, *fallback_note(manifest))
+        notes = (*self.models.heard(), *picture.notes, *fallback_note(manifest))
         return Result(facts | {"figures": asdict(figures)}, notes, outputs=outputs)
 
     def scores(self) -> Scores:
@@ -158,70 +157,27 @@ class RoundTrip:
         assert self.fit.alone
         rescaler = self.models.the_one(self.fit.alone)
         tau = rescaler.default_tau if self.tau is None else self.tau
-        found = scores_of(rescaler, [set_scores("", self.judged)], refine=self.refine, beside=self.beside)
+        judged = [set_scores("", self.judged)]
+        found = scores_of(rescaler, judged, refine=self.refine, comparison=self.comparison)
         return replace(found, restored_tau=tau)
 
 
-@dataclass(frozen=True)
-class RunTimes:
-    """What the pixels do not tell."""
-
-    name: str
-    small_bytes: int
-    seconds_down: float
-    seconds_up: float
-
-
-def beside_it(peers: Sequence[str], scale: int, threads: int | None) -> ComparisonSpec:
+def comparison_with(peers: Sequence[str], scale: int, threads: int | None) -> ComparisonSpec:
     """Every codec that is there, the peers asked for. Raise ModelError."""
     return ComparisonSpec(load_peers(peers, scale, threads), installed(), CROP)
 
 
-def for_report(
-    plain: Samples,
-    back: Samples,
-    little: Samples,
-    lanczos: Samples,
-    *,
-    scale: int,
-    told: RunTimes,
-    beside: ComparisonSpec,
-) -> PictureScores:
-    """Every figure of the report. ``plain`` is the original, ``little`` the small picture; H W if grey.
-
-    Figures count all bits; what a page shows, and what peers and codecs are given, has 8.
-    """
-    true = colour(plain)
-    height, width = true.shape[:2]
-    edges = ((0, -height % scale), (0, -width % scale), (0, 0))[: plain.ndim]
-    whole = np.pad(plain, edges, mode="edge")
-    enlarged = colour(bicubic(whole, scale))[:height, :width]
-    scores = judge_small(little, None, whole, scale)
-    figures = ReportFigures(
-        restored=quality(back, true, scale),
-        drawn=None,
-        small=scores,
-        bicubic=quality(enlarged, true, scale),
-        lanczos=quality(lanczos, true, scale),
-        published_bicubic_psnr_y=math.nan,
-        published_bicubic_ssim_y=math.nan,
-        seconds_down=told.seconds_down,
-        seconds_up=told.seconds_up,
-    )
-    deep = true.dtype != np.uint8
-    ours = OurResult(
-        original=np.ascontiguousarray(in_8_bits(true)),
-        small=colour(in_8_bits(little)),
-        restored=in_8_bits(back),
-        lanczos=in_8_bits(lanczos),
-        small_file=told.small_bytes,
-        scale=scale,
-        exact=true if deep else None,
-    )
-    beside_ours = compare(ours, beside)
-    depth, every_pixel = 16 if deep else 8, quality(back, true, 0)
+def for_report(found: Restoration, small_bytes: int, comparison: ComparisonSpec) -> PictureScores:
+    """Every figure of the report; ``small_bytes`` is the size of the small file."""
+    height, width = found.original.shape[:2]
     return PictureScores(
-        told.name, width, height, figures, *beside_ours, depth=depth, every_pixel=every_pixel
+        found.name,
+        width,
+        height,
+        report_figures(found, found.small_scores()),
+        *compare(found, small_bytes, comparison),
+        depth=8 if found.original.dtype == np.uint8 else 16,
+        every_pixel=found.quality(border=0),
     )
 
 
@@ -237,80 +193,44 @@ def of_255(samples: Samples) -> Samples:
     return samples if samples.dtype == np.uint8 else samples / 257.0
 
 
-def in_8_bits(samples: Samples) -> Samples:
-    """Reals of 0 to 255, rounded to be shown."""
-    return samples if samples.dtype == np.uint8 else np.rint(samples).astype(np.uint8)
-
-
-def lanczos_both_ways(true: Samples, small: tuple[int, int]) -> Samples:
-    """Pillow's Lanczos down to ``small`` (width, height), rounded, and up again."""
-    method = Image.Resampling.LANCZOS
-    if true.dtype == np.uint8:
-        image = Image.fromarray(np.ascontiguousarray(true))
-        return np.asarray(image.resize(small, method).resize(image.size, method))
-    planes = []
-    for channel in np.moveaxis(true, 2, 0):  # Pillow resamples reals in one plane only.
-        image = Image.fromarray(channel.astype(np.float32))
-        little = Image.fromarray(in_16_bits(np.asarray(image.resize(small, method))).astype(np.float32))
-        planes.append(in_16_bits(np.asarray(little.resize(image.size, method))))
-    return np.stack(planes, 2)
-
-
-def judge(
-    true: Samples, back: Samples, little: Samples, lanczos: Samples, grid: Sampling, size: int, seconds: float
-) -> Figures:
-    """The figures of network.md, section 9, for pictures of any size.
-
-    The small picture is held against the bicubic one of the original with its edge repeated to whole cells.
-    """
-    cells = [ceil(count * step) for count, step in zip(grid.small, grid.steps, strict=True)]
-    edges = [(0, cell - side) for cell, side in zip(cells, true.shape[:2], strict=True)]
-    padded = np.pad(true, (*edges, (0, 0)), mode="edge")
-    steps = (1 / grid.step_y, 1 / grid.step_x)
-    resized = bicubic_resize if little.dtype == np.uint8 else deep_bicubic_resize
-    guide = resized(padded, steps)[: grid.small_height, : grid.small_width]
-    border = ceil(max(grid.steps))
-    ours, theirs = quality(back, true, border), quality(lanczos, true, border)
-    whole = quality(back, true, 0)
+def figures_of(found: Restoration, small_bytes: int, seconds: float) -> Figures:
+    """The figures of network.md, section 9, for a picture of any size."""
+    ours, theirs, whole = found.quality(), found.quality(found.lanczos), found.quality(border=0)
+    back, true = (cut_border(colour(image), found.border) for image in (found.restored, found.original))
     return Figures(
         psnr_y=ours.psnr_y,
         psnr_rgb=ours.psnr_rgb,
         ssim_y=ours.ssim_y,
-        ssim_rgb=ssim(cut_border(back, border), cut_border(true, border)),
+        ssim_rgb=ssim(back, true),
         whole_psnr_y=whole.psnr_y,
         whole_psnr_rgb=whole.psnr_rgb,
         whole_ssim_y=whole.ssim_y,
         lanczos_psnr_y=theirs.psnr_y,
         lanczos_psnr_rgb=theirs.psnr_rgb,
         lanczos_ssim_y=theirs.ssim_y,
-        lanczos_whole_psnr_y=quality(lanczos, true, 0).psnr_y,
+        lanczos_whole_psnr_y=found.quality(found.lanczos, 0).psnr_y,
         gain_y=ours.psnr_y - theirs.psnr_y,
-        closeness_rgb=psnr(little, guide),
-        small_bytes=size,
+        closeness_rgb=found.lr_psnr,
+        small_bytes=small_bytes,
         seconds=round(seconds, 3),
     )
 
 
-def sheet(
-    true: Samples,
-    little: Samples,
-    back: Samples,
-    lanczos: Samples,
-    sampling: Sampling,
-    word: str,
-    figures: Figures,
-) -> Samples:
-    """Original, small, restored and Lanczos at 1:1, at the place with the most detail."""
-    cell = ceil(max(sampling.steps))
-    top, left, height, width = most_detailed(true, 256 // cell * cell, cell)
+def sheet(found: Restoration, word: str, figures: Figures) -> NDArray[np.uint8]:
+    """Original, small, restored and Lanczos at 1:1, at the place with the most detail.
+
+    ``word`` says how much smaller the small picture is.
+    """
+    cell, (step_y, step_x), original = found.border, found.steps, colour(found.original)
+    top, left, height, width = most_detailed(original, 256 // cell * cell, cell)
     there = np.s_[top : top + height, left : left + width]
-    bottom, right = ceil((top + height) / sampling.step_y), ceil((left + width) / sampling.step_x)
-    small_there = np.s_[floor(top / sampling.step_y) : bottom, floor(left / sampling.step_x) : right]
+    bottom, right = ceil((top + height) / step_y), ceil((left + width) / step_x)
+    small_there = np.s_[floor(top / step_y) : bottom, floor(left / step_x) : right]
     return crop_sheet(
         [
-            Panel("original", in_8_bits(true[there])),
-            Panel(f"small, {word}", in_8_bits(little[small_there])),
-            Panel(f"restored {figures.whole_psnr_y:.2f} dB", in_8_bits(back[there])),
-            Panel(f"Lanczos {figures.lanczos_whole_psnr_y:.2f} dB", in_8_bits(lanczos[there])),
+            Panel("original", in_8_bits(original[there])),
+            Panel(f"small, {word}", in_8_bits(colour(found.small)[small_there])),
+            Panel(f"restored {figures.whole_psnr_y:.2f} dB", in_8_bits(colour(found.restored)[there])),
+            Panel(f"Lanczos {figures.lanczos_whole_psnr_y:.2f} dB", in_8_bits(colour(found.lanczos)[there])),
         ]
     )
