@@ -30,16 +30,16 @@ STATUSES = {
     "130": "interrupted",
 }
 STATUS_NOTE = (
-    "A batch ends with 130 if it was interrupted, else with 1 if there was a bug, else with the smallest of 3 "
-    "to 6 that occurred."
+    "A batch ends with 130 if it was interrupted, else with 1 if there was a bug, else with the smallest of "
+    "3 to 6 that occurred."
 )
 DEFAULTS = (
-    "Options that you always use can be set in irn.toml, as tile = 256, or below [downscale] for one command. "
-    "irn uses the first irn.toml that it finds in the working directory and the folders above it, or else the "
-    "one in the user's configuration folder. Options can also be set by variables such as IRN_TILE or "
-    "IRN_DOWNSCALE_TILE. An option on the command line wins over a variable, and a variable over the file. -o, "
-    "--on-existing and (in the file) --log-file cannot be set in these ways. -v shows where each value came "
-    "from."
+    "Options that you always use can be set in irn.toml, as tile = 256, or below [downscale] for one "
+    "command. irn uses the first irn.toml that it finds in the working directory and the folders above it, "
+    "or else the one in the user's configuration folder. Options can also be set by variables such as "
+    "IRN_TILE or IRN_DOWNSCALE_TILE. An option on the command line wins over a variable, and a variable "
+    "over the file. -o, --on-existing and (in the file) --log-file cannot be set in these ways. -v shows "
+    "where each value came from."
 )
 
 
