@@ -46,8 +46,8 @@ def measure(folder: Path) -> dict[str, Any]:
                 guide, own = np.rint(reals * top) * (255 / top), small * (255 / top)
                 row = {"model": rescaler.name, "depth": depth, "picture": path.stem}
                 row |= {"psnr_y": restored.psnr_y, "psnr_rgb": restored.psnr_rgb}
-                row |= {"small_psnr_rgb": psnr(own, guide)}
-                row |= {"small_psnr_y": psnr(luma(own), luma(guide))}
+                row |= {"lr_psnr": psnr(own, guide)}
+                row |= {"lr_psnr_y": psnr(luma(own), luma(guide))}
                 row |= {"png_bytes": small_file(small, manifest)}
                 rows.append(row)
                 sys.stderr.write(f"{json.dumps(row)}\n")

@@ -46,7 +46,7 @@ def measure(folder: Path) -> dict[str, Any]:
                 ours, lr = found.quality(), found.lr_quality()
                 row = {"model": rescaler.name, "steps": steps, "picture": path.stem}
                 row |= {"psnr_y": ours.psnr_y, "psnr_rgb": ours.psnr_rgb}
-                row |= {"small_psnr_rgb": lr.psnr_rgb, "small_psnr_y": lr.psnr_y}
+                row |= {"lr_psnr": lr.psnr_rgb, "lr_psnr_y": lr.psnr_y}
                 row |= {"png_bytes": small_file(small, manifest)}
                 row |= {"seconds_per_megapixel": seconds / height / width * 1e6}
                 rows.append(row)

@@ -65,12 +65,6 @@ def evaluated(pattern: str = "irn-*.json") -> list[Record]:
     return sorted(found, key=lambda s: (s["scale"] != 4, s["scale"], s["model"], s["grey"], s["refine"]))
 
 
-def lr_psnr(figures: Record, of: str = "rgb") -> float:
-    """LR-PSNR in dB, over "rgb" or "y", by whichever name a file has it."""
-    names = {"rgb": ("small_psnr_rgb", "closeness_rgb", "valid_lr_db"), "y": ("small_psnr_y",)}[of]
-    return float(next(figures[name] for name in names if name in figures))
-
-
 def means(rows: Sequence[Record], *by: str) -> dict[tuple[Any, ...], dict[str, float]]:
     """The mean of every number over the rows that agree in ``by``, in the order of the rows."""
     groups: dict[tuple[Any, ...], list[Record]] = {}
@@ -126,7 +120,7 @@ def expectations() -> str:
     for found in (s for s in evaluated() if not s["grey"]):
         mean = next(each["mean"] for each in found["sets"] if each["name"] == "BSD100")
         each = seconds[family(found["model"]), found["refine"]]
-        figures = (mean["restored"]["psnr_y"], mean["small"]["psnr_rgb"], mean["lanczos"]["psnr_y"])
+        figures = (mean["restored"]["psnr_y"], mean["small"]["lr_psnr"], mean["lanczos"]["psnr_y"])
         model = named(found["model"], found["refine"])
         rows.append((f"`{model}`", *(f"{value:.1f} dB" for value in figures), f"{each:.0f}"))
     return markdown(("model", "restored", "LR-PSNR", "Lanczos", "seconds per megapixel"), rows)
@@ -183,7 +177,8 @@ def scores() -> str:
             rows.append((
                 name, each["name"], both(mean["restored"]), two(mean["restored"]["psnr_rgb"]),
                 two(mean["drawn"]["psnr_y"]) if mean["drawn"] else "",
-                f"{two(small['psnr_rgb'])}, {both(small)}", f"{100 * small['clipped']:.2f} %",
+                f"{two(small['lr_psnr'])}, {two(small['lr_psnr_y'])} / {short(small['lr_ssim_y'])}",
+                f"{100 * small['clipped']:.2f} %",
                 f"{two(png)}, {two(webp)}", both(mean["bicubic"]), both(mean["lanczos"]),
                 "" if found["grey"] else PAPER.get((found["scale"], each["name"]), ""),
             ))  # fmt: skip
@@ -199,7 +194,7 @@ def any_scale() -> str:
         rows.append((
             row["scale"], named(row["model"], 0), f"**{mean['psnr_y']:.2f}** / {short(mean['ssim_y'])}",
             two(mean["unrounded_psnr_y"]),
-            f"{lr_psnr(mean):.2f}, {lr_psnr(mean, 'y'):.2f} / {short(mean['small_ssim_y'])}",
+            f"{two(mean['lr_psnr'])}, {two(mean['lr_psnr_y'])} / {short(mean['lr_ssim_y'])}",
             two(mean["bicubic_psnr_y"]), f"{theirs[0]:.2f} at {theirs[1]:.2f}" if theirs else "",
         ))  # fmt: skip
     return markdown(head, rows, words=2)
@@ -219,7 +214,7 @@ def examples() -> str:
     for name in found[4]:
         row = [name]
         for f in (figures[name] for figures in found.values()):
-            row += [two(f["psnr_y"]), two(f["lanczos_psnr_y"]), f"{f['gain_y']:+.2f}", two(lr_psnr(f))]
+            row += [two(f["psnr_y"]), two(f["lanczos_psnr_y"]), f"{f['gain_y']:+.2f}", two(f["lr_psnr"])]
         rows.append(row)
     return markdown(head, rows)
 
@@ -257,7 +252,7 @@ def refinement() -> str:
         (
             model, steps, f"**{mean['psnr_y']:.2f}**", two(mean["psnr_rgb"]),
             f"{mean['psnr_y'] - found[model, 0]['psnr_y']:+.2f}" if steps else "",
-            f"{lr_psnr(mean):.2f}, {lr_psnr(mean, 'y'):.2f}", f"{mean['png_bytes']:.0f}",
+            f"{two(mean['lr_psnr'])}, {two(mean['lr_psnr_y'])}", f"{mean['png_bytes']:.0f}",
             f"{mean['seconds_per_megapixel']:.1f}",
         )
         for (model, steps), mean in found.items()
@@ -273,7 +268,7 @@ def depth() -> str:
         (
             model, bits, f"**{mean['psnr_y']:.2f}**", two(mean["psnr_rgb"]),
             f"{mean['psnr_y'] - found[model, 8]['psnr_y']:+.2f}" if bits > 8 else "",
-            f"{lr_psnr(mean):.2f}, {lr_psnr(mean, 'y'):.2f}", f"{mean['png_bytes']:.0f}",
+            f"{two(mean['lr_psnr'])}, {two(mean['lr_psnr_y'])}", f"{mean['png_bytes']:.0f}",
         )
         for (model, bits), mean in found.items()
     ]  # fmt: skip
@@ -391,7 +386,7 @@ def lab() -> str:
             (
                 row["variant"], row["why"],
                 f"{row['recipe']['loss']['guide'].upper()} {row['recipe']['loss']['guide_weight']:g}",
-                two(row["valid_psnr_y"]), two(lr_psnr(row)), f"{row['pixels'] / 1e6:.3g}",
+                two(row["valid_psnr_y"]), two(row["valid_lr_psnr"]), f"{row['pixels'] / 1e6:.3g}",
                 f"{row['steps']:,}", f"{row['ms_per_step']:.3g}", f"{row['multiply_adds'] / 1e3:.0f}k",
                 f"{row['parameters'] / 1e6:.2f} M", f"{row['seconds_per_megapixel']:.2g}",
             )
@@ -423,7 +418,7 @@ def resuming() -> str:
             rows.append((
                 what, each["name"], f"{(found['trained_pixels'] or 0) / 1e6:.1f}", two(restored),
                 f"{gain:+.3f}" if name != "unbroken" else "",
-                two(small["psnr_rgb"]),
+                two(small["lr_psnr"]),
             ))  # fmt: skip
     return markdown(head, rows, words=2)
 
@@ -433,7 +428,7 @@ def x8() -> str:
     rows = [
         (
             row["set"], f"{row['model']}, {'as begun' if row['model'] == 'irn-x8' else 'shrunk first'}",
-            two(row["mean"]["psnr_y"]), two(lr_psnr(row["mean"])), two(row["mean"]["bicubic_psnr_y"]),
+            two(row["mean"]["psnr_y"]), two(row["mean"]["lr_psnr"]), two(row["mean"]["bicubic_psnr_y"]),
         )
         for row in read("sizes/x8-begun.json")["rows"]
     ]  # fmt: skip
