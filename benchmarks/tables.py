@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python benchmarks/tables.py [--check]\n")
         return 2
     sys.path.insert(0, str(TOP / "benchmarks"))
-    prologue = "import cog, tables; from tables import *; out = lambda text: cog.out(f'\\n{text}\\n\\n')"
+    prologue = "import cog, tables; from tables import *; out = lambda *parts: cog.out('\\n' + '\\n\\n'.join(parts) + '\\n\\n')"
     pages = [str(TOP / page) for page in PAGES]
     return int(Cog().main(["cog", *(["--check", "--diff"] if arguments else ["-r"]), "-p", prologue, *pages]))
 
@@ -122,7 +122,13 @@ def expectations() -> str:
         each = seconds[family(found["model"]), found["refine"]]
         figures = (mean["restored"]["psnr_y"], mean["small"]["lr_psnr"], mean["lanczos"]["psnr_y"])
         model = named(found["model"], found["refine"])
-        rows.append((f"`{model}`", *(f"{value:.1f} dB" for value in figures), f"{each:.0f}"))
+        rows.append(
+            (
+                f"`{model}`",
+                *(f"{value:.1f} dB" for value in figures),
+                f"{each:.1f}" if each < 10 else f"{each:.0f}",
+            )
+        )
     return markdown(("model", "restored", "LR-PSNR", "Lanczos", "seconds per megapixel"), rows)
 
 
