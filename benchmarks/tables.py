@@ -46,9 +46,15 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python benchmarks/tables.py [--check]\n")
         return 2
     sys.path.insert(0, str(TOP / "benchmarks"))
-    prologue = "import cog, tables; from tables import *; out = lambda *parts: cog.out('\\n' + '\\n\\n'.join(parts) + '\\n\\n')"
-    pages = [str(TOP / page) for page in PAGES]
-    return int(Cog().main(["cog", *(["--check", "--diff"] if arguments else ["-r"]), "-p", prologue, *pages]))
+    way = ["--check", "--diff"] if arguments else ["-r"]
+    return int(Cog().main(["cog", *way, "-p", "from tables import *", *(str(TOP / page) for page in PAGES)]))
+
+
+def out(*parts: str) -> None:
+    """Write paragraphs and tables into the block that calls this."""
+    import cog
+
+    cog.out("\n" + "\n\n".join(parts) + "\n\n")
 
 
 # Reading
