@@ -74,7 +74,7 @@ def test_every_figure_of_a_picture_by_hand(box_pyramid, pictures):
     assert bicubic.psnr_y == pytest.approx(psnr(luma(up)[inside], luma(hr)[inside]), abs=1e-6)
     assert scored.figures.lanczos.psnr_y > bicubic.psnr_y > found.psnr_y
     assert scored.figures.seconds_down > 0 and scored.figures.seconds_up > 0
-    assert scored.figures.drawn is None
+    assert scored.figures.sampled is None
 
 
 def test_alpha_is_dropped_and_a_grey_file_becomes_three_equal_channels(box_pyramid, pictures):
@@ -112,9 +112,9 @@ def test_draws_are_the_mean_of_scores_of_seeds_from_zero(tiny_model, pictures):
     hr = np.ascontiguousarray(picture.samples[:48, :68])
     small, manifest = rescaler.downscale(hr)
     alone = [quality(rescaler.upscale(small, manifest, tau=1.0, seed=s), hr, 4).psnr_y for s in range(3)]
-    assert three.drawn.psnr_y == pytest.approx(np.mean(alone)) and len(set(alone)) == 3
+    assert three.sampled.psnr_y == pytest.approx(np.mean(alone)) and len(set(alone)) == 3
     assert three.restored == quality(rescaler.upscale(small, manifest, tau=0.0), hr, 4)
-    assert three.drawn.psnr_y != three.restored.psnr_y
+    assert three.sampled.psnr_y != three.restored.psnr_y
 
 
 def test_the_clipped_share_counts_samples_outside_the_grids_range():
@@ -138,7 +138,7 @@ def test_sets_and_their_means(tiny_model, pictures):
     assert told == [(f"{pictures.name}/{name}", name) for name in ("colour", "grey", "veiled")]
     for pick in (
         lambda f: f.restored.psnr_y,
-        lambda f: f.drawn.ssim_y,
+        lambda f: f.sampled.ssim_y,
         lambda f: f.small.clipped,
         lambda f: f.lanczos.psnr_rgb,
     ):
