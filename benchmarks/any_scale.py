@@ -26,7 +26,7 @@ HEAD = (
     "by",
     "restored, dB / SSIM",
     "unrounded",
-    "small to bicubic: RGB, Y, dB / SSIM",
+    "LR-PSNR: RGB, Y, dB / SSIM",
     "bicubic",
     "AIDN",
 )
@@ -41,7 +41,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [HEAD, ("---:", "---", *["---:"] * 5)]
     for row in rows:
         mean = row["mean"]
-        small = f"{mean['small_psnr_rgb']:.2f}, {mean['small_psnr_y']:.2f} / {_ssim(mean['small_ssim_y'])}"
+        small = f"{mean['lr_psnr']:.2f}, {mean['lr_psnr_y']:.2f} / {_ssim(mean['lr_ssim_y'])}"
         theirs = AIDN.get(row["scale"]) if row["set"] == "Set5" else None
         lines.append(
             (

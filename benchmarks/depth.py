@@ -26,12 +26,12 @@ DEPTHS = (8, 16)
 BEGIN, END = "<!-- depth:begin -->", "<!-- depth:end -->"
 COLUMNS = (
     "model", "bits of the small picture", "restored, dB", "RGB, dB", "gain, dB",
-    "small to bicubic: RGB, Y, dB", "PNG, bytes",
+    "LR-PSNR: RGB, Y, dB", "PNG, bytes",
 )  # fmt: skip
 NOTE = """\
 Means over {of}, whose originals have 8 bits, at tau 0; PSNR on luma unless it says RGB; the gain is on luma.
 From `benchmarks/depth.py`."""
-MEANS = ("psnr_y", "psnr_rgb", "small_psnr_rgb", "small_psnr_y", "png_bytes")
+MEANS = ("psnr_y", "psnr_rgb", "lr_psnr", "lr_psnr_y", "png_bytes")
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -60,8 +60,8 @@ def measure(folder: Path) -> dict[str, Any]:
                 guide, own = np.rint(reals * top) * (255 / top), small * (255 / top)
                 row = {"model": rescaler.name, "depth": depth, "picture": path.stem}
                 row |= {"psnr_y": restored.psnr_y, "psnr_rgb": restored.psnr_rgb}
-                row |= {"small_psnr_rgb": psnr(own, guide)}
-                row |= {"small_psnr_y": psnr(luma(own), luma(guide))}
+                row |= {"lr_psnr": psnr(own, guide)}
+                row |= {"lr_psnr_y": psnr(luma(own), luma(guide))}
                 row |= {"png_bytes": small_file(small, manifest)}
                 rows.append(row)
                 sys.stderr.write(f"{json.dumps(row)}\n")
@@ -81,7 +81,7 @@ def table(record: dict[str, Any]) -> str:
                 f"**{mean['psnr_y']:.2f}**",
                 f"{mean['psnr_rgb']:.2f}",
                 f"{gain:+.2f}" if depth > 8 else "",
-                f"{mean['small_psnr_rgb']:.2f}, {mean['small_psnr_y']:.2f}",
+                f"{mean['lr_psnr']:.2f}, {mean['lr_psnr_y']:.2f}",
                 f"{mean['png_bytes']:.0f}",
             )
         )

@@ -23,7 +23,7 @@ BEGIN, END = "<!-- examples:begin -->", "<!-- examples:end -->"
 SCALES = (4, 2)
 NOTE = """\
 Each photograph of `examples/` there and back by one run of `irn roundtrip examples/*.webp`: PSNR-Y in dB,
-the gain over Lanczos down and up, and LR closeness. The weakest: {weakest}."""
+the gain over Lanczos down and up, and LR-PSNR. The weakest: {weakest}."""
 
 
 def load(path: Path) -> dict[str, dict[str, Any]]:
@@ -44,7 +44,7 @@ def table(found: dict[int, dict[str, dict[str, Any]]]) -> str:
     """Markdown: one row a picture, four columns a scale."""
     head, rule = ["picture"], ["---"]
     for scale in found:
-        head += [f"x{scale} restored", "Lanczos", "gain", "LR closeness"]
+        head += [f"x{scale} restored", "Lanczos", "gain", "LR-PSNR"]
         rule += ["---:"] * 4
     rows = [head, rule]
     for name in next(iter(found.values())):
@@ -52,7 +52,7 @@ def table(found: dict[int, dict[str, dict[str, Any]]]) -> str:
         for figures in found.values():
             f = figures[name]
             row += [f"{f['psnr_y']:.2f}", f"{f['lanczos_psnr_y']:.2f}", f"{f['gain_y']:+.2f}"]
-            row.append(f"{f['closeness_rgb']:.2f}")
+            row.append(f"{f['lr_psnr']:.2f}")
         rows.append(row)
     weakest = "; ".join(f"at x{scale} {_weakest_of(figures)}" for scale, figures in found.items())
     lines = ["| " + " | ".join(row) + " |" for row in rows]

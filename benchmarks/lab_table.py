@@ -17,7 +17,7 @@ from typing import Any
 TOP = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- lab:begin -->", "<!-- lab:end -->"
 COLUMNS = (
-    "variant", "HR, dB", "LR to bicubic, dB", "grey, dB", "guide", "Mpx", "steps", "ms a step",
+    "variant", "HR, dB", "LR-PSNR, dB", "grey, dB", "guide", "Mpx", "steps", "ms a step",
     "multiply-adds a pixel", "parameters", "s a megapixel", "why",
 )  # fmt: skip
 NONE_YET = "No row yet."
@@ -44,7 +44,7 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["variant"],
         f"{row['valid_psnr_y']:.2f}",
-        f"{row['valid_lr_db']:.2f}",
+        f"{row['valid_lr_psnr']:.2f}",
         "" if grey is None else f"{grey:.2f}",
         f"{loss['guide'].upper()} {loss['guide_weight']:g}",
         f"{row['pixels'] / 1e6:.3g}",

@@ -15,13 +15,13 @@ from table import load
 
 COLUMNS = {
     "hr": ("valid_psnr_y", ".2f"),
-    "lr": ("valid_lr_db", ".2f"),
+    "lr": ("valid_lr_psnr", ".2f"),
     "mpx": ("megapixels", ".0f"),
     "minutes": ("seconds", ".0f"),
     "loss": ("loss", ".3g"),
     "refined": ("valid_refined_db", ".2f"),
     "drawn": ("valid_drawn_gain", ".2f"),
-    "drawn-lr": ("valid_drawn_lr_db", ".2f"),
+    "drawn-lr": ("valid_drawn_lr_psnr", ".2f"),
 }
 
 
@@ -47,7 +47,7 @@ def scored(results: Path) -> dict[str, str]:
         of = f"{scores.model}+{scores.refine}" if scores.refine else scores.model
         for each in scores.sets:
             mean = each.mean
-            values = (mean.restored.psnr_y, mean.restored.psnr_rgb, mean.small.psnr_rgb)
+            values = (mean.restored.psnr_y, mean.restored.psnr_rgb, mean.small.lr_psnr)
             for name, value in zip(("hr", "rgb", "lr"), values, strict=True):
                 found[f"score:{of}:{each.name}:{name}"] = f"{value:.2f}"
     return found
@@ -56,10 +56,10 @@ def scored(results: Path) -> dict[str, str]:
 def x8_table(results: Path) -> str:
     """Markdown: the x8 which was begun, beside the way that ``--scale 8`` takes."""
     rows = json.loads((results / "sizes" / "x8-begun.json").read_text("utf-8"))["rows"]
-    heads = ["set", "by", "restored, dB", "small to bicubic: RGB, dB", "bicubic, dB"]
+    heads = ["set", "by", "restored, dB", "LR-PSNR, dB", "bicubic, dB"]
     lines = [heads, ["---", "---", *["---:"] * 3]]
     for row in rows:
         way = "as begun" if row["model"] == "irn-x8" else "shrunk first"
-        figures = (row["mean"][key] for key in ("psnr_y", "small_psnr_rgb", "bicubic_psnr_y"))
+        figures = (row["mean"][key] for key in ("psnr_y", "lr_psnr", "bicubic_psnr_y"))
         lines.append([row["set"], f"{row['model']}, {way}", *(f"{value:.2f}" for value in figures)])
     return "\n".join(["", *("| " + " | ".join(line) + " |" for line in lines), ""])

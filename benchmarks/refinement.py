@@ -25,13 +25,13 @@ MODELS = ("irn-x4", "irn-x4-best", "irn-x2")
 STEPS = (0, 1, 2, 5, 8, 12, 20)
 BEGIN, END = "<!-- refinement:begin -->", "<!-- refinement:end -->"
 COLUMNS = (
-    "model", "steps", "restored, dB", "RGB, dB", "gain, dB", "small to bicubic: RGB, Y, dB", "PNG, bytes",
+    "model", "steps", "restored, dB", "RGB, dB", "gain, dB", "LR-PSNR: RGB, Y, dB", "PNG, bytes",
     "s/MP", "gain for a further s/MP, dB",
 )  # fmt: skip
 NOTE = """\
 Means over {of} at tau 0, PSNR on luma unless it says RGB; the gain is on luma. Seconds of the processor,
 one thread of {cpu}, for each megapixel made small; from `benchmarks/refinement.py`."""
-MEANS = ("psnr_y", "psnr_rgb", "small_psnr_rgb", "small_psnr_y", "png_bytes", "seconds_per_megapixel")
+MEANS = ("psnr_y", "psnr_rgb", "lr_psnr", "lr_psnr_y", "png_bytes", "seconds_per_megapixel")
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def measure(folder: Path) -> dict[str, Any]:
                 ours, lr = found.quality(), found.lr_quality()
                 row = {"model": rescaler.name, "steps": steps, "picture": path.stem}
                 row |= {"psnr_y": ours.psnr_y, "psnr_rgb": ours.psnr_rgb}
-                row |= {"small_psnr_rgb": lr.psnr_rgb, "small_psnr_y": lr.psnr_y}
+                row |= {"lr_psnr": lr.psnr_rgb, "lr_psnr_y": lr.psnr_y}
                 row |= {"png_bytes": small_file(small, manifest)}
                 row |= {"seconds_per_megapixel": seconds / height / width * 1e6}
                 rows.append(row)
@@ -83,7 +83,7 @@ def table(record: dict[str, Any]) -> str:
                 f"**{mean['psnr_y']:.2f}**",
                 f"{mean['psnr_rgb']:.2f}",
                 f"{gain:+.2f}" if steps else "",
-                f"{mean['small_psnr_rgb']:.2f}, {mean['small_psnr_y']:.2f}",
+                f"{mean['lr_psnr']:.2f}, {mean['lr_psnr_y']:.2f}",
                 f"{mean['png_bytes']:.0f}",
                 f"{mean['seconds_per_megapixel']:.1f}",
                 f"{gain / further:.3f}" if steps else "",

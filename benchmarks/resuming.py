@@ -34,7 +34,7 @@ def table(found: dict[str, Scores]) -> str:
     """Markdown: a row a way and set; empty without results."""
     if not found:
         return ""
-    heads = ("Mpx in the last file", "restored, dB", "against unbroken", "small to bicubic: RGB, dB")
+    heads = ("Mpx in the last file", "restored, dB", "against unbroken", "LR-PSNR, dB")
     rows = [("run", "set", *heads), ("---", "---", *("---:",) * len(heads))]
     for name, words in WAYS.items():
         scores = found[name]
@@ -43,7 +43,7 @@ def table(found: dict[str, Scores]) -> str:
             rows.append((
                 words, each.name, f"{(scores.trained_pixels or 0) / 1e6:.1f}",
                 f"{each.mean.restored.psnr_y:.2f}", "" if name == UNBROKEN else f"{gain:+.3f}",
-                f"{each.mean.small.psnr_rgb:.2f}",
+                f"{each.mean.small.lr_psnr:.2f}",
             ))  # fmt: skip
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

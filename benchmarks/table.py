@@ -30,13 +30,13 @@ PAPER = {
 }
 """IRN's PSNR-Y / SSIM-Y, table 1 of the paper (network.md, section 10)."""
 COLUMNS = (
-    "model", "set", "restored, dB / SSIM", "RGB, dB", "tau 1, dB", "small to bicubic: RGB, Y, dB / SSIM",
+    "model", "set", "restored, dB / SSIM", "RGB, dB", "tau 1, dB", "LR-PSNR: RGB, Y, dB / SSIM",
     "clipped", "PNG, WebP against bicubic's", "bicubic", "Lanczos", "the paper's IRN",
 )  # fmt: skip
 NOTE = """\
 Means over each set by the protocol of the published tables (PSNR and SSIM on luma unless it says RGB, a
 border of the scale's width cut off, 8-bit pictures), from `irn evaluate`; restored at tau 0, beside it the
-mean of {draws} draws at tau 1. *Small to bicubic* is how close the small picture is to MATLAB's bicubic one,
+mean of {samples} samples at tau 1. *LR-PSNR* is that of the small picture against MATLAB's bicubic one,
 *clipped* the share of its samples that a file's grid cuts off. *Grey*: the pictures turned grey; these
 weights keep one in three channels, beside the bytes of a grey bicubic one. {trained}"""
 
@@ -58,8 +58,8 @@ def table(results: Sequence[Scores]) -> str:
         name = refined_name(name, scores.refine)
         rows += [_row(name, each.name, each.mean, scores) for each in scores.sets]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    draws = max(scores.draws for scores in results)
-    return "\n".join(lines) + "\n\n" + NOTE.format(draws=draws, trained=_trained(results))
+    samples = max(scores.samples for scores in results)
+    return "\n".join(lines) + "\n\n" + NOTE.format(samples=samples, trained=_trained(results))
 
 
 def refined_name(name: str, steps: int) -> str:
@@ -78,7 +78,7 @@ def _row(name: str, of: str, mean: Figures, scores: Scores) -> tuple[str, ...]:
         f"**{mean.restored.psnr_y:.2f}** / {_ssim(mean.restored.ssim_y)}",
         f"{mean.restored.psnr_rgb:.2f}",
         f"{mean.drawn.psnr_y:.2f}" if mean.drawn else "",
-        f"{small.psnr_rgb:.2f}, {small.psnr_y:.2f} / {_ssim(small.ssim_y)}",
+        f"{small.lr_psnr:.2f}, {small.lr_psnr_y:.2f} / {_ssim(small.lr_ssim_y)}",
         f"{100 * small.clipped:.2f} %",
         f"{small.png_bytes / small.bicubic_png_bytes:.2f}, {small.webp_bytes / small.bicubic_webp_bytes:.2f}",
         _both(mean.bicubic),

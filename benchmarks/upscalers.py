@@ -130,7 +130,7 @@ def main(arguments: Sequence[str], top: Path = TOP) -> int:
     context = multiprocessing.get_context("spawn")
     for _ in range(options.runs):
         for name, runs in found.items():
-            with context.Dataset(1) as pool:
+            with context.Pool(1) as pool:
                 runs.append(pool.apply(once, (name, options.side, options.threads)))
     rows = summary(found, options.side)
     features = {tool: dict(zip(FEATURES, has, strict=True)) for tool, has in HAS.items()}

@@ -16,9 +16,9 @@ from irncli.execution.device import pick
 from irncli.execution.engine import Engine
 from irncli.execution.precision import settle
 from irncli.guard import guarded
-from irncli.images.alpha import around, extremes, flatten_alpha, spread
-from irncli.images.picture import Metadata, Picture, extend_under_transparency, from_pillow, to_pillow
-from irncli.images.read import Loaded
+from irncli.images.alpha import around, extend_under_transparency, extremes, flatten_alpha, spread
+from irncli.images.metadata import Metadata
+from irncli.images.picture import Picture, from_pillow, to_pillow
 from irncli.latent import ALPHA_STREAM
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
 from irncli.pretrained.catalogue import refine_of
@@ -89,7 +89,8 @@ class Rescaler:
 
     def downscale_picture(
         self,
-        loaded: Loaded,
+        picture: Picture,
+        source_sha256: str,
         *,
         keep_name: str | None = None,
         grid: Sampling | None = None,
@@ -99,8 +100,9 @@ class Rescaler:
         progress: Callable[[float], None] = lambda done: None,
         depth: int = 8,
     ) -> tuple[Picture, Manifest]:
-        """A decoded file -> its small picture and the manifest that belongs into it.
+        """A decoded picture -> its small one and the manifest that belongs into it.
 
+        ``source_sha256``: digest of the file's bytes, 64 hexadecimal digits.
         ``grid``: of another size than the network's own, for which the picture is resampled before it.
         ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
         ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`), by default
@@ -109,7 +111,7 @@ class Rescaler:
         both that is done. ``depth``: bits a sample of the small picture, 8 or 16.
         """
         refine = self.refine if refine is None else refine
-        picture, trained_grey = loaded.picture, self.weights.grey
+        trained_grey = self.weights.grey
         grid = grid or self.planes.grid(picture.height, picture.width)
         colour = picture.colour
         if picture.alpha is not None:
@@ -135,7 +137,7 @@ class Rescaler:
             mode="rgb" if not picture.grey else "grey" if as_grey else "grey-as-rgb",
             alpha="none" if picture.alpha is None else "network" if trained_grey else "resampled",
             palette=picture.palette,
-            source_sha256=loaded.sha256,
+            source_sha256=source_sha256,
             pixels_sha256=picture_digest(small),
             tool=f"irn {irncli.__version__}",
             name=keep_name,
@@ -290,9 +292,10 @@ class Rescaler:
         if depth not in (8, 16):
             raise UsageError(f"a depth of {depth} bits", "Use 8 or 16.")
         picture = _as_picture(image)
-        loaded = Loaded(picture=picture, text=None, sha256=picture_digest(picture), format="")
         grid = wish.grid(picture.width, picture.height) if wish else None
-        small, manifest = self.downscale_picture(loaded, grid=grid, refine=refine, check=check, depth=depth)
+        small, manifest = self.downscale_picture(
+            picture, picture_digest(picture), grid=grid, refine=refine, check=check, depth=depth
+        )
         return _like(image, small), manifest
 
     @overload

@@ -3,7 +3,7 @@
     python scripts/blend_weights.py runs/irn-x4.safetensors irn-x4-2 0.2 runs/blend.safetensors --valid FOLDER
 
 Every number is (1 - SHARE) of the first and SHARE of the second; the latent's statistics are measured anew.
-Of a run that began at the second, the blend stands between them in restoration and in closeness to bicubic
+Of a run that began at the second, the blend stands between them in restoration and in LR-PSNR
 (after Wortsman et al. 2022, robust fine-tuning); `irn evaluate` says where. Header and counts: the first's.
 """
 
@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from irncli.pretrained.load import Weights, load_weights, save_weights
-from irncli.training.data import Dataset, read_pool
+from irncli.training.data import Dataset, read_dataset
 from irncli.training.export import measure_latent
 
 
@@ -25,10 +25,10 @@ def blend(first: Weights, second: Weights, share: float) -> None:
     first.network.load_state_dict({k: v.lerp(other[k], share) for k, v in first.network.state_dict().items()})
 
 
-def write(first: Weights, second: Weights, share: float, path: Path, pool: Dataset) -> str:
-    """Blend, measure the latent on ``pool``, write; return the fingerprint."""
+def write(first: Weights, second: Weights, share: float, path: Path, dataset: Dataset) -> str:
+    """Blend, measure the latent on ``dataset``, write; return the fingerprint."""
     blend(first, second, share)
-    latent = measure_latent(first.network, pool)
+    latent = measure_latent(first.network, dataset)
     mixed = f"{1 - share:.3g} of {first.fingerprint}, {share:.3g} of {second.name} ({second.fingerprint})"
     return save_weights(path, first.network, first.header | {"blend": mixed}, latent)
 
@@ -43,8 +43,8 @@ def main() -> None:
     given = parser.parse_args()
     if not 0 <= given.share <= 1:
         parser.error("share must lie in 0..1")
-    pool = read_pool([given.valid], 64, print)
-    write(load_weights(given.first), load_weights(given.second), given.share, given.output, pool)
+    dataset = read_dataset([given.valid], 64, print)
+    write(load_weights(given.first), load_weights(given.second), given.share, given.output, dataset)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from irncli.evaluation.measure import across_precisions
 from irncli.execution.precision import fastest
 from irncli.pretrained.load import Weights, load_weights, save_weights
 from irncli.rescale import Rescaler
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 SOURCE = "trained by the irn developers with `irn train {recipe}`"
@@ -39,10 +39,10 @@ SIDE = 256
 
 def centres(folder: Path) -> list[NDArray[np.uint8]]:
     """Of the validation pictures, all that is judged."""
-    pool = read_pool([folder], 64, print)
+    dataset = read_dataset([folder], 64, print)
     found = []
-    for index in range(len(pool.sizes)):
-        picture = pool.picture(index).numpy()
+    for index in range(len(dataset.sizes)):
+        picture = dataset.picture(index).numpy()
         y, x = (max(0, (side - SIDE) // 2) for side in picture.shape[:2])
         found.append(np.ascontiguousarray(picture[y : y + SIDE, x : x + SIDE]))
     return found

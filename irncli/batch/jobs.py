@@ -19,7 +19,7 @@ from irncli.batch.run import Result
 from irncli.batch.writer import Outputs
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.read import Loaded
-from irncli.images.write import LOSSY, check_by_rows, check_deep_output, encode
+from irncli.images.write import check_by_rows, check_deep_output, encode
 from irncli.manifest import Manifest, RestoredRecord, holds_name
 from irncli.pretrained.catalogue import name_of_fingerprint
 from irncli.samples import Bands
@@ -55,7 +55,7 @@ class Downscale:
     progress: Callable[[float], None] = lambda done: None
     """Told the share of them that is done."""
     depth: int = 8
-    """Bits a sample of the small pictures."""
+    """Bits per sample of the small pictures."""
     _known: dict[str, Stated] = field(default_factory=dict, repr=False)
     headers: Headers = field(default_factory=Headers)
     budget: Budget = Budget()
@@ -92,7 +92,7 @@ class Downscale:
         if header is None or isinstance(header, str):
             return header
         try:
-            return self.fit.of(header.width, header.height, turned=self.headers.turned(job))[0]
+            return self.fit.of(header.width, header.height, turned=header.turned)[0]
         except InputError:
             return None
 
@@ -125,7 +125,7 @@ class Downscale:
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
-            loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine,
+            loaded.picture, loaded.sha256, keep_name=name, grid=grid, spill=spill, refine=self.refine,
             check=self.check, progress=self.progress, depth=self.depth,
         )  # fmt: skip
         notes = (*self.models.heard(), *loaded.picture.notes, *fallback_note(manifest))
@@ -186,7 +186,7 @@ class Upscale:
     def options(self) -> Options:
         """What else of the options shapes the restored pictures."""
         options = dict(self.models.options)
-        if self.format.pillow in LOSSY:
+        if self.format.row.lossy:
             options["quality"] = self._quality
         if self.strip:
             options["strip"] = 1
@@ -195,7 +195,7 @@ class Upscale:
 
     @property
     def _assumed_options(self) -> Options:
-        """The same for a picture without a manifest."""
+        """What of the options shapes a restored picture that had no manifest."""
         return {**self.options, **(self.assumed.options if self.assumed else {})}
 
     @property
@@ -289,7 +289,7 @@ class Upscale:
             depth=depth,
             by_rows=by_rows,
         )
-        options = self.options if has_manifest(loaded.text) else self._assumed_options
+        options = self.options if has_manifest(loaded.header.text) else self._assumed_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
         return restored, record, manifest.scale, (*notes, *self.models.heard(), *loaded.picture.notes)
 
@@ -319,7 +319,7 @@ class Upscale:
 
     def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, str, tuple[str, ...]]:
         """The model, the manifest, the digest of the pixels (counted once), and notes."""
-        if self.assumed and not has_manifest(loaded.text):
+        if self.assumed and not has_manifest(loaded.header.text):
             picture = loaded.picture
             turned = picture.metadata.orientation >= 5
             model, grid = self.assumed.of(picture.width, picture.height, turned=turned)
@@ -334,7 +334,7 @@ class Upscale:
             return rescaler, manifest, manifest.pixels_sha256, (what,)
         from irncli.rescale import Rescaler, picture_digest
 
-        manifest = Rescaler.read_manifest(loaded.picture, loaded.text, self.accept_modified)
+        manifest = Rescaler.read_manifest(loaded.picture, loaded.header.text, self.accept_modified)
         if self.assumed and self.assumed.size:
             raise UsageError("--size is for pictures without a manifest", "Leave it out.")
         # Verified already, unless they may be others.

@@ -9,11 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from irncli.atomic import Contents, check_place, pass_on, place_of
+from irncli.atomic import (
+    Contents,
+    abandon_temporaries,
+    check_place,
+    pass_on,
+    place_of,
+    sweep_leftovers,
+    write_whole,
+)
 from irncli.batch.inputs import InputFailure
 from irncli.batch.plan import Job, OnExisting, Plan, next_free
 from irncli.errors import ExistsError, OutputError
-from irncli.images.read import abandon_temporaries, sweep_leftovers, write_whole
 
 
 @dataclass(frozen=True)

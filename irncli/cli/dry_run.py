@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from irncli.batch.estimate import Budget, Forecaster
 from irncli.batch.inputs import InputFailure
@@ -39,15 +39,26 @@ def show_plan(
     def tell(job: Job) -> Result:
         asked.check(job)
         forecast = forecaster(job)
-        sizes = (forecast.width, forecast.height), (forecast.output_width, forecast.output_height)
-        for size in sizes:
+        width, height = forecast.header.size
+        for size in ((width, height), (forecast.width, forecast.height)):
             refuse_large(size, asked.most)
         if asked.current(job):
             return Result(skipped=True)
         larger = (forecast.pixels, forecast.larger_depth)
-        space = forecast.space(asked.form)
-        needs = {"tile": asked.tile, "memory": asked.budget.memory(*larger), "space": space}
-        return Result(asdict(forecast) | needs)
+        details = {
+            "width": width,
+            "height": height,
+            "output_width": forecast.width,
+            "output_height": forecast.height,
+            "model": forecast.model,
+            "scale": forecast.scale,
+            "depth": forecast.depth,
+            "larger_depth": forecast.larger_depth,
+            "tile": asked.tile,
+            "memory": asked.budget.memory(*larger),
+            "space": forecast.space(asked.form),
+        }
+        return Result(details)
 
     teller = ProgressObserver(out, _show, planned=True)
     report = run(plan, in_turn(tell, "planned"), teller, missed=missed)

@@ -279,10 +279,10 @@ def _check_against_manifests(
     run would end for it), is left to the run, which refuses it in its turn.
     """
     from irncli.batch.models import stated
-    from irncli.images.write import NO_ALPHA
+    from irncli.images.formats import FORMATS
     from irncli.sizes import scale_text
 
-    if assumed is None and model is None and not needs_tau and form not in NO_ALPHA:
+    if assumed is None and model is None and not needs_tau and FORMATS[form].alpha:
         return
     fingerprint = stated(model).fingerprint if model else None
 
@@ -291,7 +291,7 @@ def _check_against_manifests(
         if header is None:
             return
         manifest = header.manifest
-        if form in NO_ALPHA and (manifest.alpha != "none" if manifest else headers.has_alpha(job)):
+        if not FORMATS[form].alpha and (manifest.alpha != "none" if manifest else header.alpha):
             raise UsageError(f"{job.name}: {form} cannot hold its transparency", "Use png, webp or tiff.")
         if manifest is None:
             if assumed and assumed.size:

@@ -69,7 +69,7 @@ def compare(
             PeerScores(
                 name=peer.name,
                 quality=judge(restored),
-                closeness_rgb=psnr(way.small, shown.reference),
+                lr_psnr=psnr(way.small, shown.reference),
                 small_bytes=png_and_webp(way.small)[0],
                 seconds_up=way.seconds_up,
             )

@@ -89,7 +89,7 @@ def evaluate(
     rescaler: Rescaler,
     folders: Sequence[Path],
     *,
-    draws: int = 5,
+    samples: int = 5,
     grey: bool = False,
     refine: int = 0,
     comparison: ComparisonSpec | None = None,
@@ -98,12 +98,12 @@ def evaluate(
     """Judge every picture directly in each folder; a folder is a set. Raise InputError."""
 
     def measure(picture: HighResolution) -> PictureScores:
-        return judge(rescaler, picture, draws, grey, comparison, refine)
+        return judge(rescaler, picture, samples, grey, comparison, refine)
 
     # The first run allocates and chooses kernels; its seconds would be the first picture's.
     rescaler.upscale(*rescaler.downscale(np.full((64, 64, 3), 128, np.uint8)), tau=0.0)
     sets = [set_scores(name, pictures) for name, pictures in measured(folders, measure, progress)]
-    return scores_of(rescaler, sets, grey=grey, draws=draws, refine=refine, comparison=comparison)
+    return scores_of(rescaler, sets, grey=grey, samples=samples, refine=refine, comparison=comparison)
 
 
 def scores_of(
@@ -111,7 +111,7 @@ def scores_of(
     sets: Sequence[SetScores],
     *,
     grey: bool = False,
-    draws: int = 0,
+    samples: int = 0,
     refine: int = 0,
     comparison: ComparisonSpec | None = None,
 ) -> Scores:
@@ -124,7 +124,7 @@ def scores_of(
         tau=rescaler.default_tau,
         trained_pixels=int(pixels) if pixels.isdigit() else None,
         grey=grey,
-        draws=draws,
+        samples=samples,
         refine=refine,
         device=str(rescaler.engine.device),
         cpu=cpu_model(),

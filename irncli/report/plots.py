@@ -17,7 +17,7 @@ SHAPES = 8
 
 @dataclass(frozen=True)
 class Point:
-    """In :func:`dots` y is the row."""
+    """A point of a plot and its name; in :func:`dots`, y is the row."""
 
     x: float
     y: float
@@ -32,7 +32,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """From values to a stretch of the picture."""
+    """Maps values between ``low`` and ``high`` to pixels between ``start`` and ``end``."""
 
     low: float
     high: float
@@ -59,7 +59,7 @@ class Axis:
 
 
 def axis(values: Sequence[float], start: float, end: float, log: bool = False) -> Axis:
-    """Around the finite values, with a little room."""
+    """An axis around the finite values, with a little room."""
     good = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
     if not good:
         return Axis(1, 2, start, end, log)
@@ -73,7 +73,7 @@ def axis(values: Sequence[float], start: float, end: float, log: bool = False) -
 def dots(
     series: Sequence[Series], rows: Sequence[str], title: str, *, log: bool = False, legend: bool = False
 ) -> Markup:
-    """A row a picture, a mark a way."""
+    """A plot of one row per picture with one mark per series."""
     height = TOP + ROW * len(rows) + BOTTOM
     across = axis([p.x for each in series for p in each.points], LEFT, WIDTH - RIGHT, log)
     parts = _across(across, title, TOP, height - BOTTOM)

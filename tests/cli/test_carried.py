@@ -12,8 +12,7 @@ from PIL import Image, ImageCms
 from running import Irn, save, scene
 
 import irncli
-from irncli.images.metadata import upright
-from irncli.images.picture import Metadata
+from irncli.images.metadata import Metadata, upright
 from irncli.images.read import read_picture
 from irncli.images.write import encode
 
@@ -101,7 +100,7 @@ def test_the_manifest_tells_the_truth(
     other = loaded.picture.colour.copy()
     other[0, 0, 0] ^= 1
     changed = type(loaded.picture)(other, loaded.picture.alpha)
-    (tmp_path / "b.png").write_bytes(encode(changed, "PNG", text=loaded.text)[0])
+    (tmp_path / "b.png").write_bytes(encode(changed, "PNG", text=loaded.header.text)[0])
     assert irn("upscale", "b.png", "--model", tiny_model).status == 3
     assert irn("upscale", "a.x4.png", "--model", tiny_model).status == 0
 

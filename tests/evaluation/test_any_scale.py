@@ -40,7 +40,7 @@ def test_a_whole_scale_is_judged_as_the_protocol_does(tmp_path: Path) -> None:
     whole = judge_whole(rescaler, picture, 0, False).figures
     assert ours.psnr_y == pytest.approx(whole.restored.psnr_y)
     assert ours.psnr_rgb == pytest.approx(whole.restored.psnr_rgb)
-    assert ours.small_psnr_rgb == pytest.approx(whole.small.psnr_rgb)
+    assert ours.lr_psnr == pytest.approx(whole.small.lr_psnr)
     assert ours.bicubic_psnr_y == pytest.approx(whole.bicubic.psnr_y)
 
 
@@ -49,7 +49,7 @@ def test_the_small_picture_is_held_to_the_nominal_bicubic(tmp_path: Path) -> Non
     rescaler = Rescaler(str(save_tiny(tmp_path, 4)), device="cpu")
     picture = photograph()
     figures = judge(rescaler, picture, Fraction(5, 2))
-    assert figures.small_psnr_y > 30
+    assert figures.lr_psnr_y > 30
     wrong = resize(picture.samples / 255.0, Fraction(39, 96))[:, :48] * 255
     right = resize(picture.samples / 255.0, Fraction(2, 5))[:, :48] * 255
     assert wrong.shape == right.shape and psnr(wrong, right) < 40
@@ -106,7 +106,7 @@ def test_the_results_are_the_shipped_weights_and_what_they_must_reach() -> None:
         assert row["fingerprint"] == newest["irn-x2" if float(scale) <= 2 else "irn-x4"]
         assert row["mean"]["psnr_y"] > row["mean"]["bicubic_psnr_y"] + 4.5
         # At 8 the picture is shrunk before the network, which no weights were trained for.
-        assert row["mean"]["small_psnr_y"] > (42 if float(scale) <= 4 else 41.5)
+        assert row["mean"]["lr_psnr_y"] > (42 if float(scale) <= 4 else 41.5)
 
 
 def test_whole_scales_cost_nothing_against_the_networks_own() -> None:

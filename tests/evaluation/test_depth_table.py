@@ -44,4 +44,4 @@ def test_what_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(depth, "MODELS", ("irn-x2",))
     eight, sixteen = depth.measure(tmp_path)["rows"]
     assert (eight["depth"], sixteen["depth"]) == (8, 16)
-    assert sixteen["psnr_y"] > eight["psnr_y"] and sixteen["small_psnr_y"] > 30
+    assert sixteen["psnr_y"] > eight["psnr_y"] and sixteen["lr_psnr_y"] > 30

@@ -38,7 +38,7 @@ def test_facts_are_of_the_shipped_weights(known: dict[str, str]) -> None:
 
 def test_the_notebook_reads_the_cells_of_the_logs(tmp_path: Path) -> None:
     (tmp_path / "training").mkdir()
-    heads = "step,megapixels,seconds,loss,valid_psnr_y,valid_lr_db"
+    heads = "step,megapixels,seconds,loss,valid_psnr_y,valid_lr_psnr"
     rows = (heads, "3,0.6,61,176.4,30.126,37", "9,2,180,0.0262,31,38.5")
     (tmp_path / "training" / "a.csv").write_text("\n".join(rows) + "\n", "utf-8")
     found = logs.logged(tmp_path)

@@ -44,7 +44,7 @@ def test_no_picture_restores_worse_or_leaves_bicubic() -> None:
         if row["steps"] > 1:
             assert row["psnr_rgb"] > before["psnr_rgb"]
             assert row["psnr_y"] > before["psnr_y"]
-        assert row["small_psnr_rgb"] > before["small_psnr_rgb"] - 0.05
+        assert row["lr_psnr"] > before["lr_psnr"] - 0.05
         key = row["model"], row["steps"]
         gains[key] = gains.get(key, 0.0) + row["psnr_y"] - before["psnr_y"]
     assert min(gains.values()) > 0

@@ -67,7 +67,7 @@ def scores() -> Scores:
         tau=0.0,
         trained_pixels=614_000_000,
         grey=False,
-        draws=5,
+        samples=5,
         device="cpu",
         cpu="c",
         threads=1,

@@ -57,7 +57,7 @@ def test_every_figure_of_the_tables_is_one_of_the_scores(scores: Scores) -> None
     for each in scores.sets:
         for f in [each.mean, *(p.figures for p in each.pictures)]:
             assert f"{f.restored.psnr_y:.2f}" in words and f"{f.restored.ssim_y:.4f}" in words
-            assert f"{f.lanczos.psnr_y:.2f}" in words and f"{f.small.psnr_rgb:.2f}" in words
+            assert f"{f.lanczos.psnr_y:.2f}" in words and f"{f.small.lr_psnr:.2f}" in words
         for peer in each.peers:
             assert f"{peer.quality.psnr_y:.2f}" in words
     assert "1,234,567" in words and "1.23%" in words

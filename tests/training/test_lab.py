@@ -56,7 +56,7 @@ def test_variants_see_equal_pixels_and_leave_rows(plan, pictures, tmp_path, caps
     assert {row["recipe"]["loss"]["guide_weight"] for row in rows} == {3.0}
     assert wide["recipe"]["network"]["width"] == [6] and wide["multiply_adds"] > reference["multiply_adds"]
     for row in rows:
-        assert row["valid_psnr_y"] > 10 and row["valid_lr_db"] > 10 and row["valid_grey_db"] > 10
+        assert row["valid_psnr_y"] > 10 and row["valid_lr_psnr"] > 10 and row["valid_grey_db"] > 10
         assert row["ms_per_step"] > 0 and row["seconds_per_megapixel"] > 0 and row["parameters"] > 100
     # A second start does nothing again, but what has changed.
     capsys.readouterr()
