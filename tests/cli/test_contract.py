@@ -24,13 +24,13 @@ from irncli.execution.device import available, pick
 CONTRACT = (ROOT / "docs/contract.md").read_text("utf-8")
 SLOW = """
 import time
-from irncli.batch import work
+from irncli.batch import jobs
 from irncli.cli.app import entry
-encode = work.encode
+encode = jobs.encode
 def slow(*words, **options):
     time.sleep(0.1)
     return encode(*words, **options)
-work.encode = slow
+jobs.encode = slow
 entry()
 """
 TEST = re.compile(r"`((?:\w+/)*test_\w+)\.(test_\w+)`")

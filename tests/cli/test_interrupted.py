@@ -111,7 +111,7 @@ entry()
 """
 
 
-@pytest.mark.parametrize(("verb", "end"), [(DOWN, ".x4.png"), (BY_ROWS, ".restored.png")], ids=["whole", "by rows"])
+@pytest.mark.parametrize(("verb", "end"), [(DOWN, ".x4.png"), (BY_ROWS, ".restored.png")])
 @pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]], ids=["INT2", "TERM"])
 def test_what_is_there_when_the_run_is_ended_at_once_is_told(
     signals: list[signal.Signals], verb: tuple[str, ...], end: str, tmp_path: Path, tiny_model: Path
