@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -116,7 +116,7 @@ def _flow(
                 begin(job)
                 computing, seconds = job, 0.0
                 try:
-                    read = future.result()
+                    read = _awaited(future)
                     if not read.skip:
                         ahead(job.pixels)
                         timed = _timed(stages.compute, job, read.value, *([known.popleft()] if known else []))
@@ -205,9 +205,16 @@ def _timed(stage: Callable[..., Any], *words: Any) -> _Timed:
     return _Timed(stage(*words), time.perf_counter() - begun)
 
 
+def _awaited(future: Pending) -> _Timed:
+    # With a limit: a signal that comes just before a wait without one is heard when the wait is over.
+    while not wait([future], 1).done:
+        pass
+    return future.result()
+
+
 def _outcome(job: Job, future: Pending, seconds: float) -> Outcome:
     try:
-        timed = future.result()
+        timed = _awaited(future)
     except Exception as error:
         return Outcome(job.name, "failed", job.outputs, seconds, error=named(error), file=job.file)
     if timed.skip or timed.value.skipped:
