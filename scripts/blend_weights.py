@@ -2,9 +2,10 @@
 
     python scripts/blend_weights.py runs/irn-x4.safetensors irn-x4-2 0.2 runs/blend.safetensors --valid FOLDER
 
-Every number is (1 - SHARE) of the first and SHARE of the second; the latent's statistics are measured anew.
-Of a run that began at the second, the blend stands between them in restoration and in LR-PSNR
-(after Wortsman et al. 2022, robust fine-tuning); `irn evaluate` says where. Header and counts: the first's.
+Every number is (1 - SHARE) of the first and SHARE of the second; the latent's statistics are measured again.
+If the second is where a run began and the first its end, the blend lies between them in PSNR and LR-PSNR
+(after Wortsman et al. 2022, robust fine-tuning); `irn evaluate` says where. Header and
+counts are the first's.
 """
 
 from __future__ import annotations

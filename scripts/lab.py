@@ -3,7 +3,7 @@
     python scripts/lab.py benchmarks/lab/x4.toml --data PACK... --valid FOLDER -o runs/lab [--device cuda]
 
 Rows go to --results (benchmarks/results/lab.json) one by one, so a stopped lab goes on where it was; a row
-is made anew if its settings, pixels or pictures are others. benchmarks/lab_table.py puts them into
+is made anew if its settings, pixels or pictures are others. benchmarks/tables.py puts them into
 docs/lab.md.
 """
 

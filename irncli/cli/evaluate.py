@@ -204,7 +204,7 @@ def _any_scale(
     from irncli.sizes import scale_text
 
     loaded = {name: load(name) for name in sorted({fit.alone or "" for fit in fits})}
-    chosen = {fit.wish.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
+    chosen = {fit.size.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
 
     def progress(name: str, figures: list[AnyScaleFigures]) -> None:
         for scale, each in zip(chosen, figures, strict=True):

@@ -50,7 +50,7 @@ def judge(
         quality(rescaler.upscale(small, manifest, tau=1.0, seed=seed), original, scale)
         for seed in range(samples)
     ]
-    real = rescaler.planes.down_real(original if original.ndim == 3 else original[..., None])
+    real = rescaler.codec.down_real(original if original.ndim == 3 else original[..., None])
     figures = figures_of(
         found,
         found.small_scores(real.mean(2) if small.ndim == 2 else real),
