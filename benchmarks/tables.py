@@ -188,7 +188,7 @@ def scores() -> str:
             png, webp = (small[f"{k}_bytes"] / small[f"bicubic_{k}_bytes"] for k in ("png", "webp"))
             rows.append((
                 name, each["name"], both(mean["restored"]), two(mean["restored"]["psnr_rgb"]),
-                two(mean["drawn"]["psnr_y"]) if mean["drawn"] else "",
+                two(mean["sampled"]["psnr_y"]) if mean["sampled"] else "",
                 f"{two(small['lr_psnr'])}, {two(small['lr_psnr_y'])} / {short(small['lr_ssim_y'])}",
                 f"{100 * small['clipped']:.2f} %",
                 f"{two(png)}, {two(webp)}", both(mean["bicubic"]), both(mean["lanczos"]),

@@ -236,7 +236,7 @@ def _manifest_seeds() -> list[bytes]:
     plain = {"model": "irn-x4-1", "tau": 0.0, "depth": 8, "alpha": "none", "palette": False, "tool": "irn 1"}
     common: dict[str, Any] = {"width": 45, "height": 31, "scale": 4} | digests | plain
     small = Manifest(mode="rgb", name="a.png", options={"fit": "w9"}, **common)
-    resized = Manifest(mode="grey", small=Sampling.scaled(45, 31, Fraction(9, 4)).text, **common)
+    resized = Manifest(mode="grey-as-rgb", small=Sampling.scaled(45, 31, Fraction(9, 4)).text, **common)
     record = RestoredRecord(DIGEST, DIGEST, "irn-x4-1", DIGEST, 1.0, 7, 45, 31, {"quality": 95}, "irn 1")
     return [each.to_json().encode() for each in (small, resized, record)]
 
@@ -316,7 +316,7 @@ def _weight_seeds() -> list[bytes]:
         config.to_json(), latent, {key: value.numpy() for key, value in state.items()}
     )
     header = {"format": FORMAT, "config": config.to_json(), "latent": latent, "fingerprint": fingerprint}
-    header |= {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": "w"}
+    header |= {"tau": "0.0", "dtype": "fp32", "name": "w"}
     seeds = [save(state, header), save(public)]
     for new in (True, False):
         torch.save(public, file := io.BytesIO(), _use_new_zipfile_serialization=new)

@@ -105,9 +105,6 @@ def main() -> None:
         "--stored", choices=STORED, default="fp16", help="what the file's numbers are; int8 with scales"
     )
     parser.add_argument(
-        "--grey", action="store_true", help="one plane restores a grey picture as well as three do (measured)"
-    )
-    parser.add_argument(
         "--no-mixed", action="store_true",
         help="bf16 or fp32, no search for half-steps to keep in fp32: hours where bf16 is emulated",
     )  # fmt: skip
@@ -128,7 +125,7 @@ def main() -> None:
     alias = options.name.rsplit("-", 1)[0]
     path = WEIGHTS / f"{options.name}.safetensors"
     stored = STORED[options.stored]
-    header = {"name": options.name, "dtype": "fp32", "grey": str(options.grey).lower()}
+    header = {"name": options.name, "dtype": "fp32"}
     if options.started_from:
         header["started_from"] = options.started_from
     if options.continues:

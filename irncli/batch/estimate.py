@@ -91,8 +91,8 @@ def small_forecast(
 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
-        model, grid = fit.of(header.width, header.height, turned=header.turned)
-        return kind(header, grid.small_width, grid.small_height, named(model), scale_of(model), depth)
+        model, sampling = fit.of(header.width, header.height, turned=header.turned)
+        return kind(header, sampling.small_width, sampling.small_height, named(model), scale_of(model), depth)
 
     return look
 
@@ -105,9 +105,9 @@ def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: 
     def look(job: Job) -> Forecast:
         header = headers.of(job)
         if header.manifest is None and assumed:
-            model, grid = headers.taken_for(job, assumed)
+            model, sampling = headers.taken_for(job, assumed)
             depth = form.depth(header.depth)
-            return Forecast(header, grid.width, grid.height, named(model), scale_of(model), depth)
+            return Forecast(header, sampling.width, sampling.height, named(model), scale_of(model), depth)
         made = headers.manifest_of(job)
         depth = form.depth(made.original_depth)
         return Forecast(header, made.width, made.height, made.model, made.scale, depth)

@@ -78,7 +78,7 @@ class Headers:
         return self._known[key]
 
     def taken_for(self, item: InputFile | Job, assumed: ManifestOverride) -> tuple[str, Sampling]:
-        """The model and the grid of a small picture without a manifest. Raise InputError, UsageError."""
+        """The model and the sampling of a small picture without a manifest. Raise InputError, UsageError."""
         header = self.of(item)
         return assumed.of(header.width, header.height, turned=header.turned)
 

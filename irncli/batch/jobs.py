@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,9 @@ from irncli.pretrained.catalogue import name_of_fingerprint
 from irncli.samples import Bands
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from irncli.execution.resample import Real
     from irncli.images.picture import Picture
     from irncli.rescale import Rescaler
 
@@ -49,7 +51,7 @@ class Downscale:
     keep_name: bool = False
     max_pixels: int = 500_000_000
     refine: int = 0
-    """Steps that make the small picture restore better."""
+    """Steps by which the small picture is optimised."""
     check: bool | None = None
     """Whether each is restored before it is kept (:mod:`irncli.guard`); None: where there is reason to."""
     progress: Callable[[float], None] = lambda done: None
@@ -111,22 +113,24 @@ class Downscale:
         turned = picture.metadata.orientation >= 5
         return self.fit.of(picture.width, picture.height, turned=turned), picture.colour.shape
 
-    def together(self, group: Sequence[tuple[Job, Loaded]]) -> AbstractContextManager[None]:
+    def together(self, group: Sequence[tuple[Job, Loaded]]) -> list[Real]:
         first = group[0][1].picture
         turned = first.metadata.orientation >= 5
-        model, grid = self.fit.of(first.width, first.height, turned=turned)
+        model, sampling = self.fit.of(first.width, first.height, turned=turned)
         pictures = [loaded.picture.colour for _, loaded in group]
-        return self.models.the_one(model).planes.down_together(pictures, grid)
+        return self.models.the_one(model).codec.encode_several(pictures, sampling)
 
-    def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
+    def compute(
+        self, job: Job, loaded: Loaded, encoded: Real | None = None
+    ) -> tuple[Picture, Manifest, tuple[str, ...]]:
         picture = loaded.picture
         turned = picture.metadata.orientation >= 5
-        model, grid = self.fit.of(picture.width, picture.height, turned=turned)
+        model, sampling = self.fit.of(picture.width, picture.height, turned=turned)
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
-            loaded.picture, loaded.sha256, keep_name=name, grid=grid, spill=spill, refine=self.refine,
-            check=self.check, progress=self.progress, depth=self.depth,
+            loaded.picture, loaded.sha256, keep_name=name, sampling=sampling, spill=spill, refine=self.refine,
+            check=self.check, progress=self.progress, depth=self.depth, encoded=encoded,
         )  # fmt: skip
         notes = (*self.models.heard(), *loaded.picture.notes, *fallback_note(manifest))
         return small, replace(manifest, options=self.options(job)), notes
@@ -245,25 +249,25 @@ class Upscale:
             return None
         if (manifest.tau if self.tau is None else self.tau) != 0:
             return None
-        return manifest.fingerprint, manifest.grid, loaded.picture.colour.shape
+        return manifest.fingerprint, manifest.sampling, loaded.picture.colour.shape
 
-    def together(self, group: Sequence[tuple[Job, Loaded]]) -> AbstractContextManager[None]:
+    def together(self, group: Sequence[tuple[Job, Loaded]]) -> list[Tensor]:
         manifest = self.headers.manifest_of(group[0][0])
         name = self.model or name_of_fingerprint(manifest.fingerprint)
         if name is None:
-            return nullcontext()
+            return []
         smalls = [loaded.picture.colour for _, loaded in group]
-        return self.models.get(name).planes.up_together(smalls, manifest.grid)
+        return self.models.get(name).codec.decode_several(smalls, manifest.sampling)
 
-    def compute(self, job: Job, loaded: Loaded) -> Restored | Result:
+    def compute(self, job: Job, loaded: Loaded, decoded: Tensor | None = None) -> Restored | Result:
         """The restored picture; what is beyond the budget is written here, as the network gives its rows."""
-        restored = self._restored(job, loaded)
+        restored = self._restored(job, loaded, decoded)
         if not isinstance(restored[0].colour, Bands):
             return restored
         result = self.write(job, restored)
         return replace(result, notes=(*result.notes, *self.models.heard()))
 
-    def _restored(self, job: Job, loaded: Loaded) -> Restored:
+    def _restored(self, job: Job, loaded: Loaded, decoded: Tensor | None) -> Restored:
         rescaler, manifest, pixels, notes = self._manifest(loaded)
         if manifest.width * manifest.height > self.max_pixels:
             size = f"{manifest.width} x {manifest.height}"
@@ -287,6 +291,7 @@ class Upscale:
             seed=job.seed,
             spill=self.budget.spill(folder_of(job)),
             depth=depth,
+            decoded=decoded,
             by_rows=by_rows,
         )
         options = self.options if has_manifest(loaded.header.text) else self._assumed_options
@@ -322,12 +327,12 @@ class Upscale:
         if self.assumed and not has_manifest(loaded.header.text):
             picture = loaded.picture
             turned = picture.metadata.orientation >= 5
-            model, grid = self.assumed.of(picture.width, picture.height, turned=turned)
+            model, sampling = self.assumed.of(picture.width, picture.height, turned=turned)
             rescaler = self.models.the_one(model)
-            manifest = rescaler.assumed_manifest(picture, grid)
-            what = f"no manifest: taken for the work of {rescaler.name} on {grid.width}x{grid.height}"
-            if not grid.is_whole(rescaler.scale):
-                what += f" at scale {grid.word}" if grid.step_x == grid.step_y else ", by its size"
+            manifest = rescaler.assumed_manifest(picture, sampling)
+            what = f"no manifest: taken for the work of {rescaler.name} on {manifest.width}x{manifest.height}"
+            if not sampling.is_whole(rescaler.scale):
+                what += ", by its size" if "x" in sampling.word else f" at scale {sampling.word}"
             if self.assumed.size is None:
                 what += "; for another size add --size WxH"
             what += "; if irn did not make it, no hidden detail comes back"

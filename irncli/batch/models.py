@@ -13,7 +13,7 @@ from irncli.errors import IrnError
 from irncli.manifest import MAX_TAU
 from irncli.pretrained.catalogue import default_name, find, resolve, scale_of, trained_scales
 from irncli.pretrained.fingerprint import model_name, read_header
-from irncli.sizes import Sampling, SizeSpec, lost_grid, network_scale, scale_text
+from irncli.sizes import Sampling, SizeSpec, lost_sampling, network_scale, scale_text
 
 if TYPE_CHECKING:
     from irncli.rescale import Rescaler
@@ -75,8 +75,6 @@ class Stated:
     name: str
     fingerprint: str
     tau: float
-    grey: bool
-    """Not part of the fingerprint, yet it shapes small grey pictures and alpha."""
 
 
 def stated(name: str) -> Stated:
@@ -94,24 +92,27 @@ def stated(name: str) -> Stated:
         with suppress(ValueError):
             tau = float(header["tau"])
             if 0 <= tau <= MAX_TAU:
-                return Stated(own, header["fingerprint"], tau, header.get("grey") == "true")
+                return Stated(own, header["fingerprint"], tau)
     from irncli.pretrained.load import load_weights
 
     weights = load_weights(name)
-    return Stated(weights.name, weights.fingerprint, weights.tau, weights.grey)
+    return Stated(weights.name, weights.fingerprint, weights.tau)
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """The wish of a run, and the model if one was named. What that comes to is found once a run."""
+    """The size that a run asks for, and the model if one was named."""
 
-    wish: SizeSpec
+    size: SizeSpec
     model: str | None = None
 
     def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Sampling]:
-        """The model and the grid for an original of this size as stored. Raise InputError (Wish.grid)."""
-        grid = self.wish.grid(width, height, turned=turned)
-        return self.alone or default_name(network_scale(grid.steps, self._trained)), grid
+        """The model and the sampling for an original of this size as stored.
+
+        Raise InputError as :meth:`SizeSpec.sampling` does.
+        """
+        sampling = self.size.sampling(width, height, turned=turned)
+        return self.alone or default_name(network_scale(sampling.steps, self._trained)), sampling
 
     @cached_property
     def _trained(self) -> list[int]:
@@ -120,20 +121,20 @@ class ModelChoice:
     @cached_property
     def alone(self) -> str | None:
         """The one model of every picture; None where that depends on the picture's size."""
-        if self.model is None and self.wish.scale is not None:
-            return default_name(network_scale((self.wish.scale,), self._trained))
+        if self.model is None and self.size.scale is not None:
+            return default_name(network_scale((self.size.scale,), self._trained))
         return self.model
 
     @cached_property
     def whole(self) -> bool:
-        """Whether the network's own grid is what was asked for."""
-        scale, model = self.wish.scale, self.alone
+        """Whether the network's own sampling is what was asked for."""
+        scale, model = self.size.scale, self.alone
         return scale is not None and model is not None and scale == scale_of(model)
 
     @cached_property
     def options(self) -> dict[str, str | int | float]:
         """For the manifest, where the network's scale does not say it."""
-        return {} if self.whole else {"fit": self.wish.word}
+        return {} if self.whole else {"fit": self.size.word}
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,8 @@ class ManifestOverride:
         Raise UsageError when no original of the size has such a small picture.
         """
         size = self.size[::-1] if self.size and turned else self.size
-        grid = lost_grid((width, height), self.scale, size)
-        return self.model or default_name(network_scale(grid.steps, self._trained)), grid
+        sampling = lost_sampling((width, height), self.scale, size)
+        return self.model or default_name(network_scale(sampling.steps, self._trained)), sampling
 
     @cached_property
     def _trained(self) -> list[int]:

@@ -52,10 +52,6 @@ def is_small_of(
         manifest.depth,
     )
     wanted = (source_digest(job), model.fingerprint, dict(options), name, depth)
-    # Two files of one fingerprint may differ in this, which the header alone says.
-    unlike = {"grey-as-rgb", "resampled"} if model.grey else {"grey", "network"}
-    if unlike & {manifest.mode, manifest.alpha}:
-        return False
     return there == wanted and manifest.pixels_sha256 == picture_digest(loaded.picture)
 
 

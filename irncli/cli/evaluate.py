@@ -204,7 +204,7 @@ def _any_scale(
     from irncli.sizes import scale_text
 
     loaded = {name: load(name) for name in sorted({fit.alone or "" for fit in fits})}
-    chosen = {fit.wish.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
+    chosen = {fit.size.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
 
     def progress(name: str, figures: list[AnyScaleFigures]) -> None:
         for scale, each in zip(chosen, figures, strict=True):
@@ -303,7 +303,7 @@ def show_beside(out: Output, scores: Scores) -> None:
                 cells: list[Cell] = [q.psnr_y, f"{q.ssim_y:.4f}", q.psnr_rgb, f"{point.bytes:.0f}"]
                 rows.append([f"{each.name}, {labels[point.name]} at our bytes", *cells])
     if rows:
-        out.table(("beside it", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "bytes"), rows)
+        out.table(("method", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "bytes"), rows)
 
 
 def _row(name: str, f: Figures) -> list[Cell]:
@@ -315,7 +315,7 @@ def _row(name: str, f: Figures) -> list[Cell]:
         f.restored.psnr_y,
         f"{f.restored.ssim_y:.4f}",
         f.restored.psnr_rgb,
-        f.drawn.psnr_y if f.drawn else None,
+        f.sampled.psnr_y if f.sampled else None,
         f.bicubic.psnr_y,
         f.lanczos.psnr_y,
         f.small.lr_psnr,

@@ -114,11 +114,11 @@ def _weights(path: Path) -> dict[str, Any]:
     from irncli.pretrained.fingerprint import (
         checked_fingerprint,
         is_ours,
+        parameters,
         read_arrays,
         read_header,
         stated_object,
     )
-    from irncli.pretrained.int8 import parameters
 
     if path.suffix not in FILE_SUFFIXES:
         raise InputError("is neither a picture nor a weight file", "irn info reads those.")
@@ -152,7 +152,7 @@ def machine() -> dict[str, Any]:
     """Versions, devices and weights of this machine."""
     import torch
 
-    from irncli.execution.device import available
+    from irncli.execution.precision import available
     from irncli.pretrained.catalogue import entries, weights_folder
 
     packages = {}

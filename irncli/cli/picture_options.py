@@ -32,7 +32,7 @@ Refine = Annotated[
     typer.Option(
         "--refine",
         metavar="N",
-        help="Better each small picture in N steps, such as 5, so that it restores closer to its original, "
+        help="Optimise each small picture in N steps, such as 5, so that it restores closer to its original, "
         "and no further from bicubic. Every step takes longer than making it. [default: 0, or the steps of a "
         "model such as irn-x4-best]",
     ),

@@ -109,7 +109,7 @@ def train(
 
     import torch
 
-    from irncli.execution.device import pick
+    from irncli.execution.precision import pick
     from irncli.training import ranks
     from irncli.training.export import write_results
     from irncli.training.loop import train as learn

@@ -255,8 +255,8 @@ class Naming:
             elif header and self.assumed:
                 from irncli.batch.models import stated
 
-                taken, grid = self.headers.taken_for(item, self.assumed)
-                scale, model = grid.word, stated(taken).name
+                taken, sampling = self.headers.taken_for(item, self.assumed)
+                scale, model = sampling.word, stated(taken).name
         stem = original_stem(item.path.name)
         return self.template.fill(
             item.path, stem, scale=scale, model=model, suffix=self.suffix, sample=sample
@@ -303,7 +303,7 @@ def _check_against_manifests(
         if assumed and assumed.size:
             what = f"{job.name}: --size is for pictures without a manifest"
             raise UsageError(what, "Leave it out.")
-        if assumed and assumed.scale and not manifest.grid.is_whole(assumed.scale):
+        if assumed and assumed.scale and not manifest.sampling.is_whole(assumed.scale):
             scale = scale_text(assumed.scale)
             what = f"{job.name}: --scale {scale} contradicts its manifest, which says {manifest.scale_word}"
             raise UsageError(what, "Leave --scale out.")

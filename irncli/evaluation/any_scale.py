@@ -72,9 +72,9 @@ def judge(rescaler: Rescaler, picture: HighResolution, scale: Fraction) -> AnySc
     """One picture at one scale. Raise InputError if it is too small."""
     original = picture.cropped(DIVISOR)
     height, width = original.shape[:2]
-    grid = Sampling.scaled(width, height, scale)
-    small = rescaler.planes.down(original, False, grid)
-    bands = rescaler.planes.up_real(small, grid, False, 0.0, 0)
+    sampling = Sampling.scaled(width, height, scale)
+    small = rescaler.codec.down(original, sampling)
+    bands = rescaler.codec.up_real(small, sampling, False, 0.0, 0)
     real = np.concatenate([band[0].permute(1, 2, 0).numpy() for band in bands])
     found = Restoration(picture.name, original, small, to_samples(real), square(scale), pad=False)
     ours, lr, border = found.quality(), found.lr_quality(), found.border

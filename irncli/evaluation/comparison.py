@@ -57,12 +57,12 @@ def compare(
         small=in_8_bits(colour(ours.small)),
         restored=in_8_bits(colour(ours.restored)),
     )
-    height, width = shown.original.shape[:2]
+    whole, (height, width) = shown.whole, shown.original.shape[:2]
     pictures = [("original", shown.original), ("restored", shown.restored)]
     pictures.append(("Lanczos", in_8_bits(colour(ours.lanczos))))
     peers = []
     for peer in spec.peers:
-        way = peer.both_ways(shown.whole)
+        way = peer.both_ways(whole)
         restored = np.ascontiguousarray(way.restored[:height, :width])
         pictures.append((peer.label, restored))
         peers.append(

@@ -60,7 +60,7 @@ class Restoration:
         """Pixels that the published tables cut off on each side: the scale, rounded up."""
         return ceil(max(self.steps))
 
-    @cached_property
+    @property
     def whole(self) -> Samples:
         """The original with its edge repeated to whole cells."""
         cells = (ceil(count * step) for count, step in zip(self.small.shape, self.steps, strict=False))

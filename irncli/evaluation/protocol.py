@@ -50,11 +50,11 @@ def judge(
         quality(rescaler.upscale(small, manifest, tau=1.0, seed=seed), original, scale)
         for seed in range(samples)
     ]
-    real = rescaler.planes.down_real(original if original.ndim == 3 else original[..., None])
+    real = rescaler.codec.down_real(original if original.ndim == 3 else original[..., None])
     figures = figures_of(
         found,
         found.small_scores(real.mean(2) if small.ndim == 2 else real),
-        drawn=mean_of(sampled) if sampled else None,
+        sampled=mean_of(sampled) if sampled else None,
         published=published_bicubic(original, scale, picture.grey_file or grey),
     )
     height, width = original.shape[:2]
@@ -68,13 +68,13 @@ def figures_of(
     found: Restoration,
     small: SmallScores,
     *,
-    drawn: Quality | None = None,
+    sampled: Quality | None = None,
     published: tuple[float, float] = (float("nan"), float("nan")),
 ) -> Figures:
-    """The figures of a picture; ``drawn`` and ``published`` as :class:`Figures` explains them."""
+    """The figures of a picture; ``sampled`` and ``published`` as :class:`Figures` explains them."""
     return Figures(
         restored=found.quality(),
-        drawn=drawn,
+        sampled=sampled,
         small=small,
         bicubic=found.quality(found.bicubic),
         lanczos=found.quality(found.lanczos),

@@ -95,12 +95,12 @@ class RoundTrip:
         begun = time.perf_counter()
         loaded = read_input(job, self.max_pixels)
         picture = loaded.picture
-        model, grid = self.fit.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
+        model, sampling = self.fit.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
         rescaler = self.models.the_one(model)
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
         small, manifest = rescaler.downscale_picture(
-            picture, loaded.sha256, grid=grid, spill=spill, refine=self.refine, check=self.check,
+            picture, loaded.sha256, sampling=sampling, spill=spill, refine=self.refine, check=self.check,
             progress=self.progress, depth=self.depth,
         )  # fmt: skip
         data, _ = encode(small, "PNG", text=manifest.to_json())
@@ -121,7 +121,7 @@ class RoundTrip:
             # Weights that know no grey make a small picture of three channels.
             small=little[..., 0] if small.grey else little,
             restored=back,
-            steps=grid.steps,
+            steps=sampling.steps,
             seconds_down=halfway - started,
             seconds_up=seconds - (halfway - started),
         )
@@ -131,7 +131,7 @@ class RoundTrip:
         outputs: tuple[Path, ...] = ()
         if job.outputs:
             lanczos = colour(found.lanczos)
-            crops = sheet(found, self.fit.wish.word, figures)
+            crops = sheet(found, self.fit.size.word, figures)
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if picture.grey else picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos

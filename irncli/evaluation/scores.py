@@ -51,7 +51,7 @@ class Figures:
 
     restored: Quality
     """The picture restored at tau 0."""
-    drawn: Quality | None
+    sampled: Quality | None
     """Mean of the scores of several samples at tau 1."""
     small: SmallScores
     bicubic: Quality

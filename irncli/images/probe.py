@@ -79,7 +79,7 @@ def probe(source: Path | BinaryIO, *, name: str | None = None, page: int | None 
         head, row = sniffed(stream)
         if row and row.name == "JXL":  # which its plugin would decode to open it
             return _jxl_header(jxl.read_head(stream))
-        with decoding(), identified(stream, head, row) as image:
+        with decoding(), identify(stream, head, row) as image:
             pages = 1 if page is None else choose_page(image, page)[0]
             header = header_of(stream, image, bits_in(stream, image), pages)
             # Last, for where a later page is damaged, Pillow is left standing at it.
@@ -147,34 +147,32 @@ def sniffed(stream: BinaryIO) -> tuple[bytes, ImageFormat | None]:
     return head, sniff(head)
 
 
-@contextmanager
-def identified(
+def identify(
     stream: BinaryIO,
     head: bytes,
     row: ImageFormat | None,
     max_pixels: int | None = None,
     page: int | None = None,
-) -> Iterator[ImageFile.ImageFile]:
+) -> ImageFile.ImageFile:
     """The file opened by Pillow, its header read and nothing else; ``page`` will be turned to.
 
-    Raise InputError for what Pillow cannot open, and for more than ``max_pixels`` pixels.
+    To be called inside :func:`decoding`. Raise InputError for what Pillow cannot open, and for more than
+    ``max_pixels`` pixels.
     """
     if max_pixels is not None:
         # Pillow allocates the canvas of a WebP as it opens the file.
         refuse_large(webp_size(head), max_pixels)
-    with decoding():
-        try:
-            formats = (*_BY_ITSELF, *_plugged(stream, row, head, max_pixels))
-            image = Image.open(_sound(stream, row), formats=formats)
-        except UnidentifiedImageError as error:
-            raise _unidentified(stream, row) from error
-    with image:
-        if image.format == "JXL":
-            jxl.complete(stream, image)
-        # A TIFF's pages differ in size, and none is decoded by turning to another.
-        if max_pixels is not None and (page is None or image.format != "TIFF"):
-            refuse_large(stored_size(image), max_pixels)
-        yield image
+    try:
+        formats = (*_BY_ITSELF, *_plugged(stream, row, head, max_pixels))
+        image = Image.open(_sound(stream, row), formats=formats)
+    except UnidentifiedImageError as error:
+        raise _unidentified(stream, row) from error
+    if image.format == "JXL":
+        jxl.complete(stream, image)
+    # A TIFF's pages differ in size, and none is decoded by turning to another.
+    if max_pixels is not None and (page is None or image.format != "TIFF"):
+        refuse_large(stored_size(image), max_pixels)
+    return image
 
 
 def _sound(stream: BinaryIO, row: ImageFormat | None) -> BinaryIO:

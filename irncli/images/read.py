@@ -39,7 +39,7 @@ from irncli.images.probe import (
     bits_in,
     choose_page,
     header_of,
-    identified,
+    identify,
     refuse_large,
     sniffed,
     stored_size,
@@ -113,15 +113,16 @@ def opened_picture(
     with stream_of(source, name) as stream:
         digest = _digest(stream)
         head, row = sniffed(stream)
-        with identified(stream, head, row, max_pixels, page) as image:
-            with decoding():
-                notes = _check_file(stream, image)
-                pages, note = choose_page(image, page)
-                refuse_large(stored_size(image), max_pixels)
-                _check_pixels(stream, image)
-                bits = bits_in(stream, image)
-                header = header_of(stream, image, bits, pages)
-                _complete(stream, image)
+        with decoding():
+            image = identify(stream, head, row, max_pixels, page)
+            notes = _check_file(stream, image)
+            pages, note = choose_page(image, page)
+            refuse_large(stored_size(image), max_pixels)
+            _check_pixels(stream, image)
+            bits = bits_in(stream, image)
+            header = header_of(stream, image, bits, pages)
+            _complete(stream, image)
+        with image:
             yield OpenedPicture(stream, image, header, bits, digest, (note, *notes) if note else notes)
 
 

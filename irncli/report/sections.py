@@ -127,31 +127,31 @@ def _note(label: str, picture: PictureScores, labels: dict[str, str]) -> str:
 
 
 METHOD_HEAD = (
-    "way", "PSNR-Y, dB", "SSIM-Y", "PSNR-RGB, dB", "LR-PSNR, dB", "bytes", "s up",
+    "method", "PSNR-Y, dB", "SSIM-Y", "PSNR-RGB, dB", "LR-PSNR, dB", "bytes", "s up",
 )  # fmt: skip
 
 
 def _means(each: SetScores, labels: dict[str, str]) -> Table:
     mean, small = each.mean, each.mean.small
     rows = [
-        _way(OURS, mean.restored, small.lr_psnr, small.png_bytes, mean.seconds_up),
-        _way(BICUBIC, mean.bicubic, math.inf, small.bicubic_png_bytes, None),
-        _way(LANCZOS, mean.lanczos, None, None, None),
+        _method(OURS, mean.restored, small.lr_psnr, small.png_bytes, mean.seconds_up),
+        _method(BICUBIC, mean.bicubic, math.inf, small.bicubic_png_bytes, None),
+        _method(LANCZOS, mean.lanczos, None, None, None),
     ]
-    if mean.drawn:
-        rows.insert(1, _way("restored, tau 1", mean.drawn, small.lr_psnr, small.png_bytes, None))
+    if mean.sampled:
+        rows.insert(1, _method("restored, tau 1", mean.sampled, small.lr_psnr, small.png_bytes, None))
     for p in each.peers:
-        rows.append(_way(labels[p.name], p.quality, p.lr_psnr, p.small_bytes, p.seconds_up))
+        rows.append(_method(labels[p.name], p.quality, p.lr_psnr, p.small_bytes, p.seconds_up))
     for point in each.codecs:
         if point.share == 1:
-            rows.append(_way(f"{labels[point.name]}, same bytes", point.quality, None, point.bytes, None))
+            rows.append(_method(f"{labels[point.name]}, same bytes", point.quality, None, point.bytes, None))
     count = len(each.pictures)
     of = f"{each.name}, " if each.name else ""
     caption = f"{of}means of {count} pictures" if count > 1 else f"{of}one picture"
     return Table(caption, METHOD_HEAD, tuple(rows))
 
 
-def _way(
+def _method(
     label: str, quality: Quality | None, close: float | None, size: float | None, seconds: float | None
 ) -> tuple[c.Cell, ...]:
     q = quality or Quality(math.nan, math.nan, math.nan)
@@ -238,13 +238,13 @@ def _plots(
     names = [_name(of, picture) for of, picture in every]
     pictures = [picture for _, picture in every]
 
-    def by_way(field: str) -> list[Series]:
+    def by_method(field: str) -> list[Series]:
         """``field`` names a figure of Quality."""
         found: dict[str, list[Point]] = {label: [] for label in (OURS, LANCZOS, *peers)}
         for i, (name, p) in enumerate(zip(names, pictures, strict=True)):
-            ways = {OURS: p.figures.restored, LANCZOS: p.figures.lanczos}
-            ways |= {labels[peer.name]: peer.quality for peer in p.peers}
-            for label, quality in ways.items():
+            methods = {OURS: p.figures.restored, LANCZOS: p.figures.lanczos}
+            methods |= {labels[peer.name]: peer.quality for peer in p.peers}
+            for label, quality in methods.items():
                 found[label].append(Point(getattr(quality, field), i, name))
         return [Series(label, points) for label, points in found.items()]
 
@@ -265,9 +265,9 @@ def _plots(
         times.append(Series(label, _times(pictures, names, labels, label)))
     return (
         Plot("PSNR-Y by picture", "Further right is closer to the original.",
-             dots(by_way("psnr_y"), names, "PSNR-Y, dB")),
+             dots(by_method("psnr_y"), names, "PSNR-Y, dB")),
         Plot("SSIM-Y by picture", "Further right is closer to the original.",
-             dots(by_way("ssim_y"), names, "SSIM-Y")),
+             dots(by_method("ssim_y"), names, "SSIM-Y")),
         Plot("Restored quality against LR-PSNR",
              "A restoration can be bought with a small picture that looks less like a thumbnail: no gain in "
              "height counts if it goes to the left.",

@@ -40,7 +40,6 @@ def header_of(trainer: Trainer, tau: float) -> dict[str, str]:
         "name": recipe.name,
         "tau": str(tau),
         "dtype": "fp32",
-        "grey": "true" if recipe.grey_share > 0 else "false",
         "recipe": recipe.to_json(),
         "data": recipe.data,
         "data_digest": trainer.train_set.digest,

@@ -19,7 +19,7 @@ from PIL import Image
 from running import ROOT, Irn, environment, save
 from test_hostile import bomb
 
-from irncli.execution.device import available, pick
+from irncli.execution.precision import available, pick
 
 CONTRACT = (ROOT / "tests/contract.md").read_text("utf-8")
 SLOW = """

@@ -76,14 +76,12 @@ def test_the_low_bits_go_into_the_network_and_come_out_of_it(irn: Irn, tmp_path:
     assert error[16] < error[8]
 
 
-def test_without_weights_for_grey_a_grey_picture_of_16_bits_stays_grey(
-    irn: Irn, tmp_path: Path, tiny_colour_only: Path
-) -> None:
+def test_a_grey_picture_of_16_bits_stays_grey(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save16(tmp_path / "a.png", "LA")
-    assert irn("downscale", "a.png", "--model", tiny_colour_only, "--depth", 16).status == 0
+    assert irn("downscale", "a.png", "--model", tiny_model, "--depth", 16).status == 0
     small = read_picture(tmp_path / "a.x4.png").picture
     assert not small.grey and small.depth == 16
-    assert irn("upscale", "a.x4.png", "--model", tiny_colour_only).status == 0
+    assert irn("upscale", "a.x4.png", "--model", tiny_model).status == 0
     back = read_picture(tmp_path / "a.restored.png").picture
     assert back.grey and back.depth == 16 and back.alpha is not None
     assert not back.alpha[:4].any() and (back.alpha[-3:] == 65535).all()

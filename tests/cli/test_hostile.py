@@ -98,6 +98,7 @@ def test_pictures_cut_in_the_middle_of_their_pixels(irn: Irn, tmp_path: Path, ti
         {"width": 10**25},
         {"depth": 16},
         {"mode": "grey"},
+        {"alpha": "resampled"},
         {"alpha": "network"},
         {"pixels_sha256": "0" * 64},
         {"irn": "record"},

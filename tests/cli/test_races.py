@@ -11,16 +11,16 @@ from running import Irn, environment, save
 
 MEETING = """
 import os, pathlib, sys, time
-from irncli.batch import work
+from irncli.batch import jobs
 from irncli.cli.app import entry
-encode, here, parent = work.encode, pathlib.Path(sys.argv.pop()), os.getppid()
+encode, here, parent = jobs.encode, pathlib.Path(sys.argv.pop()), os.getppid()
 def meet(*words, **options):
     data = encode(*words, **options)
     here.touch()
     while len(list(here.parent.iterdir())) < 2 and os.getppid() == parent:
         time.sleep(0.01)
     return data
-work.encode = meet
+jobs.encode = meet
 entry()
 """
 """Both runs have their picture and wait for each other just before they write."""

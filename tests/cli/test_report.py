@@ -171,10 +171,10 @@ def test_the_page_may_lie_in_the_new_folder_of_the_pictures(
 
 
 def test_lr_psnr_of_a_grey_picture_by_weights_that_know_no_grey(
-    irn: Irn, tmp_path: Path, tiny_colour_only: Path
+    irn: Irn, tmp_path: Path, tiny_model: Path
 ) -> None:
     save(tmp_path / "a.png", 45, 31, "L")
-    ran = irn("roundtrip", "a.png", "--model", tiny_colour_only, "--report", "r.html", "--json")
+    ran = irn("roundtrip", "a.png", "--model", tiny_model, "--report", "r.html", "--json")
     lr_psnr = json.loads(ran.lines[0])["figures"]["lr_psnr"]
     assert f"LR-PSNR {lr_psnr:.2f} dB" in (tmp_path / "r.html").read_text("utf-8")
 

@@ -345,12 +345,12 @@ def test_a_limited_run_is_like_any_other(tmp_path: Path, tiny_model: Path, small
 
 ENDLESS = """
 import os, sys, time
-from irncli.batch import work
+from irncli.batch import jobs
 from irncli.cli import app
 def encode(*_, **__):
     print("working", file=sys.stderr, flush=True)
     time.sleep(100)
-work.encode = encode
+jobs.encode = encode
 app.is_limited = lambda: True
 app.entry()
 """

@@ -58,11 +58,11 @@ def test_json_holds_what_the_table_shows_and_more(tiny_model, folders, tmp_path,
     assert scores.samples == 5 and not scores.grey and [s.name for s in scores.sets] == ["One", "Two"]
     row = capsys.readouterr().out.splitlines()[1].split()
     figures = scores.sets[0].pictures[0].figures
-    assert row[1] == f"{figures.restored.psnr_y:.2f}" and row[4] == f"{figures.drawn.psnr_y:.2f}"
+    assert row[1] == f"{figures.restored.psnr_y:.2f}" and row[4] == f"{figures.sampled.psnr_y:.2f}"
 
     assert irn("--model", tiny_model, "--data", folders[0], "--draws", 0, "--grey", "--json", "-") == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["grey"] is True and record["sets"][0]["mean"]["drawn"] is None
+    assert record["grey"] is True and record["sets"][0]["mean"]["sampled"] is None
 
 
 def test_refined_small_pictures_are_judged_and_said(tmp_path, capsys):

@@ -28,7 +28,7 @@ def box_pyramid(tmp_path_factory) -> Rescaler:
     """A network of no blocks: the small picture is the 4x4 box mean, restoring at tau 0 repeats it."""
     path = tmp_path_factory.mktemp("weights") / "box.safetensors"
     network = InvertibleRescaler(NetworkConfig(scale=4, blocks=(0, 0), width=(1, 1)))
-    save_weights(path, network, {"grey": "true", "pixels": "12345"})
+    save_weights(path, network, {"pixels": "12345"})
     return Rescaler(str(path), device="cpu")
 
 
@@ -74,7 +74,7 @@ def test_every_figure_of_a_picture_by_hand(box_pyramid, pictures):
     assert bicubic.psnr_y == pytest.approx(psnr(luma(up)[inside], luma(hr)[inside]), abs=1e-6)
     assert scored.figures.lanczos.psnr_y > bicubic.psnr_y > found.psnr_y
     assert scored.figures.seconds_down > 0 and scored.figures.seconds_up > 0
-    assert scored.figures.drawn is None
+    assert scored.figures.sampled is None
 
 
 def test_alpha_is_dropped_and_a_grey_file_becomes_three_equal_channels(box_pyramid, pictures):
@@ -101,14 +101,8 @@ def test_grey_versions_are_judged_on_one_plane(tiny_model, pictures):
     )
     assert seen == [(48, 68, 3), (48, 68)]
     assert colour.restored != grey.restored
-    assert grey.small.png_bytes < 0.6 * colour.small.png_bytes
     assert grey.small.bicubic_png_bytes < 0.6 * colour.small.bicubic_png_bytes
-
-
-def test_weights_that_know_no_grey_are_judged_all_the_same(tiny_colour_only, pictures):
-    rescaler = Rescaler(str(tiny_colour_only), device="cpu")
-    found = judge(rescaler, read_original(pictures / "grey.png"), 0, True).figures
-    assert np.isfinite(found.restored.psnr_y) and found.small.lr_psnr > 10
+    assert grey.small.lr_psnr > 10
 
 
 def test_draws_are_the_mean_of_scores_of_seeds_from_zero(tiny_model, pictures):
@@ -118,9 +112,9 @@ def test_draws_are_the_mean_of_scores_of_seeds_from_zero(tiny_model, pictures):
     hr = np.ascontiguousarray(picture.samples[:48, :68])
     small, manifest = rescaler.downscale(hr)
     alone = [quality(rescaler.upscale(small, manifest, tau=1.0, seed=s), hr, 4).psnr_y for s in range(3)]
-    assert three.drawn.psnr_y == pytest.approx(np.mean(alone)) and len(set(alone)) == 3
+    assert three.sampled.psnr_y == pytest.approx(np.mean(alone)) and len(set(alone)) == 3
     assert three.restored == quality(rescaler.upscale(small, manifest, tau=0.0), hr, 4)
-    assert three.drawn.psnr_y != three.restored.psnr_y
+    assert three.sampled.psnr_y != three.restored.psnr_y
 
 
 def test_the_clipped_share_counts_samples_outside_the_grids_range():
@@ -144,7 +138,7 @@ def test_sets_and_their_means(tiny_model, pictures):
     assert told == [(f"{pictures.name}/{name}", name) for name in ("colour", "grey", "veiled")]
     for pick in (
         lambda f: f.restored.psnr_y,
-        lambda f: f.drawn.ssim_y,
+        lambda f: f.sampled.ssim_y,
         lambda f: f.small.clipped,
         lambda f: f.lanczos.psnr_rgb,
     ):

@@ -73,7 +73,7 @@ def test_names_are_only_text(scores: Scores) -> None:
 def test_figures_that_are_no_numbers_are_shown_as_such(scores: Scores) -> None:
     bare = picture("tiny", 30, views=False)
     figures = replace(
-        bare.figures, restored=replace(bare.figures.restored, psnr_y=math.inf, ssim_y=math.nan), drawn=None
+        bare.figures, restored=replace(bare.figures.restored, psnr_y=math.inf, ssim_y=math.nan), sampled=None
     )
     tiny = replace(bare, figures=figures, peers=(), codecs=())
     text = page([replace(scores, sets=(set_scores("", [tiny]),), origins=())])

@@ -12,8 +12,7 @@ import torch
 
 from irncli.cli.app import main
 from irncli.errors import TrainingError
-from irncli.execution.codec import bicubic
-from irncli.execution.pixels import to_planes
+from irncli.execution.codec import bicubic, to_planes
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import quantise
 from irncli.rescale import Rescaler
@@ -46,7 +45,7 @@ def photo(photo: np.ndarray) -> np.ndarray:
 def batch_of(photo: np.ndarray, rescaler: Rescaler) -> tuple[torch.Tensor, torch.Tensor]:
     """The photograph and its mirror image with their guides, N 3 H W."""
     _, manifest = rescaler.downscale(photo)
-    guide = to_planes(bicubic(photo, manifest.grid))
+    guide = to_planes(bicubic(photo, manifest.sampling))
     hr = to_planes(photo)
     return torch.cat([hr, hr.flip(3)]), torch.cat([guide, guide.flip(3)])
 

@@ -75,7 +75,7 @@ def test_six_steps_lower_the_loss_and_leave_a_loadable_file(pictures, tmp_path):
     weights, record, curve, checkpoint = write_results(run)
 
     loaded = load_weights(str(weights))
-    assert loaded.tau == 0 and loaded.grey and loaded.header["pixels"] == str(6 * 2 * 32 * 32)
+    assert loaded.tau == 0 and loaded.header["pixels"] == str(6 * 2 * 32 * 32)
     for key, value in run.ema.state_dict().items():
         assert torch.equal(loaded.network.state_dict()[key], value)
     assert loaded.latent.std.shape == (9,) and (loaded.latent.std > 0).all()

@@ -59,18 +59,18 @@ def test_the_chain_is_the_wrappers(tmp_path: Path, scale: int) -> None:
     apart, drift = [], []
     for k, picture in enumerate(pictures):
         h, w = picture.shape[:2]
-        grid = Sampling.sized(w, h, 14, 14)
-        theirs = torch.from_numpy(rescaler.planes.down_real(picture, grid)).permute(2, 0, 1)
+        sampling = Sampling.sized(w, h, 14, 14)
+        theirs = torch.from_numpy(rescaler.codec.down_real(picture, sampling)).permute(2, 0, 1)
         torch.testing.assert_close(lr[k], theirs, atol=1e-5, rtol=0)
-        file = rescaler.planes.down(picture, False, grid)
-        back = torch.cat(list(rescaler.planes.up_real(file, grid, False, 0.0, 0)), 2)[0]
+        file = rescaler.codec.down(picture, sampling)
+        back = torch.cat(list(rescaler.codec.up_real(file, sampling, False, 0.0, 0)), 2)[0]
         torch.testing.assert_close(restored[k, :, :h, :w], back, atol=1e-5, rtol=0)
         assert not restored[k, :, h:].any() and not restored[k, :, :, w:].any()
         apart.append((back - hr[k, :, :h, :w]).abs().mean())
-        second = rescaler.planes.down_real(rescaler.planes.up(file, grid, False, 0.0, 0).whole(), grid)
+        second = rescaler.codec.down_real(rescaler.codec.up(file, sampling, False, 0.0, 0).whole(), sampling)
         drift.append(np.square(second - file / 255.0).mean())
         guide = bicubic[0][k] @ hr[k] @ bicubic[1][k].T
-        known = resize(picture / 255, (1 / grid.step_y, 1 / grid.step_x))
+        known = resize(picture / 255, (1 / sampling.step_y, 1 / sampling.step_x))
         np.testing.assert_allclose(guide.permute(1, 2, 0), known, atol=1e-5)
     assert losses[1].item() == pytest.approx(np.mean(apart), abs=1e-5)
     assert (again[0] - losses[0]).item() == pytest.approx(np.mean(drift), abs=1e-5)
@@ -146,9 +146,9 @@ def test_a_line_of_the_log_judges_another_scale_as_the_files_have_it(pictures: P
     assert found.keys() == {"psnr_y", "lr_psnr", "any_psnr_y", "any_lr_psnr"}
     side = (96 - 2 * guide_margin(2)) * 3 // 4
     picture = dataset.picture(0).numpy()[4 : 4 + side, 4 : 4 + side]
-    grid = Sampling.sized(side, side, 44, 44)
-    small = rescaler.planes.down(picture, False, grid)
-    back = rescaler.planes.up(small, grid, False, 0.0, 0).whole()
+    sampling = Sampling.sized(side, side, 44, 44)
+    small = rescaler.codec.down(picture, sampling)
+    back = rescaler.codec.up(small, sampling, False, 0.0, 0).whole()
     ours, true = (luma(cut_border(p, 2)) for p in (back, picture))
     assert found["any_psnr_y"] == pytest.approx(psnr(ours, true), abs=0.02)
     guide = to_grid(torch.from_numpy(resize(picture / 255, Fraction(44, side)))).numpy()

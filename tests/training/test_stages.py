@@ -313,6 +313,20 @@ def test_a_log_of_other_columns_goes_on_under_the_new_ones(tmp_path):
     assert lines[1].startswith("3,0.5,,") and lines[3].startswith("5,,,,0.25")
 
 
+def test_rows_from_before_lr_psnr_had_one_name_are_read(pictures, tmp_path):
+    run = trainer(pictures, tmp_path)
+    run.history = [{"step": 3, "valid_lr_db": 40.0}]
+    run.save()
+    resumed = trainer(pictures, tmp_path)
+    resumed.resume(run.checkpoint)
+    assert resumed.history == [{"step": 3, "valid_lr_psnr": 40.0}]
+    path = tmp_path / "old.csv"
+    path.write_text("step,train_lr_db\n3,39.5\n")
+    Log(path).close()
+    header, row = (line.split(",") for line in path.read_text().splitlines())
+    assert dict(zip(header, row, strict=True))["train_lr_psnr"] == "39.5"
+
+
 def test_the_share_of_the_peak_is_what_two_operations_need():
     peak = matrix_peak("cpu", torch.bfloat16)
     assert peak > 1e9 and matrix_peak("cpu", torch.bfloat16) == peak  # measured once
