@@ -68,18 +68,6 @@ class Clock:
 
         return call
 
-    def together(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Of several pictures in one call of the network, which is made as the group begins."""
-
-        @contextlib.contextmanager
-        def call(*words: Any) -> Iterator[None]:
-            with contextlib.ExitStack() as stack:
-                with self.part("network"):
-                    stack.enter_context(function(*words))
-                yield
-
-        return call
-
 
 def _resident() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -104,7 +92,7 @@ def watched(clock: Clock, *, overlap: bool, flush: bool) -> Iterator[None]:
         for name in ("downscale_picture", "upscale_picture"):
             replaced.append((Rescaler, name, clock.timed("network", getattr(Rescaler, name))))
         for kind in (jobs.Downscale, jobs.Upscale):
-            replaced.append((kind, "together", clock.together(kind.together)))
+            replaced.append((kind, "together", clock.timed("network", kind.together)))
         if not overlap:
             replaced.append((pipeline, "overlapped", _one_by_one))
         for place, name, function in replaced:

@@ -1,12 +1,11 @@
 """Ten times down and up, the small picture made anew each time: what is lost, picture by picture.
 
-    python benchmarks/cycles.py FOLDER... [--refine N]   measure, into benchmarks/results/sizes/cycles.json
-    python benchmarks/cycles.py --table | --check        fill or compare the model card's table
+    python benchmarks/cycles.py FOLDER... [--refine N] && python benchmarks/tables.py
 
-A folder is a set. Each restored picture, rounded to 8 bits as a file would be, is the next original; with
---refine each small picture is bettered as by `irn downscale --refine N`. PSNR-Y against the first original
-and against the first restored picture, a border of the scale cut off. What that file says of other models,
-sets and steps stays.
+Measures into benchmarks/results/sizes/cycles.json. A folder is a set. Each restored picture, rounded to 8
+bits as a file would be, is the next original; with --refine each small picture is optimised as by `irn
+downscale --refine N`. PSNR-Y against the first original and the first restored picture, a border of the
+scale cut off. What that file says of other models, sets and steps stays.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from table import refined_name, renew
 
 from irncli.atomic import write_whole
 from irncli.evaluation.metrics import cut_border, luma, psnr
@@ -27,10 +25,6 @@ from irncli.evaluation.pictures import find_pictures, read_original
 from irncli.rescale import Rescaler
 
 TOP = Path(__file__).resolve().parents[1]
-BEGIN, END = "<!-- cycles:begin -->", "<!-- cycles:end -->"
-NOTE = """\
-PSNR-Y in dB against the original after so many times down and up, each restored picture, rounded to 8 bits,
-being the next original; the last column against the first restored. Made by `benchmarks/cycles.py SET5`."""
 
 
 def cycle(
@@ -50,37 +44,14 @@ def cycle(
     return found, drift
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Markdown: a row a model and set, the curve from left to right."""
-    times = len(rows[0]["psnr_y"])
-    shown = sorted({1, 2, 3, 5, times})
-    heads = [*(f"after {n}" for n in shown), f"loss of {times} times", "to the first restored"]
-    lines = [["model", "set", *heads], ["---", "---", *["---:"] * len(heads)]]
-    for row in rows:
-        curve = row["psnr_y"]
-        cells = [*(f"{curve[n - 1]:.2f}" for n in shown), f"{curve[0] - curve[-1]:.2f}"]
-        name = refined_name(row["model"], row.get("refine", 0))
-        lines.append([name, row["set"], *cells, f"{row['to_first_restored'][-1]:.2f}"])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n" + NOTE
-
-
 def main(arguments: Sequence[str], top: Path = TOP) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="*")
-    parser.add_argument("--table", action="store_true")
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--models", nargs="+", default=["irn-x4", "irn-x2"])
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--refine", type=int, default=0)
     given = parser.parse_args(arguments)
     results = top / "benchmarks" / "results" / "sizes" / "cycles.json"
-    if given.table or given.check:
-        text = table(json.loads(results.read_text("utf-8")))
-        words = ["--check"] if given.check else []
-        return renew(words, {top / "weights" / "MODEL_CARD.md": text}, BEGIN, END)
-    if not given.folders:
-        parser.error("give the folders of the test pictures, or --table")
-
     rows: list[dict[str, Any]] = json.loads(results.read_text("utf-8")) if results.exists() else []
     for model in given.models:
         rescaler = Rescaler(model)

@@ -1,8 +1,6 @@
-"""What `irn downscale --depth 16` gains and takes: the table of docs/howto.md.
+"""What `irn downscale --depth 16` gains and costs: measured into benchmarks/results/depth.json.
 
-    python benchmarks/depth.py SET5      measure, into benchmarks/results/depth.json, and write it
-    python benchmarks/depth.py           write it from that file, between the markers
-    python benchmarks/depth.py --check   fail if the page says anything else
+    python benchmarks/depth.py SET5 && python benchmarks/tables.py
 
 Means over the pictures of a folder by the protocol of the published tables. The small picture is held
 against bicubic on its own grid: 8 bits against bicubic of 8, 16 against bicubic of 16.
@@ -12,26 +10,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-
-from table import means, measured
 
 TOP = Path(__file__).resolve().parents[1]
 RESULT = Path("benchmarks/results/depth.json")
 MODELS = ("irn-x4", "irn-x2")
 DEPTHS = (8, 16)
-BEGIN, END = "<!-- depth:begin -->", "<!-- depth:end -->"
-COLUMNS = (
-    "model", "bits of the small picture", "restored, dB", "RGB, dB", "gain, dB",
-    "small to bicubic: RGB, Y, dB", "PNG, bytes",
-)  # fmt: skip
-NOTE = """\
-Means over {of}, whose originals have 8 bits, at tau 0; PSNR on luma unless it says RGB; the gain is on luma.
-From `benchmarks/depth.py`."""
-MEANS = ("psnr_y", "psnr_rgb", "small_psnr_rgb", "small_psnr_y", "png_bytes")
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -60,38 +46,14 @@ def measure(folder: Path) -> dict[str, Any]:
                 guide, own = np.rint(reals * top) * (255 / top), small * (255 / top)
                 row = {"model": rescaler.name, "depth": depth, "picture": path.stem}
                 row |= {"psnr_y": restored.psnr_y, "psnr_rgb": restored.psnr_rgb}
-                row |= {"small_psnr_rgb": psnr(own, guide)}
-                row |= {"small_psnr_y": psnr(luma(own), luma(guide))}
+                row |= {"lr_psnr": psnr(own, guide)}
+                row |= {"lr_psnr_y": psnr(luma(own), luma(guide))}
                 row |= {"png_bytes": small_file(small, manifest)}
                 rows.append(row)
                 sys.stderr.write(f"{json.dumps(row)}\n")
     return {"set": folder.name, "rows": rows}
 
 
-def table(record: dict[str, Any]) -> str:
-    """Markdown: one row for each model and depth."""
-    lines = [COLUMNS, tuple("---" if i == 0 else "---:" for i in range(len(COLUMNS)))]
-    found = means(record["rows"], "depth", MEANS)
-    for (model, depth), mean in found.items():
-        gain = mean["psnr_y"] - found[model, 8]["psnr_y"]
-        lines.append(
-            (
-                model,
-                str(depth),
-                f"**{mean['psnr_y']:.2f}**",
-                f"{mean['psnr_rgb']:.2f}",
-                f"{gain:+.2f}" if depth > 8 else "",
-                f"{mean['small_psnr_rgb']:.2f}, {mean['small_psnr_y']:.2f}",
-                f"{mean['png_bytes']:.0f}",
-            )
-        )
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return text + "\n\n" + NOTE.format(of=record["set"])
-
-
-def main(arguments: Sequence[str], top: Path = TOP) -> int:
-    return measured(arguments, measure, table, top / RESULT, top / "docs" / "howto.md", (BEGIN, END))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    record = measure(Path(sys.argv[1]))
+    (TOP / RESULT).write_text(json.dumps(record, indent=1) + "\n", "utf-8")

@@ -5,7 +5,7 @@
 Letters are of the fonts that the machine has, so figures of two machines differ a little. No training draws
 any of them: it has other seeds, and the kinds of UNSEEN it does not know. Each is made small and restored
 as `irn downscale` and `irn upscale` do, guard and all. Beside it stands the usual way (Lanczos down and
-up), the small picture's LR-PSNR to bicubic, its worst block, and its bytes over those of bicubic's.
+up), the LR-PSNR, its worst block, and its bytes over those of bicubic's.
 ``--no-check`` tells what the network alone does. ``--pictures`` writes original, small and restored picture,
 to be looked at and for `irn evaluate FOLDER`.
 """

@@ -25,7 +25,7 @@ from torch import Tensor
 from irncli.training import trainer as training
 from irncli.training.batches import Batch
 from irncli.training.compiling import compile_training
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.objective import guide_margin
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import RunConfig, Trainer
@@ -105,11 +105,11 @@ def measure(recipe_name: str, weights: str, folder: str, *batches: str) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     recipe = load_recipe(recipe_name)
     side = recipe.largest_patch + 2 * guide_margin(recipe.network.scale)
-    pool = read_pool([Path(folder)], side, print)
+    dataset = read_dataset([Path(folder)], side, print)
     for batch in [int(word) for word in batches] or [recipe.batch]:
         rows = {}
         for kind in (Trainer, GraphedTrainer):
-            run = kind(replace(recipe, batch=batch), RunConfig(Path("unused"), device=device), pool, None)
+            run = kind(replace(recipe, batch=batch), RunConfig(Path("unused"), device=device), dataset, None)
             take_up(Output(), run, Path(weights))
             if device == "cuda":
                 compile_training(run.objective, run.network, run.descent, device)

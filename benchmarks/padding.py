@@ -1,8 +1,6 @@
-"""By what a picture is padded whose sides the scale does not divide: edge against reflection, in docs/lab.md.
+"""How to pad a picture whose sides the scale does not divide: edge against reflection, results/padding.json.
 
-    python benchmarks/padding.py SET5      measure, into benchmarks/results/padding.json, and write it
-    python benchmarks/padding.py           write it from that file, between the markers
-    python benchmarks/padding.py --check   fail if the page says anything else
+    python benchmarks/padding.py SET5 && python benchmarks/tables.py
 
 Each picture is cut to sides that leave one pixel over, where most has to be made up: it is padded by either
 way to whole cells beforehand, made small, restored and cut again.
@@ -12,11 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from table import measured
 
 TOP = Path(__file__).resolve().parents[1]
 RESULT = Path("benchmarks/results/padding.json")
@@ -25,10 +20,6 @@ WAYS = {"edge": "edge", "reflection": "reflect"}
 """Our name and numpy's."""
 CELLS = 2
 """Of the small picture at the padded border: what is judged beside the whole."""
-BEGIN, END = "<!-- padding:begin -->", "<!-- padding:end -->"
-NOTE = """\
-Means over {of}, each cut to leave one pixel over, at tau 0; PSNR on luma. The border is the {cells} last rows
-and columns of the small picture's pixels. From `benchmarks/padding.py`."""
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -61,21 +52,6 @@ def measure(folder: Path) -> dict[str, Any]:
     return {"set": folder.name, "rows": rows}
 
 
-def table(record: dict[str, Any]) -> str:
-    """Markdown: one row for each model and way."""
-    lines = ["| model | padded by | whole, dB | border, dB |", "| --- | --- | ---: | ---: |"]
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in record["rows"]:
-        groups.setdefault((row["model"], row["padding"]), []).append(row)
-    for (model, way), group in groups.items():
-        whole, border = (sum(r[k] for r in group) / len(group) for k in ("psnr_y", "border_psnr_y"))
-        lines.append(f"| {model} | {way} | {whole:.2f} | {border:.2f} |")
-    return "\n".join(lines) + "\n\n" + NOTE.format(of=record["set"], cells=CELLS)
-
-
-def main(arguments: Sequence[str], top: Path = TOP) -> int:
-    return measured(arguments, measure, table, top / RESULT, top / "docs" / "lab.md", (BEGIN, END))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    record = measure(Path(sys.argv[1]))
+    (TOP / RESULT).write_text(json.dumps(record, indent=1) + "\n", "utf-8")

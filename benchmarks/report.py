@@ -3,8 +3,9 @@
     python benchmarks/report.py SET5 [-o report.html] [--peer FILE.pth ...] [--threads N]
 
 SET5 is the folder of those five pictures. Beforehand: pip install --no-deps -r benchmarks/peers.txt. Writes
-the page, and the figures without the pictures to benchmarks/results/peers/, from which benchmarks/peers.py
-makes the README's table. It counts seconds: run it, for tens of minutes, on a machine that does nothing else.
+the page, and the figures without the pictures to benchmarks/results/peers/, from which benchmarks/tables.py
+makes a table of docs/results.md. It counts seconds: run it, for tens of minutes, on a machine that does
+nothing else.
 """
 
 from __future__ import annotations

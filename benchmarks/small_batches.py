@@ -35,22 +35,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    planes = Rescaler(options.model, device="cpu", dtype="fp32", threads=1).planes
-    grid = planes.grid(height, width)
+    codec = Rescaler(options.model, device="cpu", dtype="fp32", threads=1).codec
+    sampling = codec.sampling(height, width)
     noise = np.random.default_rng(0).integers(0, 256, (max(TOGETHER), height, width, 3), np.uint8)
     pictures = list(map(np.ascontiguousarray, noise))
-    alone = [planes.down(picture, False, grid) for picture in pictures]
+    alone = [codec.down(picture, sampling) for picture in pictures]
     smalls = list(alone)
 
     def down(count: int) -> None:
-        with planes.down_together(pictures[:count], grid):
-            made = [planes.down(picture, False, grid) for picture in pictures[:count]]
+        known = codec.encode_several(pictures[:count], sampling) if count > 1 else [None]
+        made = [codec.down(p, sampling, encoded=k) for p, k in zip(pictures, known, strict=False)]
         assert all(map(np.array_equal, made, alone))
 
     def up(count: int) -> None:
-        with planes.up_together(smalls[:count], grid):
-            for small in smalls[:count]:
-                planes.up(small, grid, False, 0.0, 0).whole()
+        known = codec.decode_several(smalls[:count], sampling) if count > 1 else [None]
+        for small, decoded in zip(smalls, known, strict=False):
+            codec.up(small, sampling, False, 0.0, 0, decoded=decoded).whole()
 
     seconds: dict[tuple[str, int], list[float]] = {}
     for run in range(options.runs + 1):

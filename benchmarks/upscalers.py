@@ -1,7 +1,6 @@
 """irn beside the paper's plain code and two well-known upscalers on this machine, as ratios.
 
-    python benchmarks/upscalers.py [--side 512] [--runs 5] [--threads N]
-    python benchmarks/upscalers.py --table | --check    fill or compare the README's tables
+    python benchmarks/upscalers.py [--side 512] [--runs 5] [--threads N] && python benchmarks/tables.py
 
 Features, seconds and peak memory to a picture of SIDE x SIDE: irn-x4 both ways, the paper's x4 network as one
 would first write it (plain.py, random weights: neither its speed nor its memory depends on them), Real-ESRGAN
@@ -24,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from table import renew
 
 from irncli.training.trainer import machine
 
@@ -91,11 +89,6 @@ SUBJECTS: dict[str, tuple[str, Callable[[np.ndarray], Callable[[], object]]]] = 
     "DAT-light, up": ("DAT-light", lambda image: peer("dat", image)),
 }
 BASE = "irn-x4, up"
-BEGIN, END = "<!-- upscalers:begin -->", "<!-- upscalers:end -->"
-NOTE = """\
-A picture of {side} x {side} restored or made small, float32, {machine}. Medians of {runs} interleaved
-runs, each a process of its own; ratios are to "{base}". Real-ESRGAN and DAT-light only enlarge.
-The paper's plain code is `benchmarks/plain.py`. Made by `python benchmarks/upscalers.py`."""
 
 
 def once(name: str, side: int, threads: int | None) -> tuple[float, float | None]:
@@ -117,20 +110,15 @@ def main(arguments: Sequence[str], top: Path = TOP) -> int:
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--table", action="store_true")
-    parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
     results = top / "benchmarks" / "results" / "upscalers.json"
-    if options.table or options.check:
-        text = table(json.loads(results.read_text("utf-8"))) if results.exists() else ""
-        return renew(["--check"] if options.check else [], {top / "README.md": text}, BEGIN, END)
     if options.threads:
         torch.set_num_threads(options.threads)
     found: dict[str, list[tuple[float, float | None]]] = {name: [] for name in SUBJECTS}
     context = multiprocessing.get_context("spawn")
     for _ in range(options.runs):
         for name, runs in found.items():
-            with context.Dataset(1) as pool:
+            with context.Pool(1) as pool:
                 runs.append(pool.apply(once, (name, options.side, options.threads)))
     rows = summary(found, options.side)
     features = {tool: dict(zip(FEATURES, has, strict=True)) for tool, has in HAS.items()}
@@ -138,25 +126,8 @@ def main(arguments: Sequence[str], top: Path = TOP) -> int:
         "side": options.side, "runs": options.runs, "machine": machine("cpu"), "torch": torch.__version__,
         "rows": rows, "features": features,
     }  # fmt: skip
-    print(table(record))  # noqa: T201
     results.write_text(json.dumps(record, indent=1) + "\n")
     return 0
-
-
-def table(record: dict[str, Any]) -> str:
-    """Markdown: seconds and memory as ratios, then who has what."""
-    lines = [["", "s a megapixel", "times the seconds", "MB at the peak", "times the memory"]]
-    lines.append(["---", *["---:"] * 4])
-    for row in record["rows"]:
-        seconds, megabytes = f"{row['seconds_per_megapixel']:.1f}", f"{row['peak_megabytes']:.0f}"
-        ratios = f"{row['times_the_seconds']:.2f}", f"{row['times_the_memory']:.2f}"
-        lines.append([row["subject"], seconds, ratios[0], megabytes, ratios[1]])
-    has = record["features"]
-    marks = [["", *has], ["---", *[":---:"] * len(has)]]
-    marks += [[name, *("yes" if has[tool][name] else "" for tool in has)] for name in FEATURES]
-    drawn = ["\n".join("| " + " | ".join(line) + " |" for line in part) for part in (lines, marks)]
-    note = NOTE.format(**{key: record[key] for key in ("side", "runs", "machine")}, base=BASE)
-    return f"{drawn[0]}\n\n{note}\n\n{drawn[1]}"
 
 
 def summary(found: dict[str, list[tuple[float, float | None]]], side: int) -> list[dict[str, Any]]:

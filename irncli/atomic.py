@@ -53,7 +53,7 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EI
 
 
 Contents = bytes | Callable[[BinaryIO], None]
-"""Of a file: its bytes, or what writes them into an open file that can be sought in."""
+"""What a file is to hold: its bytes, or what writes them into an open file that can be sought in."""
 
 
 def write_whole(path: Path, data: Contents, replace: bool = True) -> None:

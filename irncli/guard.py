@@ -17,20 +17,20 @@ from math import ceil, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from irncli.execution.codec import Planes, enlarged, shrunk
-from irncli.execution.pixels import from_planes
+from irncli.execution.codec import Codec, enlarged, from_planes, shrunk
+from irncli.execution.memory import trim_memory
 from irncli.images.picture import BT601
 from irncli.samples import Samples, depth_of, top_of
 from irncli.sizes import Sampling
 
 SIDE = 32
-"""Pixels of the original a side of the blocks that errors are summed over."""
+"""Side of the blocks that errors are summed over, in pixels of the original."""
 BEST = 99.0
 """dB; what a picture that comes back without any error counts as."""
 EASY = 46.0
 """PSNR-Y of the usual way, dB, from which on there is little that a network could add, and much to lose."""
 FLAT_SHARE = 0.03
-"""Of the blocks that are one colour: in a photograph next to none, on screens, in drawings many."""
+"""Share of the blocks that are one colour: in a photograph next to none, on screens, in drawings many."""
 FEW_COLOURS = 0.05
 """Distinct colours over the pixels that are looked at, in a picture that is not grey: one of a palette has
 far fewer, a photograph more."""
@@ -39,7 +39,7 @@ LOOKED_AT = 1 << 14
 FAR = 20.0
 """Levels, root mean square over a block, that no small picture of a photograph was from the usual one."""
 NEEDLESS = 6.0
-"""The same where the usual way loses less than a level: nothing had to be hidden there."""
+""":data:`FAR` where the usual way loses less than a level: nothing had to be hidden there."""
 CUT = 0.015
 """Share of the samples that the grid clips though the usual small picture has them inside."""
 COLOUR = 1.26
@@ -61,20 +61,25 @@ class Guarded:
     usual: bool
     """It is the usual small picture, to be enlarged and not to be restored."""
     psnr_y: float | None
-    """Of what comes back, in dB; None where nobody looked."""
+    """PSNR-Y of what comes back, in dB; None where it was not measured."""
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Of a restored picture, squared, in levels of 8 bits, summed over blocks of :data:`SIDE` pixels."""
+    """Squared errors of a restored picture, in levels of 8 bits: sums over blocks of :data:`SIDE` pixels."""
 
     luma: Real
     samples: Real
+    """The mean of the channels."""
 
     def better_than(self, other: Errors, pixels: int) -> bool:
         """Over the whole picture: in luma, where detail is seen, and in colour at least nearly so."""
         colour = max(float(other.samples.sum()) * COLOUR, pixels * UNSEEN)
         return bool(self.luma.sum() <= other.luma.sum() and self.samples.sum() <= colour)
+
+    def total(self, samples: float = 1.0, luma: float = 1.0) -> float:
+        """Sum over the whole picture, each kind by its weight."""
+        return samples * float(self.samples.sum()) + luma * float(self.luma.sum())
 
     def psnr_y(self, pixels: int) -> float:
         mean = float(self.luma.sum()) / pixels
@@ -82,34 +87,34 @@ class Errors:
 
 
 def guarded(
-    planes: Planes,
+    codec: Codec,
     original: Samples,
     small: Samples,
-    grid: Sampling,
+    sampling: Sampling,
     grey: bool,
     check: bool | None = None,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Guarded:
-    """H W C and the h w C that a network made of it, uint8 or uint16 -> the small picture to keep.
+    """H W C and the h w 3 that a network made of it, uint8 or uint16 -> the small picture to keep.
 
     ``grey``: it is restored as one plane. ``check``: whether to look; None: where there are signs of need. A
     picture that is read row by row is not looked at. ``progress`` is told the share of it that is done.
     """
     if check is False or not isinstance(original, np.ndarray):
         return Guarded(small, usual=False, psnr_y=None)
-    plain = shrunk(original, grid, depth_of(small), small.shape[2])
-    usual = _errors(original, enlarged(plain, grid, depth_of(original)))
-    if check is None and not needs_look(original, small, plain, grid, usual):
+    plain = shrunk(original, sampling, depth_of(small))
+    usual = _errors(original, enlarged(plain, sampling, depth_of(original)))
+    if check is None and not needs_look(original, small, plain, sampling, usual):
         return Guarded(small, usual=False, psnr_y=None)
     pixels = original.shape[0] * original.shape[1]
-    found = restored_errors(planes, original, small, grid, grey)
+    found = restored_errors(codec, original, small, sampling, grey)
     progress(0.5)
     for _ in range(ROUNDS):
         if found.better_than(usual, pixels):
             break
-        mended = _mended(small, plain, grid, found.luma + found.samples > usual.luma + usual.samples)
-        again = restored_errors(planes, original, mended, grid, grey)
-        if not again.samples.sum() + again.luma.sum() < found.samples.sum() + found.luma.sum():
+        mended = _mended(small, plain, sampling, found.luma + found.samples > usual.luma + usual.samples)
+        again = restored_errors(codec, original, mended, sampling, grey)
+        if not again.total() < found.total():
             break
         small, found = mended, again
     progress(1.0)
@@ -118,7 +123,7 @@ def guarded(
     return Guarded(plain, usual=True, psnr_y=usual.psnr_y(pixels))
 
 
-def needs_look(original: Samples, small: Samples, plain: Samples, grid: Sampling, usual: Errors) -> bool:
+def needs_look(original: Samples, small: Samples, plain: Samples, sampling: Sampling, usual: Errors) -> bool:
     """Whether a small picture shows signs of one that is restored badly.
 
     They are: an original that the usual way restores all but exactly, that has many blocks of one colour or
@@ -135,7 +140,7 @@ def needs_look(original: Samples, small: Samples, plain: Samples, grid: Sampling
     if cut.mean() > CUT:
         return True
     rows, columns = usual.luma.shape
-    places = _places(small.shape[0], rows, grid.step_y), _places(small.shape[1], columns, grid.step_x)
+    places = _places(small.shape[0], rows, sampling.step_y), _places(small.shape[1], columns, sampling.step_x)
     shape = (rows, columns)
     count = np.maximum(_summed(np.ones(small.shape), *places, shape), 1)
     far = np.sqrt(_summed(np.square(away, dtype=np.float64), *places, shape) / count)
@@ -152,29 +157,35 @@ def has_few_colours(original: Samples) -> bool:
     return len(np.unique(packed)) < FEW_COLOURS * len(pixels)
 
 
-def restored_errors(planes: Planes, original: Samples, small: Samples, grid: Sampling, grey: bool) -> Errors:
-    """Of what ``small`` restores at tau 0, as its file will hold it."""
+def restored_errors(
+    codec: Codec, original: Samples, small: Samples, sampling: Sampling, grey: bool
+) -> Errors:
+    """Errors of what ``small`` restores at tau 0, as its file will hold it."""
     depth = depth_of(original)
-    bands = (from_planes(band, depth) for band in planes.up_real(small, grid, grey, 0.0, 0))
-    return _errors(original, bands)
+    bands = (from_planes(band, depth) for band in codec.up_real(small, sampling, grey, 0.0, 0))
+    found = _errors(original, bands)
+    trim_memory()
+    return found
 
 
 def _errors(original: Samples, bands: Iterable[Samples]) -> Errors:
-    """``bands``: h W C from the top."""
-    height, width, _ = original.shape
+    """``bands``: n W C from the top, of the depth of ``original``, H W C."""
+    height, width, c = original.shape
     shape = ceil(height / SIDE), ceil(width / SIDE)
     luma, samples, y = np.zeros(shape), np.zeros(shape), 0
     unit = 255 / top_of(original)
-    columns = np.arange(width) // SIDE
+    columns = np.arange(0, width, SIDE)
     for band in bands:
-        truth = original[y : y + len(band)]
-        error = (band[..., : truth.shape[2]].astype(np.float32) - truth) * np.float32(unit)
-        bright = error @ np.array(BT601, np.float32) if error.shape[2] == 3 else error[..., 0]
-        rows = (y + np.arange(len(band))) // SIDE
-        luma += _summed(np.square(bright)[..., None], rows, columns, shape)
-        samples += _summed(np.square(error), rows, columns, shape) / error.shape[2]
-        y += len(band)
-    return Errors(luma, samples)
+        for part in np.array_split(band, range(SIDE, len(band), SIDE)):  # few at a time, as reals of 8 bytes
+            # What is enlarged by Lanczos has three channels of a grey picture, too.
+            error = (part[..., :c].astype(np.float64) - original[y : y + len(part)]) * unit
+            bright = error @ BT601 if c == 3 else error[..., 0]
+            rows = (y + np.arange(len(part))) // SIDE
+            # Row by row from the top, so that no tile changes the sums.
+            np.add.at(luma, rows, np.add.reduceat(np.square(bright), columns, 1))
+            np.add.at(samples, rows, np.add.reduceat(np.square(error).sum(2), columns, 1))
+            y += len(part)
+    return Errors(luma, samples / c)
 
 
 def _places(length: int, blocks: int, step: Fraction) -> NDArray[np.intp]:
@@ -196,14 +207,14 @@ def _summed(
     return out
 
 
-def _mended(small: Samples, plain: Samples, grid: Sampling, bad: NDArray[np.bool_]) -> Samples:
-    """The same with the usual samples in the blocks that were restored badly, and in those beside them."""
+def _mended(small: Samples, plain: Samples, sampling: Sampling, bad: NDArray[np.bool_]) -> Samples:
+    """The small picture with the usual samples in the blocks that were restored badly and beside them."""
     wide = np.pad(bad, 1)
     near = np.logical_or.reduce(
         [wide[y : y + bad.shape[0], x : x + bad.shape[1]] for y in range(3) for x in range(3)]
     )
     rows, columns = (
         _places(length, blocks, step)
-        for length, blocks, step in zip(small.shape[:2], bad.shape, grid.steps, strict=True)
+        for length, blocks, step in zip(small.shape[:2], bad.shape, sampling.steps, strict=True)
     )
     return np.where(near[np.ix_(rows, columns)][..., None], plain, small)

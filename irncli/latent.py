@@ -15,19 +15,14 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.float32]
 
-ALPHA_STREAM = 1 << 32
-"""Added to the row: the alpha plane draws its own numbers."""
 
-
-def latent_rows(
-    columns: int, mean: Rows, std: Rows, tau: float, seed: int, stream: int = 0
-) -> Callable[[int], Rows] | None:
+def latent_rows(columns: int, mean: Rows, std: Rows, tau: float, seed: int) -> Callable[[int], Rows] | None:
     """A function from a row's index to its latent, columns x channels float32; None for zeros."""
     if tau == 0:
         return None
 
     def row(y: int) -> Rows:
-        generator = np.random.Generator(np.random.Philox(key=[seed, stream + y]))
+        generator = np.random.Generator(np.random.Philox(key=[seed, y]))
         noise = generator.standard_normal((columns, mean.size), np.float32)
         return (np.float32(tau) * (mean + std * noise)).astype(np.float32)
 

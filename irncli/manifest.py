@@ -14,108 +14,193 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 from irncli.errors import ManifestError
 from irncli.sizes import Sampling
 
 VERSION = 1
 MOST_BYTES = 4096
-MODES = ("rgb", "grey", "grey-as-rgb")
-ALPHAS = ("none", "network", "resampled")
+MODES = ("rgb", "grey-as-rgb")
+ALPHAS = ("none", "resampled")
 RESTORED_BY = ("network", "lanczos")
 
-_MANIFEST_MAY_LACK: dict[str, object] = {
-    "name": None, "options": {}, "small": None, "original_depth": 8, "restored_by": "network", "psnr_y": None,
-}  # fmt: skip
-"""What is not written where it is as it was before these entries were thought of."""
-_RECORD_MAY_LACK: dict[str, object] = {"pixels_sha256": ""}
 _REMEDY = "Restore it without its manifest: `scale=4`."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
-_HEX = re.compile(r"[0-9a-f]{64}")
 MOST_DB = 99.0
 MAX_TAU = 10.0
 """The highest temperature of a latent: beyond it there is noise alone."""
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TOOL = re.compile(r"[ -~]{1,64}")
 _DRIVE = re.compile(r"[A-Za-z]:")
-_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+
+Options = Mapping[str, str | int | float]
+Check = Callable[[object], bool]
+
+
+def _whole(low: int, high: int) -> Check:
+    return lambda v: isinstance(v, int) and not isinstance(v, bool) and low <= v <= high
+
+
+def _real(most: float) -> Check:
+    return lambda v: isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= most
+
+
+def _one_of(*choices: str | int) -> Check:
+    return lambda v: any(type(v) is type(choice) and v == choice for choice in choices)
+
+
+def _words(pattern: str) -> Check:
+    return lambda v: isinstance(v, str) and re.fullmatch(pattern, v) is not None
+
+
+def _or(absent: object, check: Check) -> Check:
+    return lambda v: v == absent or check(v)
+
+
+def _holds_options(options: object) -> bool:
+    number, word = _whole(-_LARGEST_SEED, _LARGEST_SEED), _words(r"[ -~]{0,200}")
+    return (
+        isinstance(options, Mapping)
+        and len(options) <= 16
+        and all(map(_words(r"[A-Za-z][A-Za-z0-9_-]{0,31}"), options))
+        and all(math.isfinite(v) if isinstance(v, float) else number(v) or word(v) for v in options.values())
+    )
+
+
+def holds_name(name: object) -> bool:
+    """Whether it is a file's name that a manifest can hold, one that stays in its folder.
+
+    No separators, no dots alone, nothing that is not printable.
+    """
+    if not isinstance(name, str) or not 0 < len(name) <= 255 or name in (".", ".."):
+        return False
+    return "/" not in name and "\\" not in name and not _DRIVE.match(name) and name.isprintable()
+
+
+_hex = _words(r"[0-9a-f]{64}")
+_OF_BOTH: dict[str, Check] = {
+    "width": _whole(1, _LARGEST_SIDE),
+    "height": _whole(1, _LARGEST_SIDE),
+    "model": _words(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
+    "fingerprint": _hex,
+    "tau": _real(MAX_TAU),
+    "source_sha256": _hex,
+    "tool": _words(r"[ -~]{1,64}"),
+    "options": _holds_options,
+}
+
+
+class _Record:
+    """What both records do: checked as they are made, written and read as one line of JSON."""
+
+    KIND: ClassVar[str]
+    """What they are called in messages and under the key ``irn``."""
+    CHECKS: ClassVar[dict[str, Check]]
+
+    def __post_init__(self) -> None:
+        values = vars(self)
+        _check_version(values["version"], self.KIND)
+        for key, check in self.CHECKS.items():
+            if not check(values[key]):
+                _refuse(key)
+            if isinstance(values[key], int) and key in ("tau", "psnr_y"):
+                object.__setattr__(self, key, float(values[key]))
+
+    @classmethod
+    def may_lack(cls) -> dict[str, object]:
+        """What is not written where it is as it was before these entries were thought of."""
+        found: dict[str, object] = {}
+        for each in fields(cls):  # type: ignore[arg-type]
+            value = each.default if each.default_factory is MISSING else each.default_factory()
+            if value is not MISSING and each.name != "version":
+                found[each.name] = value
+        return found
+
+    def to_json(self) -> str:
+        """ASCII JSON, sorted keys, at most 4096 bytes; the twin of :meth:`from_json`."""
+        values = asdict(self) | {"irn": self.KIND}  # type: ignore[call-overload]
+        lacks = self.may_lack()
+        values = {key: value for key, value in values.items() if key not in lacks or value != lacks[key]}
+        text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
+        if len(text) > MOST_BYTES:
+            what = f"its {self.KIND} would take {len(text)} bytes, and {MOST_BYTES} are the most"
+            raise ManifestError(what)
+        return text
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What ``text`` says, which may be anything at all; raise ManifestError and nothing else."""
+        return cls(**_read(text, cls))
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(_Record):
     """What a small picture says about its original. Checked as it is made: ManifestError."""
 
     width: int
-    """Of the original, in pixels as stored."""
+    """Width of the original, in pixels as stored."""
     height: int
     scale: int
     model: str
     """Versioned name, such as ``irn-x4-1``."""
     fingerprint: str
-    """Of the network, 64 hexadecimal digits."""
+    """Fingerprint of the network: 64 hexadecimal digits."""
     tau: float
     """The tau that the model restores with by default."""
     depth: int
-    """Bits a sample of the small picture: 8 or 16."""
+    """Bits per sample of the small picture: 8 or 16."""
     mode: str
     """One of :data:`MODES`; ``grey-as-rgb`` is a grey original stored as an RGB small picture."""
     alpha: str
-    """One of :data:`ALPHAS`: ``network`` was rescaled like a grey picture, ``resampled`` by bicubic."""
+    """One of :data:`ALPHAS`: ``resampled`` is by bicubic."""
     palette: bool
     """The original was a palette or 1-bit picture."""
     source_sha256: str
-    """Of the source file's bytes."""
+    """SHA-256 of the source file's bytes, 64 hexadecimal digits."""
     pixels_sha256: str
-    """Of the small picture's own pixels, see :func:`pixels_digest`."""
+    """Digest of the small picture's own pixels by :func:`pixels_digest`."""
     tool: str
     """Such as ``irn 0.1.0``."""
     name: str | None = None
     """The original's file name without folders, only on request."""
-    options: Mapping[str, str | int | float] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
     """Up to 16 further options that shaped the file; not written when there are none."""
     small: str | None = None
-    """Of a small picture that is not of the network's own size: its size and scale (:meth:`Grid.text`)."""
+    """Where the sampling is not the network's own: size and scale, as :attr:`Sampling.text` has them."""
     original_depth: int = 8
-    """Bits a sample of the original, which the restored picture has again: 8 or 16."""
+    """Bits per sample of the original, which the restored picture has again: 8 or 16."""
     restored_by: str = "network"
     """One of :data:`RESTORED_BY`: ``lanczos`` is an ordinary small picture, to be enlarged by that filter."""
     psnr_y: float | None = None
-    """Of the restored picture against the original, in dB, where it was restored before it was kept."""
+    """PSNR-Y of the restored picture, in dB, where it was restored before it was kept."""
     version: int = VERSION
 
+    KIND = "manifest"
+    CHECKS = _OF_BOTH | {
+        "scale": _whole(2, 64),
+        "depth": _one_of(8, 16),
+        "mode": _one_of(*MODES),
+        "alpha": _one_of(*ALPHAS),
+        "palette": lambda v: isinstance(v, bool),
+        "pixels_sha256": _hex,
+        "name": _or(None, holds_name),
+        "small": _or(None, lambda v: isinstance(v, str)),
+        "original_depth": _one_of(8, 16),
+        "restored_by": _one_of(*RESTORED_BY),
+        "psnr_y": _or(None, _real(MOST_DB)),
+    }
+
     def __post_init__(self) -> None:
-        _check_version(self.version, "manifest")
-        _whole("width", self.width, 1, _LARGEST_SIDE)
-        _whole("height", self.height, 1, _LARGEST_SIDE)
-        _whole("scale", self.scale, 2, 64)
-        _words("model", self.model, _MODEL)
-        _words("fingerprint", self.fingerprint, _HEX)
-        object.__setattr__(self, "tau", _real("tau", self.tau))
-        for key, value in (("depth", self.depth), ("original_depth", self.original_depth)):
-            if _whole(key, value, 8, 16) not in (8, 16):
-                _refuse(key)
-        _one_of("mode", self.mode, MODES)
-        _one_of("alpha", self.alpha, ALPHAS)
-        if not isinstance(self.palette, bool):
-            _refuse("palette")
-        _words("source_sha256", self.source_sha256, _HEX)
-        _words("pixels_sha256", self.pixels_sha256, _HEX)
-        _words("tool", self.tool, _TOOL)
-        if self.name is not None and not holds_name(self.name):
-            _refuse("name")
-        _check_options(self.options)
-        _one_of("restored_by", self.restored_by, RESTORED_BY)
-        if self.psnr_y is not None:
-            object.__setattr__(self, "psnr_y", _real("psnr_y", self.psnr_y, most=MOST_DB))
-        if self.small is not None:
-            _grid_text(self.width, self.height, self.small)
+        super().__post_init__()
+        try:
+            _ = self.sampling
+        except ValueError:
+            _refuse("small")
 
     @property
-    def grid(self) -> Sampling:
+    def sampling(self) -> Sampling:
         """How the small picture's pixels lie over the original's."""
         if self.small is not None:
             return Sampling.from_text(self.width, self.height, self.small)
@@ -124,68 +209,42 @@ class Manifest:
     @property
     def small_size(self) -> tuple[int, int]:
         """Width and height of the small picture: the original's over the scale, rounded up, or ``small``."""
-        grid = self.grid
-        return grid.small_width, grid.small_height
+        sampling = self.sampling
+        return sampling.small_width, sampling.small_height
 
     @property
     def scale_word(self) -> str:
-        """See :attr:`irncli.sizes.Grid.word`."""
-        return self.grid.word
-
-    def to_json(self) -> str:
-        """ASCII JSON, sorted keys, at most 4096 bytes; the twin of :meth:`from_json`."""
-        return _write("manifest", self)
-
-    @classmethod
-    def from_json(cls, text: str) -> Manifest:
-        """The manifest in ``text``, which may be anything at all; raise ManifestError and nothing else."""
-        return cls(**_read("manifest", text, cls))
+        """See :attr:`irncli.sizes.Sampling.word`."""
+        return self.sampling.word
 
 
 @dataclass(frozen=True)
-class RestoredRecord:
+class RestoredRecord(_Record):
     """What a restored picture says about how it was made. Checked like :class:`Manifest`."""
 
     small_pixels_sha256: str
-    """Of the small picture's pixels, see :func:`pixels_digest`."""
+    """Digest of the small picture's pixels by :func:`pixels_digest`."""
     source_sha256: str
-    """Of the small picture's file."""
+    """SHA-256 of the small picture's file."""
     model: str
     fingerprint: str
     tau: float
     seed: int
     width: int
     height: int
-    options: Mapping[str, str | int | float] = field(default_factory=dict)
+    options: Options
     """Up to 16 further options that change the pixels."""
-    tool: str = ""
+    tool: str
     version: int = VERSION
     pixels_sha256: str = ""
-    """Of the restored picture's own pixels, as the file gives them back; not known of early files."""
+    """Digest of the restored picture's own pixels, as the file gives them back; empty in early files."""
 
-    def __post_init__(self) -> None:
-        _check_version(self.version, "record")
-        if self.pixels_sha256 != "":
-            _words("pixels_sha256", self.pixels_sha256, _HEX)
-        _words("small_pixels_sha256", self.small_pixels_sha256, _HEX)
-        _words("source_sha256", self.source_sha256, _HEX)
-        _words("model", self.model, _MODEL)
-        _words("fingerprint", self.fingerprint, _HEX)
-        object.__setattr__(self, "tau", _real("tau", self.tau))
-        _whole("seed", self.seed, 0, _LARGEST_SEED)
-        _whole("width", self.width, 1, _LARGEST_SIDE)
-        _whole("height", self.height, 1, _LARGEST_SIDE)
-        _check_options(self.options)
-        _words("tool", self.tool, _TOOL)
-
-    def to_json(self) -> str:
-        """ASCII JSON, sorted keys, at most 4096 bytes; the twin of :meth:`from_json`."""
-        return _write("record", self)
-
-    @classmethod
-    def from_json(cls, text: str) -> RestoredRecord:
-        """The record in ``text``, which may be anything at all; raise ManifestError and nothing else."""
-        return cls(**_read("record", text, cls))
+    KIND = "record"
+    CHECKS = _OF_BOTH | {
+        "small_pixels_sha256": _hex,
+        "seed": _whole(0, _LARGEST_SEED),
+        "pixels_sha256": _or("", _hex),
+    }
 
 
 def read_any(text: str) -> Manifest | RestoredRecord:
@@ -215,16 +274,6 @@ def check_size(manifest: Manifest, width: int, height: int) -> None:
         told = "{}x{}".format(*manifest.small_size)
         what = f"{width}x{height} pixels where its manifest says {told}: it was resized"
         raise ManifestError(what, "Use the file as it was made.")
-
-
-def holds_name(name: object) -> bool:
-    """Whether it is a file's name that a manifest can hold, one that stays in its folder.
-
-    No separators, no dots alone, nothing that is not printable.
-    """
-    if not isinstance(name, str) or not 0 < len(name) <= 255 or name in (".", ".."):
-        return False
-    return "/" not in name and "\\" not in name and not _DRIVE.match(name) and name.isprintable()
 
 
 def lost_manifest() -> ManifestError:
@@ -257,19 +306,9 @@ OLD_KEY = "identity"
 """What ``fingerprint`` was called until December 2026: such small pictures are about."""
 
 
-def _write(kind: str, record: Manifest | RestoredRecord) -> str:
-    values = asdict(record) | {"irn": kind}
-    lacks = _MANIFEST_MAY_LACK if kind == "manifest" else _RECORD_MAY_LACK
-    values = {key: value for key, value in values.items() if key not in lacks or value != lacks[key]}
-    text = json.dumps(values, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    if len(text) > MOST_BYTES:
-        raise ManifestError(f"its {kind} would take {len(text)} bytes, and {MOST_BYTES} are the most")
-    return text
-
-
-def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> dict[str, Any]:
+def _read(text: str, cls: type[_Record]) -> dict[str, Any]:
     """The values of a record of this kind: right keys, values still unchecked."""
-    values = _values(text)
+    values, kind = _values(text), cls.KIND
     if values.pop("irn") != kind:
         if kind == "manifest":
             raise ManifestError(
@@ -278,14 +317,14 @@ def _read(kind: str, text: str, cls: type[Manifest] | type[RestoredRecord]) -> d
             )
         raise ManifestError("this is a small picture, not a restored one", "Restore it with irn upscale.")
     _check_version(values.get("version"), kind)
-    known = {f.name for f in fields(cls)}
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     if unknown := sorted(values.keys() - known):
         # The key comes from the file: repr keeps control codes off the terminal.
         raise ManifestError(f"its {kind} has an unknown entry {unknown[0][:40]!r}", _REMEDY)
-    may_lack = (_MANIFEST_MAY_LACK if kind == "manifest" else _RECORD_MAY_LACK).keys()
-    if missing := sorted(known - may_lack - values.keys()):
+    lacks = cls.may_lack()
+    if missing := sorted(known - lacks.keys() - values.keys()):
         raise ManifestError(f"its {kind} lacks the entry {missing[0]!r}", _REMEDY)
-    for key in ("name", "small", "psnr_y"):
+    for key in lacks:
         if key in values and values[key] is None:
             _refuse(key)
     return values
@@ -346,52 +385,3 @@ def _check_version(version: object, kind: str) -> None:
             f"its {kind} has version {version}, and this irn knows {VERSION}",
             "Update irn: a newer one made this file.",
         )
-
-
-def _whole(key: str, value: object, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        _refuse(key)
-    return value
-
-
-def _finite(key: str, value: float) -> float:
-    if not math.isfinite(value):
-        _refuse(key)
-    return value
-
-
-def _real(key: str, value: object, most: float = MAX_TAU) -> float:
-    """A temperature, or another number from 0 to ``most``, as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        _refuse(key)
-    return float(value)
-
-
-def _check_options(options: object) -> None:
-    if not isinstance(options, Mapping) or len(options) > 16:
-        _refuse("options")
-    for key, value in options.items():
-        _words("options", key, _OPTION)
-        if isinstance(value, str):
-            _words(f"options.{key}", value, re.compile(r"[ -~]{0,200}"))
-        elif isinstance(value, float):
-            _finite(f"options.{key}", value)
-        else:
-            _whole(f"options.{key}", value, -_LARGEST_SEED, _LARGEST_SEED)
-
-
-def _grid_text(width: int, height: int, text: object) -> None:
-    try:
-        Sampling.from_text(width, height, text if isinstance(text, str) else "")
-    except ValueError:
-        _refuse("small")
-
-
-def _one_of(key: str, value: object, choices: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        _refuse(key)
-
-
-def _words(key: str, value: object, pattern: re.Pattern[str]) -> None:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        _refuse(key)

@@ -1,4 +1,4 @@
-"""A small picture bettered after the network made it, so that it restores closer to the original.
+"""A small picture optimised at encode time, after the network made it: it restores closer to the original.
 
 Encode-time refinement (family.md, 1.11): gradient descent on the small picture's own samples through the
 inverse, with both roundings in the loop. Nothing changes for who restores it. The picture stays in the ball
@@ -16,16 +16,16 @@ import torch
 from torch import Tensor
 
 from irncli.execution import tiles
-from irncli.execution.codec import LEAST_SITES, Planes, bicubic
-from irncli.execution.memory import give_back
-from irncli.execution.pixels import from_planes, to_planes
+from irncli.execution.codec import LEAST_SITES, Codec, bicubic, from_planes, to_planes
+from irncli.execution.memory import trim_memory
+from irncli.guard import restored_errors
 from irncli.images.picture import BT601
 from irncli.quantise import straight_through, to_grid
 from irncli.samples import Samples, depth_of
 from irncli.sizes import Sampling
 
 SIDE = 256
-"""Of a tile at most, in pixels of the large picture: autograd holds all that the inverse computes there."""
+"""Largest side of a tile, in pixels of the large picture: autograd holds all that is computed there."""
 HALO = 4
 """Sites around a tile: twice as many gain nothing (measured), half as many lose 0.003 dB."""
 STEP = 0.1
@@ -33,98 +33,79 @@ STEP = 0.1
 at x2 and at x4. The steps shrink evenly to nothing."""
 MOMENTUM = 0.6
 LEAST_LUMA = 1e-3
-"""Of the error of all samples, what luma's counts as at least where it is next to nothing or left out."""
+"""Share of the error of all samples that luma's counts as at least, where it is next to nothing."""
 LEAST = 1e-12
 """Where a sum or a length is divided by."""
 HALVINGS = 12
-"""Of the interval, when the way back into the ball is searched."""
+"""Bisections in the search for the way back into the ball."""
 
 
 def refined(
-    planes: Planes,
+    codec: Codec,
     original: Samples,
     small: Samples,
-    grid: Sampling,
+    sampling: Sampling,
     grey: bool,
     steps: int,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Samples:
-    """H W C and its h w C, uint8 or uint16 -> the small picture to keep, like ``small``.
+    """H W C and its h w 3, uint8 or uint16 -> the small picture to keep, like ``small``.
 
     ``grey``: it is restored as one plane. The picture restored at tau 0 has a smaller error than before, the
     changes of its samples' and of its luma's taken together in shares of what each was, or ``small`` itself
-    comes back: the mean of both PSNRs is never worse. Pictures with fewer than 12 small pixels a side are
+    comes back: the mean of both PSNRs is never worse. Pictures with fewer than 12 small pixels per side are
     left alone. ``progress`` is told the share of the steps that is done.
     """
     if min(small.shape[:2]) < LEAST_SITES:
         return small
-    before = errors_of(planes, original, small, grid, grey)
-    weight = float(luma_weight(*torch.tensor(before, dtype=torch.float64)))
-    found = _descend(planes, original, small, grid, grey, steps, weight, progress)
-    give_back()
-    after = errors_of(planes, original, found, grid, grey)
-    return found if after[0] + weight * after[1] < before[0] + weight * before[1] else small
+    before = restored_errors(codec, original, small, sampling, grey)
+    c = original.shape[2]  # by which the gradient's sum of the channels is larger than their mean
+    weight = float(luma_weight(*torch.tensor([before.total(c, 0), before.total(0)], dtype=torch.float64)))
+    found = _descend(codec, original, small, sampling, grey, steps, weight, progress)
+    trim_memory()
+    after = restored_errors(codec, original, found, sampling, grey)
+    return found if after.total(c, weight) < before.total(c, weight) else small
 
 
 def luma_weight(samples: Tensor, luma: Tensor) -> Tensor:
     """Sums of squared errors, of all samples and of luma, of one shape -> what makes both count alike.
 
     With it the descent gains decibels of both, whichever is further off: at x2 the colours are by far, and
-    nothing but they would be bettered.
+    nothing but they would gain.
     """
     return samples / torch.maximum(luma, samples * LEAST_LUMA).clamp_min(LEAST)
 
 
-def errors_of(
-    planes: Planes, original: Samples, small: Samples, grid: Sampling, grey: bool
-) -> tuple[float, float]:
-    """Sums of squared errors, samples and luma, of the picture restored at tau 0, as the file holds it.
-
-    Summed row by row, so that no tile changes them. Of one plane the second is 0.
-    """
-    samples, luma, y = 0.0, 0.0, 0
-    for band in planes.up_real(small, grid, grey, 0.0, 0):
-        for restored in from_planes(band, depth_of(original)).astype(np.float64):
-            error = restored - original[y]
-            samples += float(np.square(error).sum())
-            if error.shape[1] == len(BT601):
-                luma += float(np.square(error @ BT601).sum())
-            y += 1
-    give_back()
-    return samples, luma
-
-
 def _descend(
-    planes: Planes,
+    codec: Codec,
     original: Samples,
     small: Samples,
-    grid: Sampling,
+    sampling: Sampling,
     grey: bool,
     steps: int,
     weight: float,
     progress: Callable[[float], None],
 ) -> Samples:
-    target = planes.source(original, grid)
+    target = codec.source(original, sampling)
     depth, wanted = depth_of(small), depth_of(original)
-    guide = to_planes(bicubic(original, grid, depth))[:, : small.shape[2]]
-    sample = to_planes(small)[:, : small.shape[2]].clone()
+    guide, sample = to_planes(bicubic(original, sampling, depth)), to_planes(small)
     bound = _distance(sample, guide, depth)
     moving = torch.zeros_like(sample)
     for step in range(steps):
         told = partial(_within, progress, step, steps)
-        gradient = _gradient(planes, target, sample, grey, (depth, wanted), weight, told)
+        gradient = _gradient(codec, target, sample, grey, (depth, wanted), weight, told)
         moving.mul_(MOMENTUM).add_(gradient)
         ahead = torch.add(gradient, moving, alpha=MOMENTUM)  # Nesterov's
         length = float(ahead.square().mean().sqrt())
         if length == 0.0 or not isfinite(length):
             break
-        sample.sub_(ahead, alpha=planes.scale * STEP / 255 * (1 - step / steps) / length)
+        sample.sub_(ahead, alpha=codec.scale * STEP / 255 * (1 - step / steps) / length)
         sample = _into_ball(sample, guide, bound, depth)
     return from_planes(sample, depth)
 
 
 def _gradient(
-    planes: Planes,
+    codec: Codec,
     target: Callable[[int, int], Tensor],
     sample: Tensor,
     grey: bool,
@@ -132,16 +113,16 @@ def _gradient(
     weight: float,
     told: Callable[[float], None],
 ) -> Tensor:
-    """Of the sum of squared errors, samples and luma, tile by tile, through the roundings; like ``sample``.
+    """Gradient of the sum of squared errors, tile by tile, through the roundings; like ``sample``.
 
     ``depths``: bits of the small and of the restored picture. ``weight``: of luma. ``told``: of the share of
     the tiles done.
     """
-    engine, gradient = planes.engine, torch.zeros_like(sample)
+    engine, gradient = codec.engine, torch.zeros_like(sample)
     s, (rows, columns) = engine.scale, sample.shape[2:]
     side = min(SIDE // s, engine.tile or SIDE)
     fetched, wanted = (0, 0), torch.empty(0)
-    every = tiles.grid((0, rows), columns, side)
+    every = tiles.tiling((0, rows), columns, side)
     for index, tile in enumerate(every):
         if fetched != (tile.y0, tile.y1):
             fetched, wanted = (tile.y0, tile.y1), target(tile.y0 * s, tile.y1 * s)
@@ -150,7 +131,7 @@ def _gradient(
         place = np.s_[:, :, window.y0 : window.y1, window.x0 : window.x1]
         with torch.enable_grad():
             leaf = sample[place].to(engine.device).clone().requires_grad_(True)
-            error = _restored(planes, leaf, tile.inside(window), grey, depths).sub(truth)
+            error = _restored(codec, leaf, tile.inside(window), grey, depths).sub(truth)
             samples, luma = squared_errors(error)
             gradient[place] += torch.autograd.grad((samples + weight * luma).sum(), leaf)[0].cpu()
         told((index + 1) / len(every))
@@ -173,12 +154,10 @@ def squared_errors(error: Tensor) -> tuple[Tensor, Tensor]:
     return samples, luma.square().sum((1, 2))
 
 
-def _restored(
-    planes: Planes, small: Tensor, tile: tiles.Region, grey: bool, depths: tuple[int, int]
-) -> Tensor:
-    """1 C h w, not rounded -> the tile restored from it and rounded, straight through."""
-    network = planes.engine.network
-    low = straight_through(small, depths[0]).expand(-1, 3, -1, -1)
+def _restored(codec: Codec, small: Tensor, tile: tiles.Region, grey: bool, depths: tuple[int, int]) -> Tensor:
+    """1 3 h w, not rounded -> the tile restored from it and rounded, straight through."""
+    network = codec.engine.network
+    low = straight_through(small, depths[0])
     latent = low.new_zeros(1, network.config.latent_channels, *low.shape[2:])
     large = tile.scaled(network.scale)
     out = network.inverse(low, latent)[:, :, large.y0 : large.y1, large.x0 : large.x1]

@@ -8,25 +8,23 @@ from typing import overload
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 import irncli
 from irncli.errors import InputError, ManifestError, UsageError
-from irncli.execution.codec import Planes, bicubic, resized, usual_way_up, whole_cells
-from irncli.execution.device import pick
+from irncli.execution.codec import Codec, bicubic, resized, usual_way_up, whole_cells
 from irncli.execution.engine import Engine
-from irncli.execution.precision import settle
+from irncli.execution.resample import Real
 from irncli.guard import guarded
-from irncli.images.alpha import around, extremes, flatten_alpha, spread
-from irncli.images.picture import Metadata, Picture, extend_under_transparency, from_pillow, to_pillow
-from irncli.images.read import Loaded
-from irncli.latent import ALPHA_STREAM
+from irncli.images.alpha import around, extend_under_transparency, extremes, flatten_alpha, spread
+from irncli.images.metadata import Metadata
+from irncli.images.picture import Picture, from_pillow, to_pillow
 from irncli.manifest import MAX_TAU, Manifest, check_size, lost_manifest, pixels_digest
-from irncli.pretrained.catalogue import refine_of
 from irncli.pretrained.load import Weights, load_weights
 from irncli.refine import refined
 from irncli.samples import Samples, depth_of
 from irncli.scratch import Spill
-from irncli.sizes import Sampling, SizeSpec, lost_grid
+from irncli.sizes import Sampling, SizeSpec, lost_sampling
 
 DIGESTED_ROWS = 64
 
@@ -36,7 +34,7 @@ class Rescaler:
 
     ``downscale`` and ``upscale`` take and give Pillow images or arrays (H W, H W 3 or H W 4), uint8 or
     uint16: pixels alone, what else a file carries is the commands' business. A small picture is restored by
-    the manifest that was made with it, with as many bits a sample as the original had.
+    the manifest that was made with it, with as many bits per sample as the original had.
     """
 
     def __init__(
@@ -54,15 +52,17 @@ class Rescaler:
         ``on_shortage`` is called the first time that a tile is halved for want of memory.
         """
         self.weights: Weights = load_weights(model)
-        network = self.weights.network
-        place = pick(device)
-        if dtype == "auto":
-            dtype = settle(network, self.weights.dtype, place, self.weights.fingerprint)
         self.engine = Engine(
-            network, device=str(place), dtype=dtype, tile=tile, threads=threads, on_shortage=on_shortage
+            self.weights.network,
+            device=device,
+            dtype=dtype,
+            released=self.weights.dtype,
+            tile=tile,
+            threads=threads,
+            on_shortage=on_shortage,
         )
-        self.planes = Planes(self.engine, self.weights.latent)
-        self.refine = refine_of(model)
+        self.codec = Codec(self.engine, self.weights.latent)
+        self.refine = self.weights.refine
         """Steps of refinement unless told otherwise: those of a model that is named as the best."""
 
     @property
@@ -89,39 +89,41 @@ class Rescaler:
 
     def downscale_picture(
         self,
-        loaded: Loaded,
+        picture: Picture,
+        source_sha256: str,
         *,
         keep_name: str | None = None,
-        grid: Sampling | None = None,
+        sampling: Sampling | None = None,
         spill: Spill | None = None,
         refine: int | None = None,
         check: bool | None = None,
         progress: Callable[[float], None] = lambda done: None,
         depth: int = 8,
+        encoded: Real | None = None,
     ) -> tuple[Picture, Manifest]:
-        """A decoded file -> its small picture and the manifest that belongs into it.
+        """A decoded picture -> its small one and the manifest that belongs into it.
 
-        ``grid``: of another size than the network's own, for which the picture is resampled before it.
+        ``source_sha256``: digest of the file's bytes, 64 hexadecimal digits.
+        ``sampling``: of another size than the network's own, for which the picture is resampled before it.
         ``spill``: what the coefficients may take of the memory, and where the rest of them goes.
-        ``refine``: steps that better the small picture's colours (:mod:`irncli.refine`), by default
+        ``refine``: steps by which the small picture is optimised (:mod:`irncli.refine`), by default
         :attr:`refine`. ``check``: whether it is restored and held against the usual way before it is kept
         (:mod:`irncli.guard`), by default where it shows signs of need. ``progress`` is told the share of
-        both that is done. ``depth``: bits a sample of the small picture, 8 or 16.
+        both that is done. ``depth``: bits per sample of the small picture, 8 or 16.
+        ``encoded``: what :meth:`Codec.encode_several` gave of the picture; only for one without alpha.
         """
         refine = self.refine if refine is None else refine
-        picture, trained_grey = loaded.picture, self.weights.grey
-        grid = grid or self.planes.grid(picture.height, picture.width)
+        sampling = sampling or self.codec.sampling(picture.height, picture.width)
         colour = picture.colour
         if picture.alpha is not None:
             colour = extend_under_transparency(colour, picture.alpha)
-        as_grey = picture.grey and trained_grey
-        small_colour = self.planes.down(colour, as_grey, grid, spill, depth)
+        small_colour = self.codec.down(colour, sampling, spill, depth, encoded)
         if refine:
-            small_colour = refined(self.planes, colour, small_colour, grid, picture.grey, refine, progress)
-        kept = guarded(self.planes, colour, small_colour, grid, picture.grey, check, progress)
+            small_colour = refined(self.codec, colour, small_colour, sampling, picture.grey, refine, progress)
+        kept = guarded(self.codec, colour, small_colour, sampling, picture.grey, check, progress)
         small_alpha = None
         if picture.alpha is not None:
-            small_alpha = self._alpha_down(picture.alpha, grid, depth)
+            small_alpha = _alpha_down(picture.alpha, sampling, depth)
         small = Picture(kept.small, small_alpha, picture.metadata)
         manifest = Manifest(
             width=picture.width,
@@ -132,15 +134,15 @@ class Rescaler:
             tau=self.default_tau,
             depth=depth,
             original_depth=picture.depth,
-            mode="rgb" if not picture.grey else "grey" if as_grey else "grey-as-rgb",
-            alpha="none" if picture.alpha is None else "network" if trained_grey else "resampled",
+            mode="grey-as-rgb" if picture.grey else "rgb",
+            alpha="none" if picture.alpha is None else "resampled",
             palette=picture.palette,
-            source_sha256=loaded.sha256,
+            source_sha256=source_sha256,
             pixels_sha256=picture_digest(small),
             tool=f"irn {irncli.__version__}",
             name=keep_name,
             options=({"refine": refine} if refine else {}) | ({} if check is None else {"check": int(check)}),
-            small=None if grid.is_whole(self.scale) else grid.text,
+            small=None if sampling.is_whole(self.scale) else sampling.text,
             restored_by="lanczos" if kept.usual else "network",
             psnr_y=kept.psnr_y,
         )
@@ -156,11 +158,13 @@ class Rescaler:
         spill: Spill | None = None,
         depth: int | None = None,
         by_rows: bool = False,
+        decoded: Tensor | None = None,
     ) -> Picture:
         """A small picture and its checked manifest -> the picture at its original size.
 
-        ``spill`` is that of :meth:`downscale_picture`. ``depth``: bits a sample, by default those of the
-        original. ``by_rows``: its colour is Bands then, restored as they are asked for.
+        ``spill`` is that of :meth:`downscale_picture`. ``depth``: bits per sample, by default those of the
+        original. ``by_rows``: its colour is Bands then, restored as they are asked for. ``decoded``: what
+        :meth:`Codec.decode_several` gave of it.
         """
         tau = manifest.tau if tau is None else tau
         if not 0 <= tau <= MAX_TAU:
@@ -177,38 +181,19 @@ class Rescaler:
                 f"its manifest says scale {manifest.scale}, and its weights are for {self.scale}",
                 "Use the file as it was made.",
             )
-        grid, grey = manifest.grid, manifest.mode != "rgb"
+        sampling, grey = manifest.sampling, manifest.mode != "rgb"
         depth = manifest.original_depth if depth is None else depth
         if manifest.restored_by == "lanczos":
-            bands = usual_way_up(small.colour, grid, grey, depth)
+            bands = usual_way_up(small.colour, sampling, grey, depth)
         else:
-            bands = self.planes.up(small.colour, grid, grey, tau, seed, spill=spill, depth=depth)
+            bands = self.codec.up(
+                small.colour, sampling, grey, tau, seed, spill=spill, depth=depth, decoded=decoded
+            )
         colour = bands.as_samples() if by_rows else bands.whole()
         alpha = None
         if small.alpha is not None:
-            alpha = self._alpha_up(small.alpha, grid, manifest.alpha, tau, seed, depth)
+            alpha = _alpha_up(small.alpha, sampling, depth)
         return Picture(colour, alpha, small.metadata)
-
-    def _alpha_down(self, alpha: Samples, grid: Sampling, depth: int) -> Samples:
-        if self.weights.grey:
-            small = self.planes.down(alpha[..., None], True, grid, depth=depth)[..., 0]
-        else:
-            small = bicubic(alpha, grid, depth)
-        flatten_alpha(small, *around(*extremes(whole_cells(alpha, grid), grid.steps, grid.small)))
-        return small
-
-    def _alpha_up(
-        self, alpha: Samples, sampling: Sampling, way: str, tau: float, seed: int, depth: int
-    ) -> Samples:
-        if way == "network":
-            plane = alpha[..., None]
-            bands = self.planes.up(plane, sampling, True, tau, seed, ALPHA_STREAM, depth=depth)
-            large = bands.whole()[..., 0]
-        else:
-            box = (0, 0, float(sampling.width / sampling.step_x), float(sampling.height / sampling.step_y))
-            large = resized(alpha, (sampling.width, sampling.height), box, depth)
-        flatten_alpha(large, *(spread(edge, sampling.steps, large.shape) for edge in around(alpha, alpha)))
-        return large
 
     # Manifests --------------------------------------------------------------------------------
 
@@ -222,29 +207,29 @@ class Rescaler:
         check_pixels(manifest, small, accept_modified)
         return manifest
 
-    def assumed_manifest(self, small: Picture, grid: Sampling | None = None) -> Manifest:
+    def assumed_manifest(self, small: Picture, sampling: Sampling | None = None) -> Manifest:
         """What a small picture without a manifest is taken for.
 
-        ``grid``: how it lies over its original (:func:`irncli.sizes.lost_grid`); by default every pixel
-        stands for a whole cell of the network's.
+        ``sampling``: how it lies over its original (:func:`irncli.sizes.lost_sampling`); by default every
+        pixel stands for a whole cell of the network's.
         """
-        grid = grid or lost_grid((small.width, small.height), Fraction(self.scale), None)
+        sampling = sampling or lost_sampling((small.width, small.height), Fraction(self.scale), None)
         return Manifest(
-            width=grid.width,
-            height=grid.height,
+            width=sampling.width,
+            height=sampling.height,
             scale=self.scale,
             model=self.name,
             fingerprint=self.fingerprint,
             tau=self.default_tau,
             depth=small.depth,
             original_depth=small.depth,
-            mode="rgb" if not small.grey else "grey",
-            alpha="none" if small.alpha is None else "network" if self.weights.grey else "resampled",
+            mode="grey-as-rgb" if small.grey else "rgb",
+            alpha="none" if small.alpha is None else "resampled",
             palette=False,
             source_sha256="0" * 64,
             pixels_sha256=picture_digest(small),
             tool=f"irn {irncli.__version__}",
-            small=None if grid.is_whole(self.scale) else grid.text,
+            small=None if sampling.is_whole(self.scale) else sampling.text,
         )
 
     # Images and arrays ------------------------------------------------------------------------
@@ -253,7 +238,7 @@ class Rescaler:
     def downscale(
         self,
         image: Image.Image,
-        wish: SizeSpec | None = None,
+        size: SizeSpec | None = None,
         *,
         refine: int | None = None,
         check: bool | None = None,
@@ -263,7 +248,7 @@ class Rescaler:
     def downscale(
         self,
         image: Samples,
-        wish: SizeSpec | None = None,
+        size: SizeSpec | None = None,
         *,
         refine: int | None = None,
         check: bool | None = None,
@@ -272,7 +257,7 @@ class Rescaler:
     def downscale(
         self,
         image: Image.Image | Samples,
-        wish: SizeSpec | None = None,
+        size: SizeSpec | None = None,
         *,
         refine: int | None = None,
         check: bool | None = None,
@@ -280,19 +265,20 @@ class Rescaler:
     ) -> tuple[Image.Image | Samples, Manifest]:
         """A Pillow image or a uint8 or uint16 array -> the small one, of the same kind, and its manifest.
 
-        ``wish``: a size or a scale that is not the network's, such as ``Wish(max_side=1200)``; as stored,
+        ``size``: a size or a scale that is not the network's, such as ``SizeSpec(max_side=1200)``; as stored,
         whatever a viewer would show. ``refine``: steps by which it is made to restore better, by default
         :attr:`refine`. ``check``: True restores it before it is kept, False never; by default that is done
         where it shows signs of coming back worse than by Lanczos, and then it is mended or replaced
-        (``manifest.restored_by``). ``depth``: bits a sample of the small one, 8 (whatever the original has)
+        (``manifest.restored_by``). ``depth``: bits per sample of the small one, 8 (whatever the original has)
         or 16, which hides more.
         """
         if depth not in (8, 16):
             raise UsageError(f"a depth of {depth} bits", "Use 8 or 16.")
         picture = _as_picture(image)
-        loaded = Loaded(picture=picture, text=None, sha256=picture_digest(picture), format="")
-        grid = wish.grid(picture.width, picture.height) if wish else None
-        small, manifest = self.downscale_picture(loaded, grid=grid, refine=refine, check=check, depth=depth)
+        sampling = size.sampling(picture.width, picture.height) if size else None
+        small, manifest = self.downscale_picture(
+            picture, picture_digest(picture), sampling=sampling, refine=refine, check=check, depth=depth
+        )
         return _like(image, small), manifest
 
     @overload
@@ -337,6 +323,22 @@ class Rescaler:
         return _like(small, self.upscale_picture(picture, manifest, tau=tau, seed=seed))
 
 
+def _alpha_down(alpha: Samples, sampling: Sampling, depth: int) -> Samples:
+    """H W -> h w by bicubic; where all that it is made of is clear, or opaque, it is exactly that."""
+    small = bicubic(alpha, sampling, depth)
+    edges = extremes(whole_cells(alpha, sampling), sampling.steps, sampling.small)
+    flatten_alpha(small, *around(*edges))
+    return small
+
+
+def _alpha_up(alpha: Samples, sampling: Sampling, depth: int) -> Samples:
+    """h w -> H W by bicubic; where a sample and its neighbours are clear, or opaque, it is exactly that."""
+    box = (0, 0, float(sampling.width / sampling.step_x), float(sampling.height / sampling.step_y))
+    large = resized(alpha, (sampling.width, sampling.height), box, depth)
+    flatten_alpha(large, *(spread(edge, sampling.steps, large.shape) for edge in around(alpha, alpha)))
+    return large
+
+
 def picture_digest(picture: Picture) -> str:
     """SHA-256 of a picture's own pixels: colour and, if it has one, alpha."""
     samples = picture.colour
@@ -355,7 +357,7 @@ def check_manifest(manifest: Manifest, small: Picture) -> None:
     if manifest.depth != small.depth:
         what = f"{small.depth} bits per sample where its manifest says {manifest.depth}: it was converted"
         raise ManifestError(what, "Use the file as it was made.")
-    if (manifest.mode == "grey") != small.grey or (manifest.alpha == "none") != (small.alpha is None):
+    if (small.grey and manifest.mode == "rgb") or (manifest.alpha == "none") != (small.alpha is None):
         raise ManifestError("its channels are not those of its manifest", "Use the file as it was made.")
 
 

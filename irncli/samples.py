@@ -24,7 +24,7 @@ def top_of(samples: Samples) -> int:
 
 
 def dtype_of(depth: int) -> np.dtype[Any]:
-    """Of the samples of a file of 8 or 16 bits."""
+    """numpy's type for the samples of a file of 8 or 16 bits."""
     return np.dtype(np.uint8 if depth == 8 else np.uint16)
 
 

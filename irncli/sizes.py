@@ -27,7 +27,7 @@ class Sampling:
     """
 
     width: int
-    """Of the original."""
+    """Width of the original, in pixels."""
     height: int
     small_width: int
     small_height: int
@@ -47,7 +47,7 @@ class Sampling:
 
     @property
     def steps(self) -> tuple[Fraction, Fraction]:
-        """Of the rows and of the columns."""
+        """Steps along the rows' axis and along the columns'."""
         return self.step_y, self.step_x
 
     @property
@@ -67,20 +67,20 @@ class Sampling:
 
     @classmethod
     def from_text(cls, width: int, height: int, text: str) -> Sampling:
-        """Raise ValueError for a text that no grid of this original has; the text may be anything."""
+        """Raise ValueError for a text that no sampling of this original has; the text may be anything."""
         match = _TEXT.fullmatch(text)
         if not match:
             raise ValueError(text)
         size = int(match[1]), int(match[2])
         if 0 in size or (match[3] and 0 in (int(match[3]), int(match[4]))):
             raise ValueError(text)
-        grid = cls.sized(width, height, *size)
+        sampling = cls.sized(width, height, *size)
         if match[3]:
-            grid = cls.scaled(width, height, Fraction(int(match[3]), int(match[4])))
-        steps_hold = all(1 <= step <= MOST for step in grid.steps)
-        if (grid.small_width, grid.small_height) != size or not steps_hold:
+            sampling = cls.scaled(width, height, Fraction(int(match[3]), int(match[4])))
+        steps_hold = all(1 <= step <= MOST for step in sampling.steps)
+        if (sampling.small_width, sampling.small_height) != size or not steps_hold:
             raise ValueError(text)
-        return grid
+        return sampling
 
     @property
     def word(self) -> str:
@@ -105,7 +105,7 @@ def nearest(numerator: int, denominator: int) -> int:
 
 @dataclass(frozen=True)
 class SizeSpec:
-    """One of its fields: a scale, a size, a width or a height, a longer side.
+    """One of its fields: what ``--scale``, ``--size``, ``--width`` and ``--height``, ``--max-side`` ask for.
 
     ``width`` and ``height`` together are a size. All count in the orientation that a viewer shows.
     """
@@ -137,7 +137,7 @@ class SizeSpec:
             return f"w{self.width}" if self.width else f"h{self.height}"
         return f"x{scale_word(self.scale or Fraction(4))}"
 
-    def grid(self, width: int, height: int, *, turned: bool = False) -> Sampling:
+    def sampling(self, width: int, height: int, *, turned: bool = False) -> Sampling:
         """For an original of this size as stored; ``turned``: a viewer shows it with its sides exchanged.
 
         Raise InputError for a picture that would not become smaller, or more than 8 times so.
@@ -146,14 +146,14 @@ class SizeSpec:
             return Sampling.scaled(width, height, self.scale)
         shown = (height, width) if turned else (width, height)
         small = self._small(*shown)
-        grid = Sampling.sized(width, height, *(small[::-1] if turned else small))
-        if min(grid.steps) < 1 or max(grid.steps) == 1:
+        sampling = Sampling.sized(width, height, *(small[::-1] if turned else small))
+        if min(sampling.steps) < 1 or max(sampling.steps) == 1:
             what = f"has {shown[0]} x {shown[1]} pixels, and {small[0]} x {small[1]} would not be smaller"
             raise InputError(what, "Leave it as it is, or ask for a smaller size.")
-        if max(grid.steps) > MOST:
+        if max(sampling.steps) > MOST:
             what = f"has {shown[0]} x {shown[1]} pixels, more than {MOST} times {small[0]} x {small[1]}"
             raise InputError(what, "Ask for a larger size, or shrink it in two runs.")
-        return grid
+        return sampling
 
     def _small(self, width: int, height: int) -> tuple[int, int]:
         if self.max_side:
@@ -168,7 +168,7 @@ class SizeSpec:
         return nearest(width * self.height, height), self.height
 
 
-def lost_grid(small: tuple[int, int], scale: Fraction | None, size: tuple[int, int] | None) -> Sampling:
+def lost_sampling(small: tuple[int, int], scale: Fraction | None, size: tuple[int, int] | None) -> Sampling:
     """For a small picture whose manifest was lost, by what is still known: its scale, its original's size.
 
     ``small`` and ``size``: width and height, both as stored. By a scale alone the original is as large as it
@@ -178,20 +178,22 @@ def lost_grid(small: tuple[int, int], scale: Fraction | None, size: tuple[int, i
     width, height = small
     if scale is not None:
         most = int(width * scale), int(height * scale)
-        grid = Sampling.scaled(*(size or most), scale)
+        sampling = Sampling.scaled(*(size or most), scale)
         remedy = "At scale {} it must lie within one cell of {}x{}.".format(scale_text(scale), *most)
-        fits = (grid.small_width, grid.small_height) == small
+        fits = (sampling.small_width, sampling.small_height) == small
     else:
         assert size
         whole = (Sampling.scaled(*size, Fraction(n)) for n in range(2, int(MOST) + 1))
-        alike = (grid for grid in whole if (grid.small_width, grid.small_height) == small)
-        grid = next(alike, Sampling.sized(*size, *small))
+        alike = (sampling for sampling in whole if (sampling.small_width, sampling.small_height) == small)
+        sampling = next(alike, Sampling.sized(*size, *small))
         remedy = f"It must be larger, at most {MOST} times."
-        fits = min(grid.steps) >= 1 and 1 < max(grid.steps) <= MOST
+        fits = min(sampling.steps) >= 1 and 1 < max(sampling.steps) <= MOST
     if not fits:
-        what = "`size={}x{}` does not fit a small picture of {}x{}".format(grid.width, grid.height, *small)
+        what = "`size={}x{}` does not fit a small picture of {}x{}".format(
+            sampling.width, sampling.height, *small
+        )
         raise UsageError(what, remedy)
-    return grid
+    return sampling
 
 
 def network_scale(steps: Iterable[Fraction], trained: Iterable[int]) -> int:
@@ -210,5 +212,5 @@ def scale_text(scale: Fraction) -> str:
 
 
 def scale_word(scale: Fraction) -> str:
-    """The same for a file's name: 7_3."""
+    """A scale in a file's name: 4, 2.5, 7_3."""
     return scale_text(scale).replace("/", "_")

@@ -2,9 +2,10 @@
 
     python scripts/blend_weights.py runs/irn-x4.safetensors irn-x4-2 0.2 runs/blend.safetensors --valid FOLDER
 
-Every number is (1 - SHARE) of the first and SHARE of the second; the latent's statistics are measured anew.
-Of a run that began at the second, the blend stands between them in restoration and in closeness to bicubic
-(after Wortsman et al. 2022, robust fine-tuning); `irn evaluate` says where. Header and counts: the first's.
+Every number is (1 - SHARE) of the first and SHARE of the second; the latent's statistics are measured again.
+If the second is where a run began and the first its end, the blend lies between them in PSNR and LR-PSNR
+(after Wortsman et al. 2022, robust fine-tuning); `irn evaluate` says where. Header and
+counts are the first's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from irncli.pretrained.load import Weights, load_weights, save_weights
-from irncli.training.data import Dataset, read_pool
+from irncli.training.data import Dataset, read_dataset
 from irncli.training.export import measure_latent
 
 
@@ -25,10 +26,10 @@ def blend(first: Weights, second: Weights, share: float) -> None:
     first.network.load_state_dict({k: v.lerp(other[k], share) for k, v in first.network.state_dict().items()})
 
 
-def write(first: Weights, second: Weights, share: float, path: Path, pool: Dataset) -> str:
-    """Blend, measure the latent on ``pool``, write; return the fingerprint."""
+def write(first: Weights, second: Weights, share: float, path: Path, dataset: Dataset) -> str:
+    """Blend, measure the latent on ``dataset``, write; return the fingerprint."""
     blend(first, second, share)
-    latent = measure_latent(first.network, pool)
+    latent = measure_latent(first.network, dataset)
     mixed = f"{1 - share:.3g} of {first.fingerprint}, {share:.3g} of {second.name} ({second.fingerprint})"
     return save_weights(path, first.network, first.header | {"blend": mixed}, latent)
 
@@ -43,8 +44,8 @@ def main() -> None:
     given = parser.parse_args()
     if not 0 <= given.share <= 1:
         parser.error("share must lie in 0..1")
-    pool = read_pool([given.valid], 64, print)
-    write(load_weights(given.first), load_weights(given.second), given.share, given.output, pool)
+    dataset = read_dataset([given.valid], 64, print)
+    write(load_weights(given.first), load_weights(given.second), given.share, given.output, dataset)
 
 
 if __name__ == "__main__":

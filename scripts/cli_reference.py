@@ -21,21 +21,26 @@ from irncli.cli.command import panel_of
 DOCS = Path(__file__).parents[1] / "docs"
 AGAIN = "Made by scripts/cli_reference.py: run it again instead of editing this."
 STATUSES = {
-    "0": "all done, skipped or planned",
-    "1": "a bug in irn; it says where to report it",
-    "2": "usage, before any work: unknown or contradicting options, two inputs with one output",
-    "3": "an input is missing, unreadable, unsupported, without a manifest, or changed",
-    "4": "an output could not be written: space, permission, exists",
+    "0": "everything was done, skipped or planned",
+    "1": "a bug in irn; the message says where to report it",
+    "2": "wrong usage, found before any work: unknown or contradictory options, two inputs with one output",
+    "3": "an input is missing, cannot be read, is not supported, has no manifest, or was changed",
+    "4": "an output could not be written: disk space, permissions, or it exists already",
     "5": "a model could not be found, verified or loaded",
-    "6": "device or memory",
+    "6": "the device is missing, or the memory is too small",
     "130": "interrupted",
 }
-STATUS_NOTE = "A batch ends with 130, else 1, else the smallest of 3 to 6 that occurred."
+STATUS_NOTE = (
+    "A batch ends with 130 if it was interrupted, else with 1 if there was a bug, else with the smallest of "
+    "3 to 6 that occurred."
+)
 DEFAULTS = (
-    "Defaults may stand in irn.toml, the first that is found from the working directory upwards or else in "
-    "the user's configuration folder, as tile = 256, or below [downscale] for one command; and in variables "
-    "such as IRN_TILE or IRN_DOWNSCALE_TILE. An option wins over a variable, a variable over the file. -o, "
-    "--on-existing and (in the file) --log-file cannot be set so. -v tells where each came from."
+    "Options that you always use can be set in irn.toml, as tile = 256, or below [downscale] for one "
+    "command. irn uses the first irn.toml that it finds in the working directory and the folders above it, "
+    "or else the one in the user's configuration folder. Options can also be set by variables such as "
+    "IRN_TILE or IRN_DOWNSCALE_TILE. An option on the command line wins over a variable, and a variable "
+    "over the file. -o, --on-existing and (in the file) --log-file cannot be set in these ways. -v shows "
+    "where each value came from."
 )
 
 

@@ -60,10 +60,13 @@ with _watched():
     from irncli.cli.output import Output
     from irncli.errors import InputError, ManifestError, ModelError, OutputError, UsageError
     from irncli.images import exif as ifd
-    from irncli.images import formats, jxl, png, xmp
+    from irncli.images import jxl, png, xmp
+    from irncli.images.formats import FORMATS, sniff
+    from irncli.images.heif import avif_bits
     from irncli.images.metadata import Metadata, with_orientation
     from irncli.images.picture import Picture
-    from irncli.images.read import count_pages, peek_alpha, peek_stream, peek_turned, read_stream
+    from irncli.images.probe import probe, webp_is_lossy, webp_size
+    from irncli.images.read import read_picture
     from irncli.images.write import encode
     from irncli.manifest import Manifest, RestoredRecord, read_any
     from irncli.sizes import Sampling
@@ -116,10 +119,10 @@ def template(data: bytes) -> None:
 
 def head(data: bytes) -> None:
     """The first bytes of a file are never too odd to look at."""
-    formats.begins_like_picture(data)
-    assert formats.avif_bits(data) in (8, 10, 12)
-    assert min(formats.webp_size(data[:32])) >= 0
-    formats.webp_is_lossy(io.BytesIO(data))
+    sniff(data)
+    assert avif_bits(data) in (8, 10, 12)
+    assert min(webp_size(data[:32])) >= 0
+    webp_is_lossy(io.BytesIO(data))
     turned = with_orientation(data, 3)
     assert len(turned) == len(data) and with_orientation(turned, 3) == turned
 
@@ -168,12 +171,10 @@ def packet(data: bytes) -> None:
 def picture(data: bytes) -> None:
     """A file is a picture that can be written and read again, or an InputError."""
     looks: list[Callable[[io.BytesIO], object]] = [
-        peek_alpha,
-        peek_turned,
-        count_pages,
+        probe,
         lambda stream: Headers().of(Job(Path("-"), (), data=stream.getvalue())),
-        *(lambda stream, n=page: peek_stream(stream, "-", n) for page in (1, 2)),
-        *(lambda stream, n=page: read_stream(stream, "-", max_pixels=MOST_PIXELS, page=n) for page in (1, 2)),
+        *(lambda stream, n=page: probe(stream, page=n) for page in (1, 2)),
+        *(lambda stream, n=page: read_picture(stream, max_pixels=MOST_PIXELS, page=n) for page in (1, 2)),
     ]
     for look in looks:
         try:
@@ -181,18 +182,18 @@ def picture(data: bytes) -> None:
         except InputError:
             continue
     try:
-        loaded = read_stream(io.BytesIO(data), "-", max_pixels=MOST_PIXELS)
+        loaded = read_picture(io.BytesIO(data), max_pixels=MOST_PIXELS)
     except InputError:
         return
-    peeked = peek_stream(io.BytesIO(data), "-")
-    assert peeked.text == loaded.text, "one manifest by its head, and another as a whole"
-    assert peeked.size == (loaded.picture.width, loaded.picture.height)
+    header = probe(io.BytesIO(data))
+    assert header == loaded.header, "one thing by its head, and another as a whole"
+    assert header.size == (loaded.picture.width, loaded.picture.height)
     for form in ("PNG", "TIFF"):
         try:
             written, _ = encode(loaded.picture, form, text="{}")
         except (OutputError, UsageError):
             continue
-        again = read_stream(io.BytesIO(written), "-").picture
+        again = read_picture(io.BytesIO(written)).picture
         assert (again.colour == loaded.picture.colour).all()
 
 
@@ -235,7 +236,7 @@ def _manifest_seeds() -> list[bytes]:
     plain = {"model": "irn-x4-1", "tau": 0.0, "depth": 8, "alpha": "none", "palette": False, "tool": "irn 1"}
     common: dict[str, Any] = {"width": 45, "height": 31, "scale": 4} | digests | plain
     small = Manifest(mode="rgb", name="a.png", options={"fit": "w9"}, **common)
-    resized = Manifest(mode="grey", small=Sampling.scaled(45, 31, Fraction(9, 4)).text, **common)
+    resized = Manifest(mode="grey-as-rgb", small=Sampling.scaled(45, 31, Fraction(9, 4)).text, **common)
     record = RestoredRecord(DIGEST, DIGEST, "irn-x4-1", DIGEST, 1.0, 7, 45, 31, {"quality": 95}, "irn 1")
     return [each.to_json().encode() for each in (small, resized, record)]
 
@@ -257,8 +258,8 @@ def _picture_seeds() -> list[bytes]:
         *((mode, "BMP", {}) for mode in ("1", "L", "P", "RGB", "RGBA")),
         *((mode, "PPM", {}) for mode in ("1", "L", "RGB", "I;16")),
         ("RGB", "AVIF", {}),
-        *((mode, "JXL", {"lossless": True}) for mode in ("L", "RGBA") if formats.missing("JXL") is None),
-        *((mode, "HEIF", {}) for mode in ("RGB",) if formats.missing("HEIF") is None),
+        *((mode, "JXL", {"lossless": True}) for mode in ("L", "RGBA") if FORMATS["JXL"].missing() is None),
+        *((mode, "HEIF", {}) for mode in ("RGB",) if FORMATS["HEIF"].missing() is None),
         ("RGB", "TIFF", {"compression": "tiff_lzw"}),
         ("RGB", "TIFF", {"save_all": True, "append_images": [Image.new("L", (5, 4))]}),
     ]
@@ -315,7 +316,7 @@ def _weight_seeds() -> list[bytes]:
         config.to_json(), latent, {key: value.numpy() for key, value in state.items()}
     )
     header = {"format": FORMAT, "config": config.to_json(), "latent": latent, "fingerprint": fingerprint}
-    header |= {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": "w"}
+    header |= {"tau": "0.0", "dtype": "fp32", "name": "w"}
     seeds = [save(state, header), save(public)]
     for new in (True, False):
         torch.save(public, file := io.BytesIO(), _use_new_zipfile_serialization=new)
@@ -338,7 +339,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "words": (words, lambda: ["\ufeff# list\na[1].png\r\n../é*.png\n@b".encode(), b"a.png\0../b\0\0/c/..\0"]),
     "template": (template, lambda: [b"{stem}.{ext}.x{scale}", b"{parent}/{{{model}}}.webp", b"../{stem}"]),
     "head": (head, _picture_seeds),
-    "jxl": (jxl_head, lambda: [file for file in _picture_seeds() if formats.plugin_format(file) == "JXL"]),
+    "jxl": (jxl_head, lambda: [file for file in _picture_seeds() if sniff(file) is FORMATS["JXL"]]),
     "chunks": (chunks, lambda: [file for file in _picture_seeds() if file.startswith(png.SIGNATURE)]),
     "directory": (directory, _directory_seeds),
     "packet": (packet, _packet_seeds),

@@ -3,7 +3,7 @@
     python scripts/lab.py benchmarks/lab/x4.toml --data PACK... --valid FOLDER -o runs/lab [--device cuda]
 
 Rows go to --results (benchmarks/results/lab.json) one by one, so a stopped lab goes on where it was; a row
-is made anew if its settings, pixels or pictures are others. benchmarks/lab_table.py puts them into
+is made anew if its settings, pixels or pictures are others. benchmarks/tables.py puts them into
 docs/lab.md.
 """
 
@@ -25,7 +25,7 @@ from irncli.atomic import write_whole
 from irncli.errors import IrnError
 from irncli.rescale import Rescaler
 from irncli.training.cost import multiply_adds, parameters
-from irncli.training.data import Dataset, read_pool
+from irncli.training.data import Dataset, read_dataset
 from irncli.training.export import write_results
 from irncli.training.loop import train
 from irncli.training.objective import guide_margin
@@ -73,11 +73,11 @@ def steps_for(recipe: Recipe, pixels: float) -> int:
     return max(1, round(pixels / mean))
 
 
-def seconds_per_megapixel(weights: Path, pool: Dataset, device: str) -> float:
+def seconds_per_megapixel(weights: Path, dataset: Dataset, device: str) -> float:
     """Both ways by the path that users run: the best of a few passes over one picture."""
     # On as many threads as the training has: a row names them, and the next one would have others.
     rescaler = Rescaler(str(weights), device=device, threads=torch.get_num_threads())
-    picture = pool.picture(0).cpu().numpy()
+    picture = dataset.picture(0).cpu().numpy()
     best = float("inf")
     for _ in range(PASSES + 1):
         begun = time.perf_counter()
@@ -108,7 +108,7 @@ def run(
     weights = write_results(trainer)[0]
     return {
         "valid_psnr_y": last["valid_psnr_y"],
-        "valid_lr_db": last["valid_lr_db"],
+        "valid_lr_psnr": last["valid_lr_psnr"],
         "valid_grey_db": last.get("valid_grey_db"),
         "steps": trainer.step,
         "pixels": trainer.pixels,
@@ -116,7 +116,7 @@ def run(
         "peak_share": last["peak_share"],
         "multiply_adds": multiply_adds(recipe.network),
         "parameters": parameters(recipe.network),
-        "seconds_per_megapixel": seconds_per_megapixel(weights, trainer.valid_pool or data[1], device),
+        "seconds_per_megapixel": seconds_per_megapixel(weights, trainer.valid_set or data[1], device),
         "finished": trainer.step >= trainer.total,
     }
 
@@ -159,15 +159,15 @@ def main(arguments: list[str]) -> int:
     scale = next(iter(chosen.values()))[1].network.scale
     side = max(recipe.largest_patch for _, recipe in chosen.values()) + 2 * guide_margin(scale)
     cache = given.cache or given.output / "pictures.cache"
-    pool = read_pool(given.data, side, say, cache=cache).to(given.device)
-    valid = read_pool([given.valid], smallest_side(scale), say).to(given.device)
+    dataset = read_dataset(given.data, side, say, cache=cache).to(given.device)
+    valid = read_dataset([given.valid], smallest_side(scale), say).to(given.device)
     rows = json.loads(given.results.read_text("utf-8")) if given.results.exists() else []
     for name, (why, recipe) in chosen.items():
         if given.only and name not in given.only:
             continue
         key = {
             "set": plan["set"], "variant": name, "recipe": json.loads(recipe.to_json()),
-            "data": pool.digest, "valid": valid.digest, "device": machine(given.device),
+            "data": dataset.digest, "valid": valid.digest, "device": machine(given.device),
         }  # fmt: skip
         if any(all(row.get(k) == v for k, v in key.items()) for row in rows):
             say(f"{name}: done before")
@@ -177,7 +177,9 @@ def main(arguments: list[str]) -> int:
             continue
         say(f"{name}: {recipe.steps} steps, {multiply_adds(recipe.network) / 1e3:.0f}k multiply-adds a pixel")
         try:
-            found = run(recipe, given.output / recipe.name, (pool, valid), given.device, not given.no_compile)
+            found = run(
+                recipe, given.output / recipe.name, (dataset, valid), given.device, not given.no_compile
+            )
         except IrnError as error:
             say(f"{name}: {error}")
             continue
@@ -190,7 +192,7 @@ def main(arguments: list[str]) -> int:
         rows = [r for r in rows if any(r[k] != key[k] for k in same)] + [row]
         given.results.parent.mkdir(parents=True, exist_ok=True)
         write_whole(given.results, (json.dumps(rows, indent=1) + "\n").encode())
-        say(f"{name}: HR {row['valid_psnr_y']:.2f} dB at LR {row['valid_lr_db']:.2f} dB")
+        say(f"{name}: HR {row['valid_psnr_y']:.2f} dB at LR-PSNR {row['valid_lr_psnr']:.2f} dB")
     return 0
 
 

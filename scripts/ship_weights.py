@@ -26,7 +26,7 @@ from irncli.evaluation.measure import across_precisions
 from irncli.execution.precision import fastest
 from irncli.pretrained.load import Weights, load_weights, save_weights
 from irncli.rescale import Rescaler
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 SOURCE = "trained by the irn developers with `irn train {recipe}`"
@@ -39,10 +39,10 @@ SIDE = 256
 
 def centres(folder: Path) -> list[NDArray[np.uint8]]:
     """Of the validation pictures, all that is judged."""
-    pool = read_pool([folder], 64, print)
+    dataset = read_dataset([folder], 64, print)
     found = []
-    for index in range(len(pool.sizes)):
-        picture = pool.picture(index).numpy()
+    for index in range(len(dataset.sizes)):
+        picture = dataset.picture(index).numpy()
         y, x = (max(0, (side - SIDE) // 2) for side in picture.shape[:2])
         found.append(np.ascontiguousarray(picture[y : y + SIDE, x : x + SIDE]))
     return found
@@ -105,9 +105,6 @@ def main() -> None:
         "--stored", choices=STORED, default="fp16", help="what the file's numbers are; int8 with scales"
     )
     parser.add_argument(
-        "--grey", action="store_true", help="one plane restores a grey picture as well as three do (measured)"
-    )
-    parser.add_argument(
         "--no-mixed", action="store_true",
         help="bf16 or fp32, no search for half-steps to keep in fp32: hours where bf16 is emulated",
     )  # fmt: skip
@@ -128,7 +125,7 @@ def main() -> None:
     alias = options.name.rsplit("-", 1)[0]
     path = WEIGHTS / f"{options.name}.safetensors"
     stored = STORED[options.stored]
-    header = {"name": options.name, "dtype": "fp32", "grey": str(options.grey).lower()}
+    header = {"name": options.name, "dtype": "fp32"}
     if options.started_from:
         header["started_from"] = options.started_from
     if options.continues:

@@ -112,7 +112,7 @@ def photo() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weight file of a small x4 network with random weights, trained for grey by its own word."""
+    """A weight file of a small x4 network with random weights."""
     return save_tiny(tmp_path_factory.mktemp("weights"), 4)
 
 
@@ -120,9 +120,3 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_x2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same at x2."""
     return save_tiny(tmp_path_factory.mktemp("weights"), 2)
-
-
-@pytest.fixture(scope="session")
-def tiny_colour_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An x4 network whose weights cannot carry grey in one plane."""
-    return save_tiny(tmp_path_factory.mktemp("weights"), 4, grey=False)

@@ -49,11 +49,11 @@ TINY = {
 }
 
 
-def save_tiny(folder: Path, scale: int, *, grey: bool = True) -> Path:
+def save_tiny(folder: Path, scale: int) -> Path:
     torch.manual_seed(scale)
     network = randomise(InvertibleRescaler(TINY[scale]), seed=scale)
     channels = TINY[scale].latent_channels
     latent = Latent(np.zeros(channels, np.float32), np.full(channels, 0.02, np.float32))
     path = folder / f"tiny-x{scale}.safetensors"
-    save_weights(path, network, {"grey": str(grey).lower(), "licence": "Apache-2.0"}, latent)
+    save_weights(path, network, {"licence": "Apache-2.0"}, latent)
     return path

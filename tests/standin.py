@@ -30,7 +30,7 @@ class StandIn(TorchDispatchMode):
         self._storages: dict[int, int] = {}
 
     def free(self, device: torch.device) -> int:
-        """In place of ``irncli.execution.memory.free``."""
+        """In place of ``irncli.execution.memory.available_memory``."""
         assert device == DEVICE
         return self.limit - self.used
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from irncli.latent import ALPHA_STREAM, latent_rows
+from irncli.latent import latent_rows
 
 MEAN = np.array([0.5, -1.0, 0.0], np.float32)
 STD = np.array([1.0, 0.25, 2.0], np.float32)
@@ -38,10 +38,10 @@ def test_tau_0_draws_nothing() -> None:
     assert latent_rows(5, MEAN, STD, 0.0, seed=7) is None
 
 
-def test_seeds_rows_and_alpha_have_streams_of_their_own() -> None:
+def test_seeds_and_rows_have_streams_of_their_own() -> None:
     drawn = []
-    for seed, y, stream in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, ALPHA_STREAM)):
-        rows = latent_rows(4, MEAN, STD, 1.0, seed, stream)
+    for seed, y in ((0, 0), (1, 0), (0, 1)):
+        rows = latent_rows(4, MEAN, STD, 1.0, seed)
         assert rows is not None
         drawn.append(rows(y).tobytes())
-    assert len(set(drawn)) == 4
+    assert len(set(drawn)) == 3

@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "execution": {"nn", "errors", "images", "latent", "pretrained", "quantise", "samples", "scratch",
                   "sizes", "atomic"},
     "guard": {"execution", "images", "samples", "sizes"},
-    "refine": {"execution", "images", "quantise", "samples", "sizes"},
+    "refine": {"execution", "guard", "images", "quantise", "samples", "sizes"},
     "rescale": {"", "errors", "execution", "guard", "images", "manifest", "pretrained", "latent", "refine",
                 "samples", "scratch", "sizes"},
     "batch": {"", "atomic", "errors", "execution", "images", "manifest", "pretrained", "rescale", "samples",

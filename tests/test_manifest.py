@@ -60,7 +60,7 @@ names = st.text(
     width=st.integers(1, 2**31 - 1),
     scale=st.integers(2, 64),
     tau=st.floats(0, 10),
-    mode=st.sampled_from(["rgb", "grey", "grey-as-rgb"]),
+    mode=st.sampled_from(["rgb", "grey-as-rgb"]),
     palette=st.booleans(),
     name=st.none() | names,
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irncli.errors import InputError, ModelError, UsageError
-from irncli.sizes import Sampling, SizeSpec, lost_grid, network_scale, scale_text
+from irncli.sizes import Sampling, SizeSpec, lost_sampling, network_scale, scale_text
 
 TENTHS = range(11, 81)
 
@@ -21,41 +21,41 @@ def test_every_small_side_and_every_scale(tenths: int) -> None:
     for side in range(1, 41):
         wanted = int((Decimal(10 * side) / Decimal(tenths)).to_integral_value(ROUND_CEILING))
         for other in (1, 40, 41 - side):
-            grid = SizeSpec(scale=scale).grid(side, other)
-            assert grid.small_width == wanted and wanted * scale >= side > (wanted - 1) * scale
-            assert Sampling.from_text(side, other, grid.text).small == grid.small
+            sampling = SizeSpec(scale=scale).sampling(side, other)
+            assert sampling.small_width == wanted and wanted * scale >= side > (wanted - 1) * scale
+            assert Sampling.from_text(side, other, sampling.text).small == sampling.small
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 5000), st.booleans())
 def test_a_longest_side_keeps_the_shape(width: int, height: int, most: int, turned: bool) -> None:
     try:
-        grid = SizeSpec(max_side=most).grid(width, height, turned=turned)
+        sampling = SizeSpec(max_side=most).sampling(width, height, turned=turned)
     except InputError:
         assert max(width, height) <= most or max(width, height) > 8 * most or min(width, height) < 9
         return
-    assert max(grid.small) == most
+    assert max(sampling.small) == most
     shorter = Decimal(min(width, height)) * most / max(width, height)
-    assert min(grid.small) == max(1, int(shorter.to_integral_value(ROUND_HALF_UP)))
-    assert (grid.small_width >= grid.small_height) == (width >= height) or width == height
+    assert min(sampling.small) == max(1, int(shorter.to_integral_value(ROUND_HALF_UP)))
+    assert (sampling.small_width >= sampling.small_height) == (width >= height) or width == height
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000))
 def test_a_size_is_that_size_and_its_text_brings_the_grid_back(w: int, h: int, sw: int, sh: int) -> None:
-    wish = SizeSpec(width=sw, height=sh)
+    spec = SizeSpec(width=sw, height=sh)
     fits = sw <= w <= 8 * sw and sh <= h <= 8 * sh and (w, h) != (sw, sh)
     if not fits:
         with pytest.raises(InputError):
-            wish.grid(w, h)
+            spec.sampling(w, h)
         return
-    grid = wish.grid(w, h)
-    assert grid.small == (sh, sw) and grid.step_x * sw == w and grid.step_y * sh == h
-    assert Sampling.from_text(w, h, grid.text) == grid
+    sampling = spec.sampling(w, h)
+    assert sampling.small == (sh, sw) and sampling.step_x * sw == w and sampling.step_y * sh == h
+    assert Sampling.from_text(w, h, sampling.text) == sampling
 
 
 def test_sizes_count_in_the_orientation_that_is_shown() -> None:
-    assert SizeSpec(width=800).grid(4000, 3000).small == (600, 800)
-    assert SizeSpec(width=750).grid(4000, 3000, turned=True).small == (750, 1000)
-    assert SizeSpec(width=600, height=800).grid(4000, 3000, turned=True).small == (600, 800)
+    assert SizeSpec(width=800).sampling(4000, 3000).small == (600, 800)
+    assert SizeSpec(width=750).sampling(4000, 3000, turned=True).small == (750, 1000)
+    assert SizeSpec(width=600, height=800).sampling(4000, 3000, turned=True).small == (600, 800)
 
 
 @pytest.mark.parametrize(
@@ -84,33 +84,33 @@ def test_words_and_networks() -> None:
         SizeSpec(height=4),
         SizeSpec(max_side=5),
     ]
-    assert [wish.word for wish in words] == ["x2.5", "3x4", "w3", "h4", "max5"]
+    assert [spec.word for spec in words] == ["x2.5", "3x4", "w3", "h4", "max5"]
     assert scale_text(Fraction(7, 3)) == "7/3" and scale_text(Fraction(4)) == "4"
     steps = [(Fraction(2), Fraction(2)), (Fraction(21, 10), Fraction(1)), (Fraction(6), Fraction(4))]
     assert [network_scale(step, [4, 2]) for step in steps] == [2, 4, 4]
 
 
 @given(st.integers(1, 500), st.integers(1, 500), st.sampled_from(TENTHS))
-def test_a_lost_grid_is_found_again_by_its_scale(width: int, height: int, tenths: int) -> None:
+def test_a_lost_sampling_is_found_again_by_its_scale(width: int, height: int, tenths: int) -> None:
     scale = Fraction(tenths, 10)
-    made = SizeSpec(scale=scale).grid(width, height)
+    made = SizeSpec(scale=scale).sampling(width, height)
     small = made.small_width, made.small_height
-    assert lost_grid(small, scale, (width, height)) == made
-    alone = lost_grid(small, scale, None)
+    assert lost_sampling(small, scale, (width, height)) == made
+    alone = lost_sampling(small, scale, None)
     assert (alone.small_width, alone.small_height) == small
     assert width <= alone.width < width + scale and height <= alone.height < height + scale
     with pytest.raises(UsageError, match="does not fit a small picture"):
-        lost_grid(small, scale, (int(small[0] * scale) + 1, height))
+        lost_sampling(small, scale, (int(small[0] * scale) + 1, height))
 
 
 @given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 500), st.integers(1, 500))
-def test_a_lost_grid_is_found_again_by_its_size(width: int, height: int, w: int, h: int) -> None:
-    whole = [n for n in range(2, 9) if SizeSpec(scale=Fraction(n)).grid(width, height).small == (h, w)]
+def test_a_lost_sampling_is_found_again_by_its_size(width: int, height: int, w: int, h: int) -> None:
+    whole = [n for n in range(2, 9) if SizeSpec(scale=Fraction(n)).sampling(width, height).small == (h, w)]
     try:
-        wish = SizeSpec(scale=Fraction(whole[0])) if whole else SizeSpec(width=w, height=h)
-        made = wish.grid(width, height)
+        spec = SizeSpec(scale=Fraction(whole[0])) if whole else SizeSpec(width=w, height=h)
+        made = spec.sampling(width, height)
     except InputError:
         with pytest.raises(UsageError, match="must be larger, at most 8 times"):
-            lost_grid((w, h), None, (width, height))
+            lost_sampling((w, h), None, (width, height))
         return
-    assert lost_grid((w, h), None, (width, height)) == made
+    assert lost_sampling((w, h), None, (width, height)) == made

@@ -1,4 +1,4 @@
-"""Many files: find them, plan, do each, and tell how each ended.
+"""Many files: find them, plan, do each, and tell an observer how each ended. Knows nothing of terminals.
 
     request   which pictures, how small, how well, by what machine
     inputs    words -> the pictures that they stand for

@@ -13,12 +13,15 @@ import os
 import pickle
 import signal
 import socket
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from irncli.batch.headers import Headers
 from irncli.batch.jobs import Downscale, Upscale
@@ -43,7 +46,10 @@ def by_ray(work: Downscale | Upscale, actors: int | None) -> Runner:
 
     def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
         if jobs:
-            yield from _Run(ray, work, actors, jobs).outcomes(begin, stop, late)
+            # Ray prints what it has to say of a dead worker to stdout, which is for results, in a thread.
+            ours: Any = _OfThisThread(sys.stdout)
+            with redirect_stdout(ours):
+                yield from _Run(ray, work, actors, jobs).outcomes(begin, stop, late)
 
     return way
 
@@ -144,9 +150,6 @@ class _Run:
         before = signal.getsignal(signal.SIGTERM)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # irn tells nobody that it runs
         logging.getLogger("ray").setLevel(logging.CRITICAL)
-        # Ray prints what it has to say of a dead worker to stdout, which is for results, and has no switch.
-        printer: Any = import_module("ray._private.worker")
-        printer.print_to_stdstream = _dropped
         here: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
         try:
             self.ray.init(logging_level=logging.CRITICAL, log_to_driver=False, **here)
@@ -224,8 +227,17 @@ class _Run:
         )
 
 
-def _dropped(*_: object, **__: object) -> None:
-    """What a dead worker means is told by the run."""
+class _OfThisThread:
+    """A text stream that drops what other threads than the one that made it write."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._thread = stream, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text) if threading.get_ident() == self._thread else len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _nobody(text: str) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,62 +17,64 @@ from irncli.batch.names import Format
 from irncli.batch.plan import Job, Plan, existing
 from irncli.batch.run import Result
 from irncli.errors import OutputError, UsageError
-from irncli.images.probe import refuse_large
-from irncli.images.write import LONGEST_SIDE
+from irncli.images.probe import Header, refuse_large
 from irncli.pretrained.catalogue import scale_of
 from irncli.scratch import Spill, bytes_text
 
 if TYPE_CHECKING:
     from irncli.batch.jobs import Downscale, Upscale
 
-DEEP_BYTES = 4.0
-"""The same of 16 bits a sample."""
-BYTES_PER_PIXEL = {"JPEG": 0.8, "AVIF": 0.6, "JXL": 0.6}
-"""Of photographs at quality 95."""
 LOSSLESS_BYTES = 1.5
-"""Of photographs as PNG, on the small side: too little space is found in the run as well and loses nothing,
-while a run that would have fitted must not be refused."""
+"""Bytes of a photograph's pixel as PNG, on the small side: too little space is found in the run as well and
+loses nothing, while a run that would have fitted must not be refused."""
+DEEP_BYTES = 4.0
+"""Bytes of a pixel of 16 bits per sample."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one job takes and gives, as far as the headers tell."""
+    """What will be made of one input, as far as its header tells."""
 
+    header: Header
+    """The input's."""
     width: int
     height: int
-    output_width: int
-    output_height: int
+    """Pixels of the output."""
     model: str
     scale: int
     depth: int = 8
-    """Bits a sample of the output."""
-    larger_depth: int = 8
-    """The same of the larger of both."""
+    """Bits per sample of the output."""
 
     @property
     def pixels(self) -> int:
-        """Of the larger of both."""
-        return max(self.width * self.height, self.output_width * self.output_height)
+        """Pixels of the input or the output, whichever has more."""
+        return max(self.header.width * self.header.height, self.width * self.height)
+
+    @property
+    def larger_depth(self) -> int:
+        """Bits per sample of the one that has more pixels."""
+        output_is_larger = self.width * self.height > self.header.width * self.header.height
+        return self.depth if output_is_larger else self.header.depth
 
     def space(self, form: Format) -> int:
         """Bytes of the output, roughly."""
-        return _space(form, self.depth, self.output_width * self.output_height)
+        return _space(form, self.depth, self.width * self.height)
 
     def spaces(self, form: Format, outputs: int) -> Sequence[int]:
-        """The same of each of them."""
+        """Bytes of each of the job's outputs, roughly."""
         return [self.space(form)] * outputs
 
 
 class BothWays(Forecast):
-    """A round trip's: its outputs are the small picture, two of the original's size, a sheet of crops."""
+    """What a round trip will make: the small picture, two of the original's size, a sheet of crops."""
 
     def spaces(self, form: Format, outputs: int) -> Sequence[int]:
-        large = _space(form, self.larger_depth, self.width * self.height)
+        large = _space(form, self.header.depth, self.header.width * self.header.height)
         return (self.space(form), large, large, 0)[:outputs]
 
 
 def _space(form: Format, depth: int, pixels: int) -> int:
-    each = BYTES_PER_PIXEL.get(form.pillow, LOSSLESS_BYTES if depth == 8 else DEEP_BYTES)
+    each = form.row.bytes_per_pixel or (LOSSLESS_BYTES if depth == 8 else DEEP_BYTES)
     return int(each * pixels)
 
 
@@ -94,10 +96,8 @@ def small_forecast(
 
     def forecast(job: Job) -> Forecast:
         header = headers.of(job)
-        turned = not choice.whole and headers.turned(job)
-        model, grid = choice.of(header.width, header.height, turned=turned)
-        sizes = header.width, header.height, grid.small_width, grid.small_height
-        return kind(*sizes, named(model), scale_of(model), depth, header.depth)
+        model, sampling = choice.of(header.width, header.height, turned=header.turned)
+        return kind(header, sampling.small_width, sampling.small_height, named(model), scale_of(model), depth)
 
     return forecast
 
@@ -110,13 +110,12 @@ def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: 
     def forecast(job: Job) -> Forecast:
         header = headers.of(job)
         if header.manifest is None and assumed:
-            model, grid = headers.taken_for(job, assumed)
-            sizes = header.width, header.height, grid.width, grid.height
+            model, sampling = headers.taken_for(job, assumed)
             depth = form.depth(header.depth)
-            return Forecast(*sizes, named(model), scale_of(model), depth, depth)
+            return Forecast(header, sampling.width, sampling.height, named(model), scale_of(model), depth)
         made = headers.manifest_of(job)
-        large, depth = (made.width, made.height), form.depth(made.original_depth)
-        return Forecast(header.width, header.height, *large, made.model, made.scale, depth, depth)
+        depth = form.depth(made.original_depth)
+        return Forecast(header, made.width, made.height, made.model, made.scale, depth)
 
     return forecast
 
@@ -169,16 +168,25 @@ def foreseen(
     """What a run would do for a job, from the header alone. Raise InputError for what it would refuse."""
     work.refuse(job)
     forecast = forecaster(job)
-    for size in (
-        (forecast.width, forecast.height),
-        (forecast.output_width, forecast.output_height),
-    ):
+    width, height = forecast.header.size
+    for size in ((width, height), (forecast.width, forecast.height)):
         refuse_large(size, work.max_pixels)
     if work.current(job):
         return Result(skipped=True)
-    larger = (forecast.pixels, forecast.larger_depth)
-    space = forecast.space(form)
-    return Result(asdict(forecast) | {"tile": tile, "memory": work.budget.memory(*larger), "space": space})
+    details = {
+        "width": width,
+        "height": height,
+        "output_width": forecast.width,
+        "output_height": forecast.height,
+        "model": forecast.model,
+        "scale": forecast.scale,
+        "depth": forecast.depth,
+        "larger_depth": forecast.larger_depth,
+        "tile": tile,
+        "memory": work.budget.memory(forecast.pixels, forecast.larger_depth),
+        "space": forecast.space(form),
+    }
+    return Result(details)
 
 
 def _needed(forecasts: Sequence[tuple[Job, Forecast]], form: Format) -> dict[Path, int]:
@@ -192,10 +200,9 @@ def _needed(forecasts: Sequence[tuple[Job, Forecast]], form: Format) -> dict[Pat
 
 
 def _check_sides(job: Job, forecast: Forecast, form: Format) -> None:
-    side = max(forecast.output_width, forecast.output_height)
-    most = LONGEST_SIDE.get(form.pillow, side)
-    if side > most:
-        size = f"{forecast.output_width} x {forecast.output_height}"
+    side, most = max(forecast.width, forecast.height), form.row.longest_side
+    if most and side > most:
+        size = f"{forecast.width} x {forecast.height}"
         what = f"{job.name}: {form.pillow} cannot hold its {size} pixels (the most a side is {most})"
         raise UsageError(what, "Choose `format=png` or `format=tiff`.")
 
@@ -241,7 +248,7 @@ class Budget:
     """Is told what goes to the disk, before the work."""
 
     def memory(self, pixels: int, depth: int = 8) -> int:
-        """Bytes at the peak, roughly, with one picture of so many pixels and bits a sample under way."""
+        """Bytes at the peak, roughly, with one picture of so many pixels and bits per sample under way."""
         if self.size is not None and self.by_rows(pixels, depth):
             return self.size
         return _memory(pixels, depth)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from irncli.errors import InputError, IrnError, UsageError
-from irncli.images.read import READABLE_SUFFIXES, looks_like_picture
+from irncli.images.formats import READABLE_SUFFIXES, looks_like_picture
 
 STDIN = Path("stdin")
 """The path of what came through standard input, which outputs are named after."""
@@ -27,9 +27,9 @@ class InputFile:
 
     path: Path
     below: Path | None = None
-    """Its path below the folder that was named; None for a file that was named itself."""
+    """Path below the folder that was named; None for a file that was named itself."""
     data: bytes | None = field(default=None, repr=False)
-    """Its bytes, when it came through standard input or another pipe."""
+    """The bytes of a file that came through standard input or another pipe; None for one on the disk."""
     page: int | None = None
     """One of all pages of its file, from 1 (``--page all``); None for a file as a whole."""
 
@@ -41,7 +41,7 @@ class InputFailure:
     name: str
     error: IrnError
     file: str = ""
-    """Of a page: the file that it is of."""
+    """The file of which it is one of several pages; empty for a file of its own."""
 
 
 def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[InputFile], list[InputFailure]]:

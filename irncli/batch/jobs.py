@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,15 @@ from irncli.batch.run import Result
 from irncli.batch.writer import Outputs
 from irncli.errors import InputError, ManifestError, ModelError, UsageError
 from irncli.images.read import Loaded
-from irncli.images.write import LOSSY, check_by_rows, check_deep_output, encode
+from irncli.images.write import check_by_rows, check_deep_output, encode
 from irncli.manifest import Manifest, RestoredRecord, holds_name
 from irncli.pretrained.catalogue import name_of_fingerprint
 from irncli.samples import Bands
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from irncli.execution.resample import Real
     from irncli.images.picture import Picture
     from irncli.rescale import Rescaler
 
@@ -49,7 +51,7 @@ class Downscale:
     keep_name: bool = False
     max_pixels: int = 500_000_000
     refine: int = 0
-    """Steps that make the small picture restore better."""
+    """Steps by which the small picture is optimised."""
     check: bool | None = None
     """Whether each is restored before it is kept (:mod:`irncli.guard`); None: where there is reason to."""
     progress: Callable[[float], None] = lambda done: None
@@ -93,7 +95,7 @@ class Downscale:
         if header is None or isinstance(header, str):
             return header
         try:
-            return self.choice.of(header.width, header.height, turned=self.headers.turned(job))[0]
+            return self.choice.of(header.width, header.height, turned=header.turned)[0]
         except InputError:
             return None
 
@@ -112,22 +114,24 @@ class Downscale:
         turned = picture.metadata.orientation >= 5
         return self.choice.of(picture.width, picture.height, turned=turned), picture.colour.shape
 
-    def together(self, group: Sequence[tuple[Job, Loaded]]) -> AbstractContextManager[None]:
+    def together(self, group: Sequence[tuple[Job, Loaded]]) -> list[Real]:
         first = group[0][1].picture
         turned = first.metadata.orientation >= 5
-        model, grid = self.choice.of(first.width, first.height, turned=turned)
+        model, sampling = self.choice.of(first.width, first.height, turned=turned)
         pictures = [loaded.picture.colour for _, loaded in group]
-        return self.models.the_one(model).planes.down_together(pictures, grid)
+        return self.models.the_one(model).codec.encode_several(pictures, sampling)
 
-    def compute(self, job: Job, loaded: Loaded) -> tuple[Picture, Manifest, tuple[str, ...]]:
+    def compute(
+        self, job: Job, loaded: Loaded, encoded: Real | None = None
+    ) -> tuple[Picture, Manifest, tuple[str, ...]]:
         picture = loaded.picture
         turned = picture.metadata.orientation >= 5
-        model, grid = self.choice.of(picture.width, picture.height, turned=turned)
+        model, sampling = self.choice.of(picture.width, picture.height, turned=turned)
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
-            loaded, keep_name=name, grid=grid, spill=spill, refine=self.refine,
-            check=self.check, progress=self.progress, depth=self.depth,
+            loaded.picture, loaded.sha256, keep_name=name, sampling=sampling, spill=spill, refine=self.refine,
+            check=self.check, progress=self.progress, depth=self.depth, encoded=encoded,
         )  # fmt: skip
         notes = (*self.models.heard(), *loaded.picture.notes, *fallback_note(manifest))
         return small, replace(manifest, options=self.options(job)), notes
@@ -187,7 +191,7 @@ class Upscale:
     def options(self) -> Options:
         """What else of the options shapes the restored pictures."""
         options = dict(self.models.options)
-        if self.format.pillow in LOSSY:
+        if self.format.row.lossy:
             options["quality"] = self._quality
         if self.strip:
             options["strip"] = 1
@@ -196,7 +200,7 @@ class Upscale:
 
     @property
     def _assumed_options(self) -> Options:
-        """The same for a picture without a manifest."""
+        """What of the options shapes a restored picture that had no manifest."""
         return {**self.options, **(self.assumed.options if self.assumed else {})}
 
     @property
@@ -246,25 +250,25 @@ class Upscale:
             return None
         if (manifest.tau if self.tau is None else self.tau) != 0:
             return None
-        return manifest.fingerprint, manifest.grid, loaded.picture.colour.shape
+        return manifest.fingerprint, manifest.sampling, loaded.picture.colour.shape
 
-    def together(self, group: Sequence[tuple[Job, Loaded]]) -> AbstractContextManager[None]:
+    def together(self, group: Sequence[tuple[Job, Loaded]]) -> list[Tensor]:
         manifest = self.headers.manifest_of(group[0][0])
         name = self.model or name_of_fingerprint(manifest.fingerprint)
         if name is None:
-            return nullcontext()
+            return []
         smalls = [loaded.picture.colour for _, loaded in group]
-        return self.models.get(name).planes.up_together(smalls, manifest.grid)
+        return self.models.get(name).codec.decode_several(smalls, manifest.sampling)
 
-    def compute(self, job: Job, loaded: Loaded) -> Restored | Result:
+    def compute(self, job: Job, loaded: Loaded, decoded: Tensor | None = None) -> Restored | Result:
         """The restored picture; what is beyond the budget is written here, as the network gives its rows."""
-        restored = self._restored(job, loaded)
+        restored = self._restored(job, loaded, decoded)
         if not isinstance(restored[0].colour, Bands):
             return restored
         result = self.write(job, restored)
         return replace(result, notes=(*result.notes, *self.models.heard()))
 
-    def _restored(self, job: Job, loaded: Loaded) -> Restored:
+    def _restored(self, job: Job, loaded: Loaded, decoded: Tensor | None) -> Restored:
         rescaler, manifest, pixels, notes = self._manifest(loaded)
         if manifest.width * manifest.height > self.max_pixels:
             what = (
@@ -289,9 +293,10 @@ class Upscale:
             seed=job.seed,
             spill=self.budget.spill(folder_of(job)),
             depth=depth,
+            decoded=decoded,
             by_rows=by_rows,
         )
-        options = self.options if has_manifest(loaded.text) else self._assumed_options
+        options = self.options if has_manifest(loaded.header.text) else self._assumed_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
         return restored, record, manifest.scale, (*notes, *self.models.heard(), *loaded.picture.notes)
 
@@ -321,22 +326,22 @@ class Upscale:
 
     def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, str, tuple[str, ...]]:
         """The model, the manifest, the digest of the pixels (counted once), and notes."""
-        if self.assumed and not has_manifest(loaded.text):
+        if self.assumed and not has_manifest(loaded.header.text):
             picture = loaded.picture
             turned = picture.metadata.orientation >= 5
-            model, grid = self.assumed.of(picture.width, picture.height, turned=turned)
+            model, sampling = self.assumed.of(picture.width, picture.height, turned=turned)
             rescaler = self.models.the_one(model)
-            manifest = rescaler.assumed_manifest(picture, grid)
-            what = f"no manifest: taken for the work of {rescaler.name} on {grid.width}x{grid.height}"
-            if not grid.is_whole(rescaler.scale):
-                what += f" at scale {grid.word}" if grid.step_x == grid.step_y else ", by its size"
+            manifest = rescaler.assumed_manifest(picture, sampling)
+            what = f"no manifest: taken for the work of {rescaler.name} on {manifest.width}x{manifest.height}"
+            if not sampling.is_whole(rescaler.scale):
+                what += ", by its size" if "x" in sampling.word else f" at scale {sampling.word}"
             if self.assumed.size is None:
                 what += "; for another size add `size=WxH`"
             what += "; if irn did not make it, no hidden detail comes back"
             return rescaler, manifest, manifest.pixels_sha256, (what,)
         from irncli.rescale import Rescaler, picture_digest
 
-        manifest = Rescaler.read_manifest(loaded.picture, loaded.text, self.accept_modified)
+        manifest = Rescaler.read_manifest(loaded.picture, loaded.header.text, self.accept_modified)
         if self.assumed and self.assumed.size:
             raise UsageError("`size` is for pictures without a manifest", "Leave it out.")
         # Verified already, unless they may be others.

@@ -15,7 +15,7 @@ from irncli.errors import IrnError, UsageError
 from irncli.manifest import MAX_TAU
 from irncli.pretrained.catalogue import default_name, entries, find, resolve, scale_of, trained_scales
 from irncli.pretrained.fingerprint import model_name, read_header
-from irncli.sizes import Sampling, SizeSpec, lost_grid, network_scale, scale_text
+from irncli.sizes import Sampling, SizeSpec, lost_sampling, network_scale, scale_text
 
 if TYPE_CHECKING:
     from irncli.batch.headers import Headers
@@ -79,8 +79,6 @@ class Stated:
     name: str
     fingerprint: str
     tau: float
-    grey: bool
-    """Not part of the fingerprint, yet it shapes small grey pictures and alpha."""
 
 
 def stated(name: str) -> Stated:
@@ -98,11 +96,11 @@ def stated(name: str) -> Stated:
         with suppress(ValueError):
             tau = float(header["tau"])
             if 0 <= tau <= MAX_TAU:
-                return Stated(own, header["fingerprint"], tau, header.get("grey") == "true")
+                return Stated(own, header["fingerprint"], tau)
     from irncli.pretrained.load import load_weights
 
     weights = load_weights(name)
-    return Stated(weights.name, weights.fingerprint, weights.tau, weights.grey)
+    return Stated(weights.name, weights.fingerprint, weights.tau)
 
 
 def size_spec(size: Size) -> SizeSpec:
@@ -132,7 +130,7 @@ def _check_scale(scale: Fraction | int, model: str, own: int | None) -> None:
 class ModelChoice:
     """The size that a run asks for, and the model if one was named; what that comes to is found once."""
 
-    spec: SizeSpec
+    size: SizeSpec
     model: str | None = None
 
     def checked(self) -> ModelChoice:
@@ -142,15 +140,18 @@ class ModelChoice:
         """
         if self.alone is not None:
             resolve(self.alone)
-        own, scale = self.own_scale, self.spec.scale
+        own, scale = self.own_scale, self.size.scale
         if self.model is not None and scale in {entry.scale for entry in entries()}:
             _check_scale(scale, self.model, own)
         return self
 
     def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Sampling]:
-        """The model and the grid for an original of this size as stored. Raise InputError (SizeSpec.grid)."""
-        grid = self.spec.grid(width, height, turned=turned)
-        return self.alone or default_name(network_scale(grid.steps, self._trained)), grid
+        """The model and the sampling for an original of this size as stored.
+
+        Raise InputError as :meth:`SizeSpec.sampling` does.
+        """
+        sampling = self.size.sampling(width, height, turned=turned)
+        return self.alone or default_name(network_scale(sampling.steps, self._trained)), sampling
 
     @cached_property
     def _trained(self) -> list[int]:
@@ -159,8 +160,8 @@ class ModelChoice:
     @cached_property
     def alone(self) -> str | None:
         """The one model of every picture; None where that depends on the picture's size."""
-        if self.model is None and self.spec.scale is not None:
-            return default_name(network_scale((self.spec.scale,), self._trained))
+        if self.model is None and self.size.scale is not None:
+            return default_name(network_scale((self.size.scale,), self._trained))
         return self.model
 
     @cached_property
@@ -170,13 +171,13 @@ class ModelChoice:
 
     @property
     def whole(self) -> bool:
-        """Whether the network's own grid is what was asked for."""
-        return self.spec.scale is not None and self.spec.scale == self.own_scale
+        """Whether the network's own sampling is what was asked for."""
+        return self.size.scale is not None and self.size.scale == self.own_scale
 
     @cached_property
     def options(self) -> dict[str, str | int | float]:
         """For the manifest, where the network's scale does not say it."""
-        return {} if self.whole else {"fit": self.spec.word}
+        return {} if self.whole else {"fit": self.size.word}
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,8 @@ class ManifestOverride:
         Raise UsageError when no original of the size has such a small picture.
         """
         size = self.size[::-1] if self.size and turned else self.size
-        grid = lost_grid((width, height), self.scale, size)
-        return self.model or default_name(network_scale(grid.steps, self._trained)), grid
+        sampling = lost_sampling((width, height), self.scale, size)
+        return self.model or default_name(network_scale(sampling.steps, self._trained)), sampling
 
     @cached_property
     def _trained(self) -> list[int]:
@@ -236,9 +237,10 @@ def check_manifests(
     picture without a readable manifest, or one that is not what it says (``holds``, asked only before the
     run would end for it), is left to the run, which refuses it in its turn.
     """
-    from irncli.images.write import NO_ALPHA
+    from irncli.images.formats import FORMATS
 
-    if override is None and model is None and not needs_tau and format not in NO_ALPHA:
+    holds_alpha = FORMATS[format].alpha
+    if override is None and model is None and not needs_tau and holds_alpha:
         return
     fingerprint = stated(model).fingerprint if model else None
 
@@ -247,7 +249,7 @@ def check_manifests(
         if header is None:
             return
         manifest = header.manifest
-        if format in NO_ALPHA and (manifest.alpha != "none" if manifest else headers.has_alpha(job)):
+        if not holds_alpha and (manifest.alpha != "none" if manifest else header.alpha):
             raise UsageError(f"{job.name}: {format} cannot hold its transparency", "Use png, webp or tiff.")
         if manifest is None:
             if override and override.size:
@@ -259,7 +261,7 @@ def check_manifests(
         if override and override.size:
             what = f"{job.name}: `size` is for pictures without a manifest"
             raise UsageError(what, "Leave it out.")
-        if override and override.scale and not manifest.grid.is_whole(override.scale):
+        if override and override.scale and not manifest.sampling.is_whole(override.scale):
             scale, own = scale_text(override.scale), manifest.scale_word
             what = f"{job.name}: `scale={scale}` contradicts its manifest, which says {own}"
             raise UsageError(what, "Leave `scale` out.")

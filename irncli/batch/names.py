@@ -14,8 +14,8 @@ from irncli.batch.inputs import InputFile
 from irncli.batch.models import ManifestOverride, ModelChoice, stated
 from irncli.batch.plan import Job, Target, beside, outputs_of
 from irncli.errors import UsageError
-from irncli.images.read import READABLE_SUFFIXES
-from irncli.images.write import DEEP, LOSSLESS, LOSSY, WRITABLE, check_deep_output, check_encoder
+from irncli.images.formats import FORMATS, READABLE_SUFFIXES, WRITABLE, ImageFormat
+from irncli.images.write import check_deep_output
 
 if TYPE_CHECKING:
     from irncli.batch.headers import Headers
@@ -117,9 +117,14 @@ class Format:
     pillow: str
     """Pillow's name of the format: ``PNG``."""
 
+    @property
+    def row(self) -> ImageFormat:
+        """What it can hold."""
+        return FORMATS[self.pillow]
+
     def depth(self, original: int) -> int:
-        """Bits a sample of a restored picture, of an original with so many."""
-        return original if self.pillow in DEEP else 8
+        """Bits per sample of a restored picture, of an original with so many."""
+        return min(original, self.row.depth)
 
 
 def small_format(
@@ -130,12 +135,12 @@ def small_format(
     Raise UsageError for other formats, OutputError where what it takes to write it is not installed.
     """
     form = _format(target, chosen, template)
-    if form.pillow not in LOSSLESS:
-        why = "loses the detail that restores it" if form.pillow in LOSSY else "cannot hold the manifest"
+    if not form.row.lossless:
+        why = "loses the detail that restores it" if form.row.lossy else "cannot hold the manifest"
         what = f"{form.suffix[1:]} is no format for a small picture: it {why}"
         raise UsageError(what, "Use png, webp, jxl (both without loss) or tiff.")
     if depth > 8:
-        if form.pillow not in DEEP:
+        if form.row.depth < depth:
             what = f"{form.suffix[1:]} holds 8 bits per sample, and `depth={depth}` wants more"
             raise UsageError(what, "Use png or tiff, or leave `depth` out.")
         check_deep_output(form.pillow)
@@ -147,8 +152,8 @@ def restored_format(
 ) -> Format:
     """For a restored picture: whatever irn writes. Raise UsageError for anything else."""
     form = _format(target, chosen, template)
-    if quality is not None and form.pillow not in LOSSY:
-        known = " or ".join(dict.fromkeys(s[1:] for s, p in WRITABLE.items() if p in LOSSY))
+    if quality is not None and not form.row.lossy:
+        known = " or ".join(suffix[1:] for suffix, name in WRITABLE.items() if FORMATS[name].lossy)
         remedy = f"Leave it out, or write {known}."
         raise UsageError(f"`quality` has no effect on {form.suffix[1:]}, which loses nothing", remedy)
     return form
@@ -160,7 +165,7 @@ def check_compress(form: Format, level: int | None, *, small: bool = False) -> N
         return
     if not 0 <= level <= 9:
         raise UsageError(f"`compress={level}` is out of range", "Use 0, fast, to 9, small.")
-    if form.pillow in LOSSY and not small:
+    if form.row.lossy and not small:
         raise UsageError(f"`compress` has no effect on {form.suffix[1:]}", "Use `quality`.")
 
 
@@ -171,7 +176,7 @@ def _format(target: Target, chosen: str | None, template: Template | None) -> Fo
             "`name` contradicts `output`, which names the output already", "Leave one of them out."
         )
     form = _known_format(target, chosen, template)
-    check_encoder(form.pillow)
+    form.row.check_encoder()
     return form
 
 
@@ -210,7 +215,7 @@ def small_jobs(
     ``page``: of files that are no picture each, as asked for. Raise UsageError for a template that names
     the model where that depends on the picture.
     """
-    model, word = "", choice.spec.word
+    model, word = "", choice.size.word
     if template and template.uses("model"):
         if choice.alone is None:
             remedy = "Use `scale` or `model`, or leave {model} out."
@@ -262,8 +267,8 @@ class RestoredNames:
             if header and header.manifest:
                 scale, model = header.manifest.scale_word, header.manifest.model
             elif header and self.override:
-                taken, grid = self.headers.taken_for(item, self.override)
-                scale, model = grid.word, stated(taken).name
+                taken, sampling = self.headers.taken_for(item, self.override)
+                scale, model = sampling.word, stated(taken).name
         stem = original_stem(item.path.name)
         return self.template.fill(
             item.path, stem, scale=scale, model=model, suffix=self.form.suffix, sample=sample

@@ -15,8 +15,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, suppress
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -34,13 +34,14 @@ class Stages(Protocol):
 
     def read(self, job: Job) -> Any: ...
 
-    def compute(self, job: Job, read: Any) -> Any: ...
+    def compute(self, job: Job, read: Any, known: Any = None) -> Any:
+        """``known``: what :meth:`together` gave of this picture."""
 
     def alike(self, job: Job, read: Any) -> Hashable | None:
         """What small pictures have in common that may be computed in one go; None: this one may not."""
 
-    def together(self, group: Sequence[tuple[Job, Any]]) -> AbstractContextManager[None]:
-        """While inside, ``compute`` of these takes less time. Raises what ``compute`` may raise."""
+    def together(self, group: Sequence[tuple[Job, Any]]) -> Sequence[Any]:
+        """What the network gives of each of these in one call, or nothing. Raises what ``compute`` may."""
 
     def write(self, job: Job, computed: Any) -> Result: ...
 
@@ -64,7 +65,7 @@ Pending = Future[_Timed]
 Read = tuple[Job, Pending]
 
 SMALL_PIXELS = 1 << 16
-"""Of the larger picture: above it a lone one keeps the processor as busy as several."""
+"""Pixels of the larger picture: above it a lone one keeps the processor as busy as several."""
 MOST_TOGETHER = 8
 """Four are nearly as quick as 32 (benchmarks/small_batches.py)."""
 
@@ -109,33 +110,32 @@ def _flow(
                 writing.popleft()
                 continue
             group = _next(reading, stages)
-            with ExitStack() as stack:
-                share = _enter(stack, group, stages)
-                while group and not stop() and not ended:
-                    job, future = group.popleft()
-                    begin(job)
-                    computing, seconds = job, 0.0
-                    try:
-                        read = future.result()
-                        if not read.skip:
-                            ahead(job.pixels)
-                            timed = _timed(stages.compute, job, read.value)
-                            seconds = read.seconds + timed.seconds + share
-                            future = pool.submit(partial(_timed, stages.write, job, timed.value))
-                            del timed
-                        del read  # so that no more pictures are held than are counted
-                    except RunError as error:
-                        ended = error
-                        break
-                    except Exception as error:
-                        future = Future()
-                        future.set_exception(error)
-                    writing.append((job, future, seconds))
-                    computing = None
-                    del future
-                    while writing and (writing[0][1].done() or len(writing) > workers):
-                        yield _outcome(*writing[0])
-                        writing.popleft()  # only now: an interruption in between must not lose it
+            known, share = _computed_together(group, stages)
+            while group and not stop() and not ended:
+                job, future = group.popleft()
+                begin(job)
+                computing, seconds = job, 0.0
+                try:
+                    read = _awaited(future)
+                    if not read.skip:
+                        ahead(job.pixels)
+                        timed = _timed(stages.compute, job, read.value, *([known.popleft()] if known else []))
+                        seconds = read.seconds + timed.seconds + share
+                        future = pool.submit(partial(_timed, stages.write, job, timed.value))
+                        del timed
+                    del read  # so that no more pictures are held than are counted
+                except RunError as error:
+                    ended = error
+                    break
+                except Exception as error:
+                    future = Future()
+                    future.set_exception(error)
+                writing.append((job, future, seconds))
+                computing = None
+                del future
+                while writing and (writing[0][1].done() or len(writing) > workers):
+                    yield _outcome(*writing[0])
+                    writing.popleft()  # only now: an interruption in between must not lose it
         while writing:
             yield _outcome(*writing[0])
             writing.popleft()
@@ -183,14 +183,15 @@ def _kind(read: Read, stages: Stages) -> Hashable | None:
         return None
 
 
-def _enter(stack: ExitStack, group: deque[Read], stages: Stages) -> float:
-    """Let a group be computed in one go; each one's share of the seconds that this takes."""
+def _computed_together(group: deque[Read], stages: Stages) -> tuple[deque[Any], float]:
+    """What the network gives of each in one call, if it does, and each one's share of the seconds."""
+    known: deque[Any] = deque()
     if len(group) < 2:
-        return 0.0
+        return known, 0.0
     begun = time.perf_counter()
     with suppress(Exception):  # which the first one's turn will tell
-        stack.enter_context(stages.together([(job, future.result().value) for job, future in group]))
-    return (time.perf_counter() - begun) / len(group)
+        known.extend(stages.together([(job, future.result().value) for job, future in group]))
+    return known, (time.perf_counter() - begun) / len(group)
 
 
 def _read(job: Job, stages: Stages) -> _Timed:
@@ -204,9 +205,16 @@ def _timed(stage: Callable[..., Any], *words: Any) -> _Timed:
     return _Timed(stage(*words), time.perf_counter() - begun)
 
 
+def _awaited(future: Pending) -> _Timed:
+    # With a limit: a signal that comes just before a wait without one is heard when the wait is over.
+    while not wait([future], 1).done:
+        pass
+    return future.result()
+
+
 def _outcome(job: Job, future: Pending, seconds: float) -> Outcome:
     try:
-        timed = future.result()
+        timed = _awaited(future)
     except Exception as error:
         return Outcome(job.name, "failed", job.outputs, seconds, error=named(error), file=job.file)
     if timed.skip or timed.value.skipped:

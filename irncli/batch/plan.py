@@ -22,7 +22,7 @@ from irncli.atomic import check_place, exists, place_of
 from irncli.batch.inputs import STDIN, InputFailure, InputFile, Words
 from irncli.batch.request import OnExisting
 from irncli.errors import OutputError, UsageError
-from irncli.images.read import count_pages
+from irncli.images.probe import probe
 
 STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 """What ``-o`` calls it."""
@@ -291,7 +291,7 @@ def each_page(found: Iterable[InputFile]) -> list[InputFile]:
     pictures: list[InputFile] = []
     for item in found:
         try:
-            pages = count_pages(item.path if item.data is None else io.BytesIO(item.data))
+            pages = probe(item.path if item.data is None else io.BytesIO(item.data)).pages
         except Exception:  # The run will say why, in its turn.
             pages = 1
         numbers = range(1, pages + 1) if pages > 1 else (None,)

@@ -17,9 +17,10 @@ from irncli.batch.models import Stated
 from irncli.batch.names import Format
 from irncli.batch.plan import Job
 from irncli.errors import InputError, ManifestError
+from irncli.images.formats import FORMATS
 from irncli.images.picture import Picture
-from irncli.images.read import Loaded, read_picture, read_stream
-from irncli.images.write import LOSSY, encode, encoding
+from irncli.images.read import Loaded, read_picture
+from irncli.images.write import encode, encoding
 from irncli.manifest import Manifest, RestoredRecord, pixels_hash
 from irncli.samples import Bands, Samples, depth_of
 
@@ -39,7 +40,7 @@ def is_small_of(
     from irncli.rescale import check_manifest, picture_digest
 
     try:
-        manifest = Manifest.from_json(loaded.text or "")
+        manifest = Manifest.from_json(loaded.header.text or "")
         check_manifest(manifest, loaded.picture)
     except ManifestError:
         return False
@@ -51,10 +52,6 @@ def is_small_of(
         manifest.depth,
     )
     wanted = (source_digest(job), model.fingerprint, dict(options), name, depth)
-    # Two files of one fingerprint may differ in this, which the header alone says.
-    unlike = {"grey-as-rgb", "resampled"} if model.grey else {"grey", "network"}
-    if unlike & {manifest.mode, manifest.alpha}:
-        return False
     return there == wanted and manifest.pixels_sha256 == picture_digest(loaded.picture)
 
 
@@ -66,7 +63,7 @@ def is_restored_of(
     if loaded is None:
         return False
     try:
-        record = RestoredRecord.from_json(loaded.text or "")
+        record = RestoredRecord.from_json(loaded.header.text or "")
     except ManifestError:
         return False
     there = (record.source_sha256, record.fingerprint, record.tau, record.seed, dict(record.options))
@@ -110,7 +107,8 @@ def sealed(
 
     if isinstance(restored.colour, Bands):
         return _sealed_by_rows(restored, restored.colour, record, form, **options)
-    if form not in LOSSY or (form == "JXL" and options["quality"] >= 100):
+    row = FORMATS[form]
+    if not row.lossy or (row.lossless and options["quality"] >= 100):
         record = replace(record, pixels_sha256=picture_digest(restored))
         return encode(restored, form, text=record.to_json(), **options)
     # What comes out of it is known when it is there: a digest of the same length gives way to it.
@@ -118,7 +116,7 @@ def sealed(
     text = replace(record, pixels_sha256=stand_in).to_json()
     data, notes = encode(restored, form, text=text, **options)
     most = restored.width * restored.height
-    found = picture_digest(read_stream(io.BytesIO(data), "", max_pixels=most).picture)
+    found = picture_digest(read_picture(io.BytesIO(data), max_pixels=most).picture)
     if data.count(stand_in.encode()) == 1:
         return data.replace(stand_in.encode(), found.encode()), notes
     return encode(restored, form, text=text.replace(stand_in, found), **options)
@@ -164,4 +162,4 @@ def _whole(outputs: tuple[Path, ...], form: Format, max_pixels: int) -> Loaded |
         loaded = read_picture(outputs[0], max_pixels=max_pixels)
     except InputError:
         return None
-    return loaded if loaded.format == form.pillow else None
+    return loaded if loaded.header.format == form.pillow else None

@@ -43,12 +43,12 @@ class SamplesOf(Upscale):
         shared = {name: getattr(self, name) for name in Upscale.__dataclass_fields__}
         return Statistic(**shared, kind=kind, count=self.count)
 
-    def compute(self, job: Job, loaded: Loaded) -> Any:
+    def compute(self, job: Job, loaded: Loaded, decoded: Any = None) -> Any:
         """The files, a sample at a time: all of them at once would be held as pixels otherwise."""
         sums, data = _Sums(), []
         told: tuple[str, ...] = ()
         for seed in range(self.count):
-            restored, record, scale, notes = self._restored(replace(job, seed=seed), loaded)
+            restored, record, scale, notes = self._restored(replace(job, seed=seed), loaded, None)
             sums.add(restored)
             content, more = self._encoded(restored, record)
             assert isinstance(content, bytes)  # all of them are summed up in memory
@@ -125,7 +125,7 @@ class _Sums:
     def _on_grid(self, levels: NDArray[np.float64]) -> NDArray[Any]:
         import torch
 
-        from irncli.execution.pixels import from_planes
+        from irncli.execution.codec import from_planes
 
         planes = torch.from_numpy(levels / self._top).permute(2, 0, 1)[None]
         return from_planes(planes, 8 if self._top == 255 else 16)

@@ -9,11 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from irncli.atomic import Contents, pass_on, place_of
+from irncli.atomic import (
+    Contents,
+    abandon_temporaries,
+    pass_on,
+    place_of,
+    sweep_leftovers,
+    write_whole,
+)
 from irncli.batch.plan import Job, Plan, next_free
 from irncli.batch.request import OnExisting
 from irncli.errors import ExistsError, OutputError
-from irncli.images.read import abandon_temporaries, sweep_leftovers, write_whole
 
 
 @dataclass(frozen=True)

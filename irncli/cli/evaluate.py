@@ -65,7 +65,7 @@ Save = Annotated[
 
 COLUMNS = (
     "picture", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "tau1-Y", "bicubic-Y", "Lanczos-Y",
-    "LR-RGB", "LR-Y", "LR-SSIM-Y", "clipped", "PNG", "WebP", "down s", "up s",
+    "LR-PSNR", "LR-PSNR-Y", "LR-SSIM-Y", "clipped", "PNG", "WebP", "down s", "up s",
 )  # fmt: skip
 LEGEND = (
     "PSNR in dB. LR-*: the small picture against bicubic; clipped: share of its samples outside the grid; "
@@ -73,11 +73,11 @@ LEGEND = (
 )
 ANY_SCALE_COLUMNS = (
     "set", "scale", "by", "PSNR-Y", "unrounded", "SSIM-Y", "PSNR-RGB",
-    "LR-RGB", "LR-Y", "LR-SSIM-Y", "bicubic-Y",
+    "LR-PSNR", "LR-PSNR-Y", "LR-SSIM-Y", "bicubic-Y",
 )  # fmt: skip
 ANY_SCALE_LEGEND = (
-    "PSNR in dB, a border of the scale cut; unrounded: PSNR-Y before the file's 8 bits. LR-RGB: the small "
-    "file against the rounded bicubic, LR-Y: against the unrounded one, border cut."
+    "PSNR in dB, a border of the scale cut; unrounded: PSNR-Y before the file's 8 bits. LR-PSNR: the small "
+    "file against the rounded bicubic, LR-PSNR-Y: luma against the unrounded one, border cut."
 )
 STRESS_COLUMNS = ("picture", "LR luma", "LR chroma", "HR luma", "HR chroma", "tint", "own making")
 STRESS_LEGEND = (
@@ -108,9 +108,9 @@ def evaluate(
 ) -> int:
     """Judge weights on test pictures by the protocol of the published tables.
 
-    Per picture and per set: the restored picture, how close the small one is to bicubic, its bytes, the
-    seconds; bicubic and Lanczos beside it. --save FILE keeps every figure. --stress looks for the worst place
-    of each picture instead, which no mean shows.
+    Per picture and per set: the restored picture, the LR-PSNR (the small one against bicubic), its bytes,
+    the seconds; bicubic and Lanczos beside it. --save FILE keeps every figure. --stress looks for the worst
+    place of each picture instead, which no mean shows.
 
     \b
     Examples:
@@ -179,7 +179,7 @@ def evaluate(
         out.detail(f"{name}: {picture.figures.restored.psnr_y:.2f} dB")
 
     scores = judge(
-        rescaler, folders, draws=samples, grey=grey, refine=steps, comparison=comparison, progress=progress
+        rescaler, folders, samples=samples, grey=grey, refine=steps, comparison=comparison, progress=progress
     )
     tell(scores.to_json(), lambda: show(out, scores))
     return 0
@@ -205,11 +205,11 @@ def _tell(out: Output, save: str | None, replace: bool, text: str, show_table: C
 def _any_scale(
     out: Output, choices: list[ModelChoice], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
 ) -> None:
-    from irncli.evaluation.any_scale import AnyScaleFigures, evaluate
+    from irncli.evaluation.any_scale import AnyScaleFigures, evaluate, to_json
     from irncli.sizes import scale_text
 
     loaded = {name: load(name) for name in sorted({choice.alone or "" for choice in choices})}
-    chosen = {each.spec.scale or Fraction(4): loaded[each.alone or ""] for each in choices}
+    chosen = {each.size.scale or Fraction(4): loaded[each.alone or ""] for each in choices}
 
     def progress(name: str, figures: list[AnyScaleFigures]) -> None:
         for scale, each in zip(chosen, figures, strict=True):
@@ -221,15 +221,15 @@ def _any_scale(
         rows: list[list[Cell]] = [
             [
                 row.set, row.scale, row.model, row.mean.psnr_y, row.mean.unrounded_psnr_y,
-                f"{row.mean.ssim_y:.4f}", row.mean.psnr_rgb, row.mean.small_psnr_rgb, row.mean.small_psnr_y,
-                f"{row.mean.small_ssim_y:.4f}", row.mean.bicubic_psnr_y,
+                f"{row.mean.ssim_y:.4f}", row.mean.psnr_rgb, row.mean.lr_psnr, row.mean.lr_psnr_y,
+                f"{row.mean.lr_ssim_y:.4f}", row.mean.bicubic_psnr_y,
             ]
-            for row in found.rows
+            for row in found
         ]  # fmt: skip
         out.table(ANY_SCALE_COLUMNS, rows)
         out.say(ANY_SCALE_LEGEND)
 
-    tell(found.to_json(), show_table)
+    tell(to_json(found), show_table)
 
 
 def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, tell: Tell) -> None:
@@ -308,7 +308,7 @@ def show_beside(out: Output, scores: Scores) -> None:
                 cells: list[Cell] = [q.psnr_y, f"{q.ssim_y:.4f}", q.psnr_rgb, f"{point.bytes:.0f}"]
                 rows.append([f"{each.name}, {labels[point.name]} at our bytes", *cells])
     if rows:
-        out.table(("beside it", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "bytes"), rows)
+        out.table(("method", "PSNR-Y", "SSIM-Y", "PSNR-RGB", "bytes"), rows)
 
 
 def _row(name: str, f: Figures) -> list[Cell]:
@@ -320,12 +320,12 @@ def _row(name: str, f: Figures) -> list[Cell]:
         f.restored.psnr_y,
         f"{f.restored.ssim_y:.4f}",
         f.restored.psnr_rgb,
-        f.drawn.psnr_y if f.drawn else None,
+        f.sampled.psnr_y if f.sampled else None,
         f.bicubic.psnr_y,
         f.lanczos.psnr_y,
-        f.small.psnr_rgb,
-        f.small.psnr_y,
-        f"{f.small.ssim_y:.4f}",
+        f.small.lr_psnr,
+        f.small.lr_psnr_y,
+        f"{f.small.lr_ssim_y:.4f}",
         f"{100 * f.small.clipped:.2f}%",
         ratio(f.small.png_bytes, f.small.bicubic_png_bytes),
         ratio(f.small.webp_bytes, f.small.bicubic_webp_bytes),

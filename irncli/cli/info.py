@@ -62,7 +62,7 @@ def describe(path: Path, data: bytes | None = None) -> dict[str, Any]:
     ``data``: a picture that came through standard input, and no path is looked at.
     """
     from irncli.batch.inputs import not_there, read_pipe
-    from irncli.images.read import looks_like_picture
+    from irncli.images.formats import looks_like_picture
 
     if data is not None:
         return _picture(path, data)
@@ -85,22 +85,21 @@ def _picture(path: Path, data: bytes | None = None) -> dict[str, Any]:
     import io
     from dataclasses import asdict
 
-    from irncli.images.read import peek_stream, peek_text
+    from irncli.images.probe import probe
     from irncli.manifest import RestoredRecord, check_size, read_any
     from irncli.pretrained.catalogue import name_of_fingerprint
 
-    head = peek_text(path) if data is None else peek_stream(io.BytesIO(data), "-")
-    text, (width, height) = head.text, head.size
-    facts: dict[str, Any] = {"kind": "picture", "format": head.format, "width": width, "height": height}
-    facts["depth"] = head.depth
+    header = probe(path if data is None else io.BytesIO(data))
+    facts: dict[str, Any] = {"kind": "picture", "format": header.format}
+    facts |= {"width": header.width, "height": header.height, "depth": header.depth}
     facts["bytes"] = path.stat().st_size if data is None else len(data)
-    if text is None:
+    if header.text is None:
         return facts
-    found = read_any(text)
+    found = read_any(header.text)
     if isinstance(found, RestoredRecord):
         record = asdict(found) | {"options": dict(found.options)}
         return facts | {"kind": "restored picture", "record": record}
-    check_size(found, width, height)
+    check_size(found, header.width, header.height)
     try:
         there = name_of_fingerprint(found.fingerprint)
     except IrnError:  # a damaged catalogue says nothing about the picture
@@ -115,11 +114,11 @@ def _weights(path: Path) -> dict[str, Any]:
     from irncli.pretrained.fingerprint import (
         checked_fingerprint,
         is_ours,
+        parameters,
         read_arrays,
         read_header,
         stated_object,
     )
-    from irncli.pretrained.int8 import parameters
 
     if path.suffix not in FILE_SUFFIXES:
         raise InputError("is neither a picture nor a weight file", "irn info reads those.")
@@ -153,7 +152,7 @@ def machine() -> dict[str, Any]:
     """Versions, devices and weights of this machine."""
     import torch
 
-    from irncli.execution.device import available
+    from irncli.execution.precision import available
     from irncli.pretrained.catalogue import entries, weights_folder
 
     packages = {}

@@ -61,7 +61,7 @@ COLUMNS = {
     "whole_psnr_y": "whole-Y",
     "lanczos_psnr_y": "Lanczos",
     "gain_y": "gain",
-    "closeness_rgb": "LR-PSNR",
+    "lr_psnr": "LR-PSNR",
     "small_bytes": "bytes",
     "seconds": "seconds",
 }
@@ -81,8 +81,9 @@ def roundtrip(
     """Make small, bring back, and show how well that went.
 
     The table has PSNR (dB) and SSIM of the restored picture, on luma and over RGB, the PSNR-Y of Lanczos
-    down and up beside it and the gain over it, and how close the small picture is to a bicubic one. As in
-    the published tables a border is left out, as wide as the scale; whole-Y is the PSNR-Y of every pixel.
+    down and up beside it and the gain over it, and the LR-PSNR, of the small picture against a bicubic one.
+    As in the published tables a border is left out, as wide as the scale; whole-Y is the PSNR-Y of every
+    pixel.
     --report FILE makes a page to look at, with what --peer names beside it.
 
     \b

@@ -119,7 +119,7 @@ def train(
 
     import torch
 
-    from irncli.execution.device import pick
+    from irncli.execution.precision import pick
     from irncli.training import ranks
     from irncli.training.export import write_results
     from irncli.training.loop import train as learn
@@ -166,7 +166,7 @@ def _pictures(
     out: Output, recipe: Recipe, folders: list[Path], valid: list[Path], cache: Path, together: Ranks
 ) -> tuple[Dataset, Dataset | None]:
     """What is learnt from and what is judged. Of several processes the first one decodes for all."""
-    from irncli.training.data import read_pool, with_drawn
+    from irncli.training.data import read_dataset, with_drawn
     from irncli.training.drawing import DRAWN, DRAWN_SEEDS, DRAWN_VALID
     from irncli.training.objective import guide_margin
     from irncli.training.validation import VALIDATION_SIDE, smallest_side
@@ -175,10 +175,10 @@ def _pictures(
     side = recipe.largest_patch + 2 * guide_margin(scale)
     if not together.first:
         together.wait()
-    pictures = read_pool(folders, side, out.say, at_least=recipe.largest_step, cache=cache)
+    pictures = read_dataset(folders, side, out.say, at_least=recipe.largest_step, cache=cache)
     if together.first:
         together.wait()
-    judged = read_pool(valid, smallest_side(scale), out.say) if valid else None
+    judged = read_dataset(valid, smallest_side(scale), out.say) if valid else None
     out.say(f"{recipe.name}: {len(pictures.sizes)} pictures, {pictures.pixels / 1e6:.1f} megapixels")
     if recipe.data_digest and recipe.data_digest != pictures.digest:
         out.say("these are not the pictures that the recipe was made with: another result is to be expected")

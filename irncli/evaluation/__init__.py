@@ -1,1 +1,1 @@
-"""Figures: metrics, MATLAB's bicubic, the protocol."""
+"""How well a picture survives: metrics, baselines, protocols, peers and codecs."""

@@ -36,22 +36,22 @@ class AnyScaleFigures:
     """One picture at one scale, or the mean of several. PSNR in dB at peak 255."""
 
     psnr_y: float
-    """Of the restored picture as a file holds it."""
+    """Luma of the restored picture as a file holds it, 8 bits."""
     ssim_y: float
     psnr_rgb: float
     unrounded_psnr_y: float
-    small_psnr_y: float
-    """The small file against the bicubic one, not rounded, border cut: as the papers have it."""
-    small_psnr_rgb: float
-    """The same against the rounded one, whole frame: LR closeness as everywhere here."""
-    small_ssim_y: float
+    lr_psnr_y: float
+    """Luma of the small file against the bicubic one, not rounded, border cut: as the papers have it."""
+    lr_psnr: float
+    """LR-PSNR as everywhere here: the small file against the rounded bicubic one, whole frame."""
+    lr_ssim_y: float
     bicubic_psnr_y: float
-    """Bicubic down, rounded, and up again."""
+    """Luma of the picture made small by bicubic, rounded, and enlarged again."""
 
 
 @dataclass(frozen=True)
 class AnyScaleRow:
-    """A set at a scale."""
+    """The mean figures of a set of pictures at one scale."""
 
     set: str
     scale: str
@@ -61,25 +61,20 @@ class AnyScaleRow:
     mean: AnyScaleFigures
 
 
-@dataclass(frozen=True)
-class AnyScaleScores:
-    """All rows, and what made them."""
-
-    rows: tuple[AnyScaleRow, ...]
-    tool: str
-    date: str
-
-    def to_json(self) -> str:
-        return json.dumps(plain(asdict(self)), indent=1, allow_nan=False) + "\n"
+def to_json(rows: Sequence[AnyScaleRow]) -> str:
+    """The rows with the version that made them and the date."""
+    date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    record = {"rows": [asdict(row) for row in rows], "tool": f"irn {irncli.__version__}", "date": date}
+    return json.dumps(plain(record), indent=1, allow_nan=False) + "\n"
 
 
 def judge(rescaler: Rescaler, picture: HighResolution, scale: Fraction) -> AnyScaleFigures:
     """One picture at one scale. Raise InputError if it is too small."""
     original = picture.cropped(DIVISOR)
     height, width = original.shape[:2]
-    grid = Sampling.scaled(width, height, scale)
-    small = rescaler.planes.down(original, False, grid)
-    bands = rescaler.planes.up_real(small, grid, False, 0.0, 0)
+    sampling = Sampling.scaled(width, height, scale)
+    small = rescaler.codec.down(original, sampling)
+    bands = rescaler.codec.up_real(small, sampling, False, 0.0, 0)
     real = np.concatenate([band[0].permute(1, 2, 0).numpy() for band in bands])
     found = Restoration(picture.name, original, small, to_samples(real), square(scale), pad=False)
     ours, lr, border = found.quality(), found.lr_quality(), found.border
@@ -94,9 +89,9 @@ def judge(rescaler: Rescaler, picture: HighResolution, scale: Fraction) -> AnySc
         ssim_y=ours.ssim_y,
         psnr_rgb=ours.psnr_rgb,
         unrounded_psnr_y=psnr_y(unrounded, original),
-        small_psnr_y=psnr_y(small, guide),
-        small_psnr_rgb=lr.psnr_rgb,
-        small_ssim_y=lr.ssim_y,
+        lr_psnr_y=psnr_y(small, guide),
+        lr_psnr=lr.psnr_rgb,
+        lr_ssim_y=lr.ssim_y,
         bicubic_psnr_y=psnr_y(found.bicubic, original),
     )
 
@@ -106,7 +101,7 @@ def evaluate(
     folders: Sequence[Path],
     scales: Sequence[Fraction],
     progress: Progress | None = None,
-) -> AnyScaleScores:
+) -> list[AnyScaleRow]:
     """Every picture directly in each folder at every scale; ``choose`` gives the network for one."""
 
     def measure(picture: HighResolution) -> list[AnyScaleFigures]:
@@ -117,5 +112,4 @@ def evaluate(
         for scale, figures in zip(scales, zip(*pictures, strict=True), strict=True):
             of, word = choose(scale), scale_text(scale)
             rows.append(AnyScaleRow(name, word, of.name, of.fingerprint, len(pictures), mean_of(figures)))
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return AnyScaleScores(tuple(rows), f"irn {irncli.__version__}", now)
+    return rows

@@ -15,7 +15,7 @@ from irncli.rescale import Rescaler
 
 @dataclass(frozen=True)
 class Timing:
-    """One model, direction and precision."""
+    """The speed of one model in one direction and precision."""
 
     model: str
     direction: str
@@ -23,7 +23,7 @@ class Timing:
     dtype: str
     device: str
     seconds_per_megapixel: float
-    """Of the large picture; the median of the runs, pixels in memory to pixels in memory."""
+    """Pixels of the large picture; the median of the runs, from pixels in memory to pixels in memory."""
     peak_megabytes: float | None
     """Resident, torch included; None where the system does not tell."""
 

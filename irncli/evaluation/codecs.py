@@ -45,7 +45,7 @@ class Codec:
         return bool(features.check(self.feature))
 
     def encode(self, image: Samples, setting: int) -> bytes:
-        """``image`` H W 3."""
+        """H W 3 at a quality ``setting`` -> the bytes of a file."""
         if self.plugin:
             import_module(self.plugin)
         held = io.BytesIO()
@@ -82,16 +82,10 @@ def installed() -> tuple[Codec, ...]:
     return tuple(codec for codec in CODECS if codec.there())
 
 
-@dataclass(frozen=True)
-class CodecFit:
-    """The best that fits: its setting and bytes."""
-
-    setting: int
-    data: bytes
-
-
-def best_fit(encode: Callable[[int], bytes], least: int, most: int, budget: float) -> CodecFit | None:
-    """By bisection: the highest setting whose file has at most ``budget`` bytes; None if there is none.
+def best_fit(
+    encode: Callable[[int], bytes], least: int, most: int, budget: float
+) -> tuple[int, bytes] | None:
+    """By bisection: the highest setting whose file has at most ``budget`` bytes, and the file; or None.
 
     Bytes grow with the setting but for wiggles of a setting or two, which may cost that much.
     """
@@ -100,7 +94,7 @@ def best_fit(encode: Callable[[int], bytes], least: int, most: int, budget: floa
         middle = (least + most) // 2
         data = encode(middle)
         if len(data) <= budget:
-            found, least = CodecFit(middle, data), middle + 1
+            found, least = (middle, data), middle + 1
         else:
             most = middle - 1
     return found
@@ -122,8 +116,8 @@ def rate_distortion(
         if fit is None:
             points.append((CodecPoint(codec.name, share, budget, None, None, None), None))
             continue
-        decoded = codec.decode(fit.data)
-        size = float(len(fit.data))
-        point = CodecPoint(codec.name, share, budget, fit.setting, size, judge(decoded))
+        setting, data = fit
+        decoded = codec.decode(data)
+        point = CodecPoint(codec.name, share, budget, setting, float(len(data)), judge(decoded))
         points.append((point, decoded))
     return points

@@ -57,19 +57,19 @@ def compare(
         small=in_8_bits(colour(ours.small)),
         restored=in_8_bits(colour(ours.restored)),
     )
-    height, width = shown.original.shape[:2]
+    whole, (height, width) = shown.whole, shown.original.shape[:2]
     pictures = [("original", shown.original), ("restored", shown.restored)]
     pictures.append(("Lanczos", in_8_bits(colour(ours.lanczos))))
     peers = []
     for peer in spec.peers:
-        way = peer.both_ways(shown.whole)
+        way = peer.both_ways(whole)
         restored = np.ascontiguousarray(way.restored[:height, :width])
         pictures.append((peer.label, restored))
         peers.append(
             PeerScores(
                 name=peer.name,
                 quality=judge(restored),
-                closeness_rgb=psnr(way.small, shown.reference),
+                lr_psnr=psnr(way.small, shown.reference),
                 small_bytes=png_and_webp(way.small)[0],
                 seconds_up=way.seconds_up,
             )

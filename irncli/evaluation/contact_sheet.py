@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +16,19 @@ PAPER = (255, 255, 255)
 INK = (32, 32, 32)
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A crop and what to write above it."""
-
-    label: str
-    samples: Samples
-    """H W 3."""
-
-
-def crop_sheet(panels: Sequence[Panel]) -> Samples:
-    """The panels side by side from the top, each as wide as it is or as its label."""
+def crop_sheet(panels: Sequence[tuple[str, Samples]]) -> Samples:
+    """Labels and crops, H W 3, side by side from the top, each as wide as it is or as its label."""
     font = ImageFont.load_default(14)
     measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    height = max(panel.samples.shape[0] for panel in panels)
-    labels = [int(measure.textlength(panel.label, font)) + 2 for panel in panels]
-    widths = [max(panel.samples.shape[1], label) for panel, label in zip(panels, labels, strict=True)]
+    height = max(crop.shape[0] for _, crop in panels)
+    lengths = [int(measure.textlength(label, font)) + 2 for label, _ in panels]
+    widths = [max(crop.shape[1], length) for (_, crop), length in zip(panels, lengths, strict=True)]
     page = Image.new("RGB", (sum(widths) + GAP * (len(panels) + 1), height + LABEL + 2 * GAP), PAPER)
     draw = ImageDraw.Draw(page)
     x = GAP
-    for panel, width in zip(panels, widths, strict=True):
-        draw.text((x, GAP), panel.label, INK, font)
-        image = Image.fromarray(np.ascontiguousarray(panel.samples))
+    for (label, crop), width in zip(panels, widths, strict=True):
+        draw.text((x, GAP), label, INK, font)
+        image = Image.fromarray(np.ascontiguousarray(crop))
         page.paste(image, (x, GAP + LABEL))
         x += width + GAP
     return np.asarray(page)

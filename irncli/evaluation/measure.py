@@ -30,7 +30,7 @@ from irncli.evaluation.metrics import cut_border, luma, psnr, ssim
 from irncli.evaluation.pictures import HighResolution, find_pictures, read_original
 from irncli.evaluation.scores import Quality, SmallScores
 from irncli.images.picture import Picture
-from irncli.images.read import encode
+from irncli.images.write import encode
 from irncli.manifest import Manifest
 from irncli.rescale import Rescaler
 
@@ -60,7 +60,7 @@ class Restoration:
         """Pixels that the published tables cut off on each side: the scale, rounded up."""
         return ceil(max(self.steps))
 
-    @cached_property
+    @property
     def whole(self) -> Samples:
         """The original with its edge repeated to whole cells."""
         cells = (ceil(count * step) for count, step in zip(self.small.shape, self.steps, strict=False))
@@ -110,9 +110,9 @@ class Restoration:
         png, webp = png_and_webp(self.small)
         bicubic_png, bicubic_webp = png_and_webp(self.reference)
         return SmallScores(
-            psnr_rgb=lr.psnr_rgb,
-            psnr_y=lr.psnr_y,
-            ssim_y=lr.ssim_y,
+            lr_psnr=lr.psnr_rgb,
+            lr_psnr_y=lr.psnr_y,
+            lr_ssim_y=lr.ssim_y,
             clipped=math.nan if real is None else float(np.mean((real < 0) | (real > 1))),
             png_bytes=png,
             webp_bytes=webp,

@@ -36,9 +36,9 @@ class PeerResult:
     """What a peer made of a picture."""
 
     small: Samples
-    """h w 3."""
+    """Its small picture, h w 3."""
     restored: Samples
-    """H W 3."""
+    """Its restored picture, H W 3."""
     seconds_up: float
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from irncli.errors import InputError
+from irncli.images.formats import looks_like_picture
 from irncli.images.probe import DEFAULT_PIXELS
-from irncli.images.read import looks_like_picture, opened_picture, peek_text, read_picture
+from irncli.images.read import opened_picture, read_picture
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,10 @@ def find_pictures(folder: Path) -> list[Path]:
 
 def check_original(path: Path) -> None:
     """Raise what :func:`read_original` would raise, as far as it can be told without decoding."""
-    head = peek_text(path)
-    if head.trouble:
-        raise InputError(f"{path}: {head.trouble.what}", head.trouble.remedy)
-    _refuse_deep(path, head.depth)
-    with opened_picture(path, str(path), DEFAULT_PIXELS):
-        pass
+    with opened_picture(path, max_pixels=DEFAULT_PIXELS) as opened:
+        if opened.header.trouble:
+            raise opened.header.trouble
+    _refuse_deep(path, opened.header.depth)
 
 
 def read_original(path: Path) -> HighResolution:

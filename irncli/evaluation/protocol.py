@@ -50,11 +50,11 @@ def judge(
         quality(rescaler.upscale(small, manifest, tau=1.0, seed=seed), original, scale)
         for seed in range(samples)
     ]
-    real = rescaler.planes.down_real(original if original.ndim == 3 else original[..., None])
+    real = rescaler.codec.down_real(original if original.ndim == 3 else original[..., None])
     figures = figures_of(
         found,
         found.small_scores(real.mean(2) if small.ndim == 2 else real),
-        drawn=mean_of(sampled) if sampled else None,
+        sampled=mean_of(sampled) if sampled else None,
         published=published_bicubic(original, scale, picture.grey_file or grey),
     )
     height, width = original.shape[:2]
@@ -68,13 +68,13 @@ def figures_of(
     found: Restoration,
     small: SmallScores,
     *,
-    drawn: Quality | None = None,
+    sampled: Quality | None = None,
     published: tuple[float, float] = (float("nan"), float("nan")),
 ) -> Figures:
-    """The figures of a picture; ``drawn`` and ``published`` as :class:`Figures` explains them."""
+    """The figures of a picture; ``sampled`` and ``published`` as :class:`Figures` explains them."""
     return Figures(
         restored=found.quality(),
-        drawn=drawn,
+        sampled=sampled,
         small=small,
         bicubic=found.quality(found.bicubic),
         lanczos=found.quality(found.lanczos),
@@ -89,7 +89,7 @@ def evaluate(
     rescaler: Rescaler,
     folders: Sequence[Path],
     *,
-    draws: int = 5,
+    samples: int = 5,
     grey: bool = False,
     refine: int = 0,
     comparison: ComparisonSpec | None = None,
@@ -98,12 +98,12 @@ def evaluate(
     """Judge every picture directly in each folder; a folder is a set. Raise InputError."""
 
     def measure(picture: HighResolution) -> PictureScores:
-        return judge(rescaler, picture, draws, grey, comparison, refine)
+        return judge(rescaler, picture, samples, grey, comparison, refine)
 
     # The first run allocates and chooses kernels; its seconds would be the first picture's.
     rescaler.upscale(*rescaler.downscale(np.full((64, 64, 3), 128, np.uint8)), tau=0.0)
     sets = [set_scores(name, pictures) for name, pictures in measured(folders, measure, progress)]
-    return scores_of(rescaler, sets, grey=grey, draws=draws, refine=refine, comparison=comparison)
+    return scores_of(rescaler, sets, grey=grey, samples=samples, refine=refine, comparison=comparison)
 
 
 def scores_of(
@@ -111,7 +111,7 @@ def scores_of(
     sets: Sequence[SetScores],
     *,
     grey: bool = False,
-    draws: int = 0,
+    samples: int = 0,
     refine: int = 0,
     comparison: ComparisonSpec | None = None,
 ) -> Scores:
@@ -124,7 +124,7 @@ def scores_of(
         tau=rescaler.default_tau,
         trained_pixels=int(pixels) if pixels.isdigit() else None,
         grey=grey,
-        draws=draws,
+        samples=samples,
         refine=refine,
         device=str(rescaler.engine.device),
         cpu=cpu_model(),

@@ -23,15 +23,18 @@ from irncli.batch.run import Result
 from irncli.batch.writer import Outputs
 from irncli.evaluation.codecs import installed
 from irncli.evaluation.comparison import CROP, ComparisonSpec, compare, in_8_bits, most_detailed
-from irncli.evaluation.contact_sheet import Panel, crop_sheet
+from irncli.evaluation.contact_sheet import crop_sheet
 from irncli.evaluation.measure import Restoration, Samples, colour
 from irncli.evaluation.metrics import cut_border, ssim
 from irncli.evaluation.peers import load_peers
 from irncli.evaluation.protocol import figures_of as report_figures
 from irncli.evaluation.protocol import scores_of
 from irncli.evaluation.scores import PictureScores, Scores, set_scores
-from irncli.images.picture import Metadata, Picture, extend_under_transparency
-from irncli.images.read import encode, read_stream
+from irncli.images.alpha import extend_under_transparency
+from irncli.images.metadata import Metadata
+from irncli.images.picture import Picture
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,9 @@ class Figures:
     lanczos_ssim_y: float
     lanczos_whole_psnr_y: float
     gain_y: float
-    """The restored picture over Lanczos, PSNR-Y."""
-    closeness_rgb: float
-    """The small picture against bicubic, full frame."""
+    """PSNR-Y of the restored picture minus that of Lanczos."""
+    lr_psnr: float
+    """The small picture against the bicubic one, all samples of the whole frame."""
     small_bytes: int
     seconds: float
     """Both ways, decoding and encoding included, the metrics not."""
@@ -74,36 +77,38 @@ class RoundTrip:
     seed: int = 0
     max_pixels: int = 500_000_000
     depth: int = 8
-    """Bits a sample of the small picture."""
+    """Bits per sample of the small picture."""
     comparison: ComparisonSpec | None = None
-    """What the report is to show beside it; None without a report."""
+    """Peers, codecs and window that the report shows; None without a report."""
     budget: Budget = Budget()
-    """Of the coefficients; the pictures stay in memory, to be compared."""
+    """Memory for the coefficients; the pictures stay in memory, to be compared."""
     refine: int = 0
     """Steps by which the small picture is optimised."""
     check: bool | None = None
     """Whether the small picture is restored before it is kept, as by ``downscale``."""
     progress: Callable[[float], None] = lambda done: None
-    """Told the share of them that is done."""
+    """Called with the share of the steps that is done, 0..1."""
     judged: list[PictureScores] = field(default_factory=list)
-    """For the report, as they come."""
+    """Scores for the report, picture by picture as they come."""
 
     def __call__(self, job: Job) -> Result:
         begun = time.perf_counter()
         loaded = read_input(job, self.max_pixels)
         picture = loaded.picture
-        model, grid = self.choice.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
+        model, sampling = self.choice.of(
+            picture.width, picture.height, turned=picture.metadata.orientation >= 5
+        )
         rescaler = self.models.the_one(model)
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
         small, manifest = rescaler.downscale_picture(
-            loaded, grid=grid, spill=spill, refine=self.refine, check=self.check,
+            picture, loaded.sha256, sampling=sampling, spill=spill, refine=self.refine, check=self.check,
             progress=self.progress, depth=self.depth,
         )  # fmt: skip
         data, _ = encode(small, "PNG", text=manifest.to_json())
         halfway = time.perf_counter()
-        again = read_stream(io.BytesIO(data), job.name, max_pixels=self.max_pixels)
-        manifest = rescaler.read_manifest(again.picture, again.text)
+        again = read_picture(io.BytesIO(data), name=job.name, max_pixels=self.max_pixels)
+        manifest = rescaler.read_manifest(again.picture, again.header.text)
         tau = manifest.tau if self.tau is None else self.tau
         restored = rescaler.upscale_picture(again.picture, manifest, tau=tau, seed=self.seed, spill=spill)
         pixels, options = manifest.pixels_sha256, self.models.options
@@ -118,7 +123,7 @@ class RoundTrip:
             # Weights that know no grey make a small picture of three channels.
             small=little[..., 0] if small.grey else little,
             restored=back,
-            steps=grid.steps,
+            steps=sampling.steps,
             seconds_down=halfway - started,
             seconds_up=seconds - (halfway - started),
         )
@@ -128,7 +133,7 @@ class RoundTrip:
         outputs: tuple[Path, ...] = ()
         if job.outputs:
             lanczos = colour(found.lanczos)
-            crops = sheet(found, self.choice.spec.word, figures)
+            crops = sheet(found, self.choice.size.word, figures)
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if picture.grey else picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos
@@ -153,7 +158,7 @@ class RoundTrip:
         return Result(facts | {"figures": asdict(figures)}, notes, outputs=outputs)
 
     def scores(self) -> Scores:
-        """Of all that was judged; at least one picture."""
+        """The scores of all pictures judged so far, at least one."""
         assert self.choice.alone
         rescaler = self.models.the_one(self.choice.alone)
         tau = rescaler.default_tau if self.tau is None else self.tau
@@ -210,7 +215,7 @@ def figures_of(found: Restoration, small_bytes: int, seconds: float) -> Figures:
         lanczos_ssim_y=theirs.ssim_y,
         lanczos_whole_psnr_y=found.quality(found.lanczos, 0).psnr_y,
         gain_y=ours.psnr_y - theirs.psnr_y,
-        closeness_rgb=found.lr_psnr,
+        lr_psnr=found.lr_psnr,
         small_bytes=small_bytes,
         seconds=round(seconds, 3),
     )
@@ -228,9 +233,9 @@ def sheet(found: Restoration, word: str, figures: Figures) -> NDArray[np.uint8]:
     small_there = np.s_[floor(top / step_y) : bottom, floor(left / step_x) : right]
     return crop_sheet(
         [
-            Panel("original", in_8_bits(original[there])),
-            Panel(f"small, {word}", in_8_bits(colour(found.small)[small_there])),
-            Panel(f"restored {figures.whole_psnr_y:.2f} dB", in_8_bits(colour(found.restored)[there])),
-            Panel(f"Lanczos {figures.lanczos_whole_psnr_y:.2f} dB", in_8_bits(colour(found.lanczos)[there])),
+            ("original", in_8_bits(original[there])),
+            (f"small, {word}", in_8_bits(colour(found.small)[small_there])),
+            (f"restored {figures.whole_psnr_y:.2f} dB", in_8_bits(colour(found.restored)[there])),
+            (f"Lanczos {figures.lanczos_whole_psnr_y:.2f} dB", in_8_bits(colour(found.lanczos)[there])),
         ]
     )

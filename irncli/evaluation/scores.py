@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 FORMAT = 1
 ERROR_GAIN = 8
-"""How much stronger than it is the error of a view is drawn."""
+"""Factor by which a report draws the error stronger than it is."""
 T = TypeVar("T")
 
 
@@ -32,14 +32,15 @@ class Quality:
 class SmallScores:
     """The small picture against the rounded bicubic one, whole frame."""
 
-    psnr_rgb: float
-    psnr_y: float
-    ssim_y: float
+    lr_psnr: float
+    """PSNR over all samples of the whole frame: the LR-PSNR."""
+    lr_psnr_y: float
+    lr_ssim_y: float
     clipped: float
     """Share of samples that lay outside [0, 1] before the grid, 0..1."""
     png_bytes: float
     webp_bytes: float
-    """Lossless."""
+    """Bytes as lossless WebP."""
     bicubic_png_bytes: float
     bicubic_webp_bytes: float
 
@@ -49,9 +50,9 @@ class Figures:
     """All figures of one picture, or their means over a set."""
 
     restored: Quality
-    """At tau 0."""
-    drawn: Quality | None
-    """Mean of the scores of several draws at tau 1."""
+    """The picture restored at tau 0."""
+    sampled: Quality | None
+    """Mean of the scores of several samples at tau 1."""
     small: SmallScores
     bicubic: Quality
     lanczos: Quality
@@ -69,10 +70,10 @@ class PeerScores:
 
     name: str
     quality: Quality
-    closeness_rgb: float
-    """Its small picture against bicubic; infinite for super-resolution, which begins from bicubic."""
+    lr_psnr: float
+    """LR-PSNR of its small picture; infinite for super-resolution, which begins from bicubic."""
     small_bytes: float
-    """Its small picture as PNG."""
+    """Bytes of its small picture as PNG."""
     seconds_up: float
 
 
@@ -82,7 +83,7 @@ class CodecPoint:
 
     name: str
     share: float
-    """Of the bytes of our small file, as irn writes it: PNG with its manifest."""
+    """Budget as a share of the bytes of our small file: PNG with its manifest."""
     budget: float
     """Bytes."""
     setting: float | None
@@ -102,7 +103,7 @@ class View:
 
 @dataclass(frozen=True)
 class Views:
-    """The same window of everything at 1:1, and the small picture as it is."""
+    """One window of every picture at 1:1, and the whole small picture."""
 
     left: int
     top: int
@@ -114,7 +115,7 @@ class Views:
 class PictureScores:
     name: str
     width: int
-    """Of the original after the crop to a multiple of the scale."""
+    """Pixels of the original after the crop to a multiple of the scale."""
     height: int
     figures: Figures
     peers: tuple[PeerScores, ...] = ()
@@ -133,9 +134,9 @@ class SetScores:
     mean: Figures
     """Mean over the pictures, each counting once."""
     peers: tuple[PeerScores, ...] = ()
-    """Means."""
+    """Means of the peers' scores over the pictures."""
     codecs: tuple[CodecPoint, ...] = ()
-    """Means; without figures where a picture has none."""
+    """Means of the codecs' points; None where a picture has none."""
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,11 @@ class Scores:
     tau: float
     """The model's own default."""
     trained_pixels: int | None
-    """From the weight file's header."""
+    """Pixels that the model was trained on, from the weight file's header."""
     grey: bool
-    """Grey versions were judged."""
-    draws: int
+    """Whether the pictures' grey versions were judged."""
+    samples: int
+    """Restorations at tau 1 of each picture."""
     device: str
     cpu: str
     threads: int
@@ -171,11 +173,11 @@ class Scores:
     date: str
     sets: tuple[SetScores, ...]
     origins: tuple[Origin, ...] = ()
-    """Of the peers and codecs, in the order in which they stand everywhere."""
+    """Where peers and codecs come from, in the order in which they stand everywhere."""
     restored_tau: float = 0.0
-    """Of what stands as restored."""
+    """The tau of the pictures that stand as restored."""
     refine: int = 0
-    """Steps by which each small picture was bettered before it was judged."""
+    """Steps by which each small picture was optimised before it was judged."""
     format: int = FORMAT
 
     def to_json(self) -> str:

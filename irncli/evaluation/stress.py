@@ -45,7 +45,7 @@ class Block:
     """Plain bicubic's own error in that block; 0 in a small picture, which is held to bicubic."""
     left: int
     top: int
-    """Of the picture that it lies in, small or restored."""
+    """Place in the picture that the block lies in, small or restored."""
 
 
 @dataclass(frozen=True)

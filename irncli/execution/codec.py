@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from fractions import Fraction
 from math import ceil
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
+from torch.nn.functional import pad
 
+from irncli.errors import DeviceError
 from irncli.execution.engine import Engine
-from irncli.execution.memory import give_back
-from irncli.execution.pixels import from_planes, not_finite, pad_to_multiple, to_planes
+from irncli.execution.memory import trim_memory
 from irncli.execution.resample import Real, Resampled, Stream, taps
 from irncli.latent import latent_rows
 from irncli.pretrained.load import Latent
@@ -31,7 +32,7 @@ LEAST_SITES = 12
 """Pixels of the small picture, per side, that the network is run on at least."""
 
 
-class Planes:
+class Codec:
     """Arrays down and up by one engine, any size, edges padded by their own samples.
 
     Where a :class:`Sampling` is not the network's own, the picture is resampled to scale x the small size
@@ -39,136 +40,137 @@ class Planes:
     """
 
     def __init__(self, engine: Engine, latent: Latent) -> None:
-        self.engine, self.latent = engine, latent
-        self._ahead: dict[int, NDArray[np.float32] | torch.Tensor] = {}
+        self.engine, self.latent, self.scale = engine, latent, engine.scale
         self._alike: dict[tuple[int, ...], bool] = {}
 
-    @property
-    def scale(self) -> int:
-        return self.engine.scale
-
-    def grid(self, height: int, width: int) -> Sampling:
+    def sampling(self, height: int, width: int) -> Sampling:
         """The network's own: sides over the scale, rounded up."""
         return Sampling.scaled(width, height, Fraction(self.scale))
 
-    def down_real(
-        self, samples: Samples, grid: Sampling | None = None, spill: Spill | None = None
-    ) -> NDArray[np.float32]:
-        """H W C (C 1 or 3) -> h w 3 float32, the small picture before the file's grid."""
-        grid = grid or self.grid(*samples.shape[:2])
-        rows, columns = grid.small
-        (top, bottom), (left, right) = _margin(rows), _margin(columns)
-        pixels = self.source(samples, grid)
-        known = self._ahead.pop(id(samples), None)
-        if isinstance(known, np.ndarray):
-            small = known
-        else:
-            small = self._encoded(top + rows + bottom, left + columns + right, pixels, spill)
-        return np.ascontiguousarray(small[top : top + rows, left : left + columns])
+    def down(
+        self,
+        samples: Samples,
+        sampling: Sampling | None = None,
+        spill: Spill | None = None,
+        depth: int = 8,
+        encoded: Real | None = None,
+    ) -> Samples:
+        """H W C (C 1 or 3), uint8 or uint16 -> the small picture, h w 3 on the grid of ``depth`` bits.
 
-    def source(self, samples: Samples, grid: Sampling) -> Callable[[int, int], torch.Tensor]:
+        ``spill``: what the coefficients may take of the memory. ``encoded``: what :meth:`encode_several` gave
+        of this picture.
+        """
+        small = self.down_real(samples, sampling, spill, encoded)
+        return from_planes(torch.from_numpy(small).permute(2, 0, 1)[None], depth)
+
+    def down_real(
+        self,
+        samples: Samples,
+        sampling: Sampling | None = None,
+        spill: Spill | None = None,
+        encoded: Real | None = None,
+    ) -> Real:
+        """:meth:`down` before the grid of a file: h w 3 float32, nominally in [0, 1]."""
+        sampling = sampling or self.sampling(*samples.shape[:2])
+        h, w = sampling.small
+        (top, bottom), (left, right) = _margin(h), _margin(w)
+        if encoded is None:
+            pixels = self.source(samples, sampling)
+            encoded = self._encoded(top + h + bottom, left + w + right, pixels, spill)
+        return np.ascontiguousarray(encoded[top : top + h, left : left + w])
+
+    def source(self, samples: Samples, sampling: Sampling) -> Callable[[int, int], Tensor]:
         """Any rows, whole sites, of what the network sees of H W C samples: 1 3 n W float32 in [0, 1].
 
         Edges are repeated to whole sites and around a tiny picture.
         """
         s = self.scale
-        if not grid.is_whole(s):
-            return self._source_resampled(samples, grid)
-        (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
+        if not sampling.is_whole(s):
+            return self._source_resampled(samples, sampling)
+        (top, bottom), (left, right) = _margin(sampling.small_height), _margin(sampling.small_width)
         if top or bottom or left or right:
-            rest = grid.small_height * s - grid.height, grid.small_width * s - grid.width
+            rest = sampling.small_height * s - sampling.height, sampling.small_width * s - sampling.width
             pads = ((top * s, bottom * s + rest[0]), (left * s, right * s + rest[1]), (0, 0))
             samples = np.pad(samples, pads, mode="edge")
 
-        def pixels(first: int, end: int) -> torch.Tensor:
+        def pixels(first: int, end: int) -> Tensor:
             return pad_to_multiple(to_planes(samples[first:end]), s)
 
         return pixels
 
-    def _source_resampled(self, samples: Samples, grid: Sampling) -> Callable[[int, int], torch.Tensor]:
+    def _source_resampled(self, samples: Samples, sampling: Sampling) -> Callable[[int, int], Tensor]:
         s = self.scale
-        (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
-        rows, columns = top + grid.small_height + bottom, left + grid.small_width + right
+        (top, bottom), (left, right) = _margin(sampling.small_height), _margin(sampling.small_width)
+        rows, columns = top + sampling.small_height + bottom, left + sampling.small_width + right
         highest = np.float32(top_of(samples))
         picture = Resampled(
             lambda first, end: samples[first:end].astype(np.float32) / highest,
-            taps(grid.height, grid.step_y / s, rows * s, -top * s),
-            taps(grid.width, grid.step_x / s, columns * s, -left * s),
+            taps(sampling.height, sampling.step_y / s, rows * s, -top * s),
+            taps(sampling.width, sampling.step_x / s, columns * s, -left * s),
         )
 
-        def pixels(first: int, end: int) -> torch.Tensor:
+        def pixels(first: int, end: int) -> Tensor:
             planes = torch.from_numpy(np.ascontiguousarray(picture.rows(first, end).transpose(2, 0, 1)))
             return planes.expand(3, -1, -1).contiguous()[None]
 
         return pixels
 
     def _encoded(
-        self, rows: int, columns: int, pixels: Callable[[int, int], torch.Tensor], spill: Spill | None
-    ) -> NDArray[np.float32]:
+        self, rows: int, columns: int, pixels: Callable[[int, int], Tensor], spill: Spill | None
+    ) -> Real:
         small = np.empty((rows, columns, 3), np.float32)
         y = 0
         for band in self.engine.encode(rows, columns, pixels, spill):
             small[y : y + len(band)] = band[..., :3]
             y += len(band)
-        give_back()
+        trim_memory()
         if not np.isfinite(small).all():
             raise not_finite()
         return small
 
-    @contextmanager
-    def down_together(self, pictures: Sequence[Samples], grid: Sampling) -> Iterator[None]:
-        """While inside, :meth:`down` of these very arrays, all of one size, is one call of the network.
+    def encode_several(self, pictures: Sequence[Samples], sampling: Sampling) -> list[Real]:
+        """Pictures of one size through the network in one call -> what :meth:`down` takes as ``encoded``.
 
-        The bits are those of one after the other: where the first picture of a size says otherwise, so it is
-        done. Nothing happens either where the engine takes no several.
+        The bits are those of one after the other: where the first picture of a size says otherwise, nothing
+        is given. Nor is it where the engine takes no several, or where all at once do not fit into memory.
         """
-        with self._together(pictures, lambda: self._down_several(pictures, grid)):
-            yield
+        h, w = (side + sum(_margin(side)) for side in sampling.small)
+        if not self.engine.takes_several:
+            return []
+        with suppress(RuntimeError, MemoryError):  # one by one they may fit
+            planes = [self.source(picture, sampling)(0, h * self.scale) for picture in pictures]
+            found = [each[..., :3] for each in self.engine.encode_several(torch.cat(planes))]
 
-    @contextmanager
-    def up_together(self, smalls: Sequence[Samples], grid: Sampling) -> Iterator[None]:
-        """The same for :meth:`up` with tau 0."""
-        with self._together(smalls, lambda: self._up_several(smalls, grid)):
-            yield
+            def alone() -> bool:
+                small = self._encoded(h, w, lambda first, end: planes[0][:, :, first:end], None)
+                return np.array_equal(small, found[0])
 
-    @contextmanager
-    def _together(
-        self, pictures: Sequence[Samples], several: Callable[[], Sequence[NDArray[np.float32] | torch.Tensor]]
-    ) -> Iterator[None]:
-        if self.engine.takes_several and len(pictures) > 1:
-            with suppress(RuntimeError, MemoryError):  # one by one they may fit
-                self._ahead = {id(p): found for p, found in zip(pictures, several(), strict=False)}
-        try:
-            yield
-        finally:
-            self._ahead = {}
+            if self._agreed((0, len(pictures), h, w), alone):
+                return found
+        return []
 
-    def _down_several(self, pictures: Sequence[Samples], grid: Sampling) -> Sequence[NDArray[np.float32]]:
-        rows, columns = (side + sum(_margin(side)) for side in grid.small)
-        planes = [self.source(picture, grid)(0, rows * self.scale) for picture in pictures]
-        found = [each[..., :3] for each in self.engine.encode_several(torch.cat(planes))]
+    def decode_several(self, smalls: Sequence[Samples], sampling: Sampling) -> list[Tensor]:
+        """Small pictures of one size in one call, tau 0 -> what :meth:`up` takes as ``decoded``, or nothing.
 
-        def alone() -> bool:
-            small = self._encoded(rows, columns, lambda first, end: planes[0][:, :, first:end], None)
-            return np.array_equal(small, found[0])
+        It is as :meth:`encode_several` in all else.
+        """
+        if not self.engine.takes_several:
+            return []
+        with suppress(RuntimeError, MemoryError):
+            edges = (*map(_margin, sampling.small), (0, 0))
+            padded = [np.pad(small, edges, mode="edge") for small in smalls]
+            shape = (len(smalls), *padded[0].shape[:2])
+            coefficients = torch.zeros(*shape, 3 * self.scale**2)
+            for room, small in zip(coefficients, padded, strict=True):
+                room[..., :3] = torch.from_numpy(small.astype(np.float32) / np.float32(top_of(small)))
+            found = self.engine.decode_several(coefficients)
 
-        return found if self._agreed((0, len(pictures), rows, columns), alone) else []
+            def alone() -> bool:
+                return torch.equal(torch.cat(list(self._decoded(padded[0], 0.0, 0, None)), 2), found[0])
 
-    def _up_several(self, smalls: Sequence[Samples], grid: Sampling) -> Sequence[torch.Tensor]:
-        (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
-        shape = (len(smalls), top + grid.small_height + bottom, left + grid.small_width + right)
-        coefficients = torch.zeros(*shape, 3 * self.scale**2)
-        edges = ((top, bottom), (left, right), (0, 0))
-        padded = [np.pad(small, edges, mode="edge") for small in smalls]
-        for room, small in zip(coefficients, padded, strict=True):
-            room[..., :3] = torch.from_numpy(small.astype(np.float32) / np.float32(top_of(small)))
-        found = self.engine.decode_several(coefficients)
-
-        def alone() -> bool:
-            bands = self._decoded(padded[0], False, 0.0, 0, 0, None)
-            return torch.equal(torch.cat(list(bands), 2), found[0])
-
-        return found if self._agreed((1, *shape), alone) else []
+            if self._agreed((1, *shape), alone):
+                return found
+        return []
 
     def _agreed(self, size: tuple[int, ...], alone: Callable[[], bool]) -> bool:
         """Whether a picture has the same bits alone, asked once for each size and number of pictures."""
@@ -176,144 +178,156 @@ class Planes:
             self._alike[size] = alone()
         return self._alike[size]
 
-    def down(
-        self,
-        samples: Samples,
-        grey: bool,
-        grid: Sampling | None = None,
-        spill: Spill | None = None,
-        depth: int = 8,
-    ) -> Samples:
-        """The same on the grid of a file of ``depth`` bits; ``grey``: its channels as their mean, h w 1."""
-        small = self.down_real(samples, grid, spill)
-        if grey:
-            small = small.mean(2, keepdims=True, dtype=np.float32)
-        return from_planes(torch.from_numpy(small).permute(2, 0, 1)[None], depth)
-
     def up(
         self,
         small: Samples,
-        grid: Sampling,
+        sampling: Sampling,
         grey: bool,
         tau: float,
         seed: int,
-        stream: int = 0,
         *,
         spill: Spill | None = None,
         depth: int = 8,
+        decoded: Tensor | None = None,
     ) -> Bands:
-        """h w C -> H W C of ``depth`` bits, of the grid's size, as it comes.
+        """h w C -> H W C of ``depth`` bits, of the original's size, as it comes.
 
-        ``spill``: what the coefficients may take of the memory.
+        ``grey``: one plane, the mean of the three. ``spill``: what the coefficients may take of the memory.
+        ``decoded``: what :meth:`decode_several` gave of this picture.
         """
 
         def bands() -> Iterator[Samples]:
-            for band in self.up_real(small, grid, grey, tau, seed, stream, spill):
+            for band in self.up_real(small, sampling, grey, tau, seed, spill, decoded):
                 yield from_planes(band, depth)
-            give_back()
+            trim_memory()
 
-        return Bands((grid.height, grid.width, 1 if grey else 3), dtype_of(depth), bands)
+        return Bands((sampling.height, sampling.width, 1 if grey else 3), dtype_of(depth), bands)
 
     def up_real(
         self,
         small: Samples,
-        grid: Sampling,
+        sampling: Sampling,
         grey: bool,
         tau: float,
         seed: int,
-        stream: int = 0,
         spill: Spill | None = None,
-    ) -> Iterator[torch.Tensor]:
-        """The same in bands from the top, 1 C h W float32, before the file's grid."""
+        decoded: Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """:meth:`up` before the grid of a file, in bands from the top: 1 C n W float32."""
         s = self.scale
-        known = self._ahead.pop(id(small), None)
-        (top, bottom), (left, right) = _margin(grid.small_height), _margin(grid.small_width)
+        (top, bottom), (left, right) = map(_margin, sampling.small)
         if top or bottom or left or right:
             small = np.pad(small, ((top, bottom), (left, right), (0, 0)), mode="edge")
-        if isinstance(known, torch.Tensor):
-            bands = iter([known.mean(1, keepdim=True) if grey else known])
+        bands = self._decoded(small, tau, seed, spill) if decoded is None else iter([decoded])
+        if grey:
+            bands = (band.mean(1, keepdim=True) for band in bands)
+        if sampling.is_whole(s):
+            yield from _cut(bands, (top * s, sampling.height), (left * s, sampling.width))
         else:
-            bands = self._decoded(small, grey, tau, seed, stream, spill)
-        if grid.is_whole(s):
-            yield from _cut(bands, (top * s, grid.height), (left * s, grid.width))
-        else:
-            inner = (grid.small_height * s, grid.small_width * s)
-            yield from self._up_resampled(_cut(bands, (top * s, inner[0]), (left * s, inner[1])), grid)
+            h, w = sampling.small
+            yield from self._up_resampled(_cut(bands, (top * s, h * s), (left * s, w * s)), sampling)
 
-    def _up_resampled(self, bands: Iterator[torch.Tensor], grid: Sampling) -> Iterator[torch.Tensor]:
+    def _up_resampled(self, bands: Iterator[Tensor], sampling: Sampling) -> Iterator[Tensor]:
         s = self.scale
         stream = Stream(
-            taps(grid.small_height * s, s / grid.step_y, grid.height),
-            taps(grid.small_width * s, s / grid.step_x, grid.width),
+            taps(sampling.small_height * s, s / sampling.step_y, sampling.height),
+            taps(sampling.small_width * s, s / sampling.step_x, sampling.width),
         )
         for band in bands:
             rows: Real = stream.push(band[0].permute(1, 2, 0).numpy())
             if len(rows):
                 yield torch.from_numpy(rows).permute(2, 0, 1)[None]
 
-    def _decoded(
-        self, small: Samples, grey: bool, tau: float, seed: int, stream: int, spill: Spill | None
-    ) -> Iterator[torch.Tensor]:
-        rows, columns = small.shape[:2]
-        latent = self.latent
+    def _decoded(self, small: Samples, tau: float, seed: int, spill: Spill | None) -> Iterator[Tensor]:
+        h, w = small.shape[:2]
         highest = np.float32(top_of(small))
 
-        def small_rows(first: int, end: int) -> NDArray[np.float32]:
+        def small_rows(first: int, end: int) -> Real:
             part = small[first:end].astype(np.float32) / highest
             return part if part.shape[2] == 3 else np.repeat(part, 3, 2)
 
-        z = latent_rows(columns, latent.mean, latent.std, tau, seed, stream)
-        for band in self.engine.decode(rows, columns, small_rows, z, spill):
-            yield band.mean(1, keepdim=True) if grey else band
+        z = latent_rows(w, self.latent.mean, self.latent.std, tau, seed)
+        return self.engine.decode(h, w, small_rows, z, spill)
 
 
-def whole_cells(samples: Samples, grid: Sampling) -> Samples:
+def not_finite() -> DeviceError:
+    """NaN or infinity instead of a picture."""
+    return DeviceError("the network's result is not finite", "Try `dtype=fp32` or `device=cpu`.")
+
+
+def to_planes(samples: Samples) -> Tensor:
+    """H W 1 (grey) or H W 3, 8 or 16 bits -> 1 3 H W float32 in [0, 1] on the CPU; grey is repeated."""
+    planar = np.require(samples.transpose(2, 0, 1), requirements=["C", "W"])  # torch wants writable arrays
+    planes = torch.from_numpy(planar).float().div_(float(top_of(samples)))
+    return planes.expand(3, -1, -1).contiguous()[None]
+
+
+def pad_to_multiple(planes: Tensor, multiple: int) -> Tensor:
+    """N C H W -> N C H' W', the sides rounded up to ``multiple`` by repeating the last row and column."""
+    height, width = planes.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    return pad(planes, (0, right, 0, bottom), mode="replicate") if bottom or right else planes
+
+
+def from_planes(planes: Tensor, depth: int = 8) -> Samples:
+    """1 C H W real in [0, 1], any device -> H W C on the grid of a file of ``depth`` bits: uint8 or uint16.
+
+    Raise DeviceError when a value is NaN or infinite: such a picture never reaches a file.
+    """
+    if not bool(torch.isfinite(planes).all()):
+        raise not_finite()
+    # Few devices know 16 unsigned bits.
+    levels = to_grid(planes[0], depth).to(torch.uint8 if depth == 8 else torch.int32)
+    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy().astype(dtype_of(depth), copy=False))
+
+
+def whole_cells(samples: Samples, sampling: Sampling) -> Samples:
     """H W or H W C, the edge repeated as far as the last cells reach beyond it, which a scale lets them."""
-    reach = [ceil(n * step) for n, step in zip(grid.small, grid.steps, strict=True)]
+    reach = [ceil(n * step) for n, step in zip(sampling.small, sampling.steps, strict=True)]
     pads = [(0, r - n) for r, n in zip(reach, samples.shape[:2], strict=True)]
     return np.pad(samples, pads + [(0, 0)] * (samples.ndim - 2), mode="edge")
 
 
-def bicubic(samples: Samples, grid: Sampling, depth: int = 8) -> Samples:
+def bicubic(samples: Samples, sampling: Sampling, depth: int = 8) -> Samples:
     """H W or H W C -> the small picture that Pillow's bicubic makes, h w or h w C of ``depth`` bits."""
-    return _made_small(samples, grid, depth, Image.Resampling.BICUBIC)
+    return _made_small(samples, sampling, depth, Image.Resampling.BICUBIC)
 
 
-def _made_small(samples: Samples, grid: Sampling, depth: int, kernel: Image.Resampling) -> Samples:
-    padded = whole_cells(samples, grid)
-    box = (0, 0, float(grid.small_width * grid.step_x), float(grid.small_height * grid.step_y))
-    small = resized(padded, (grid.small_width, grid.small_height), box, depth, kernel)
-    return small.reshape(*grid.small, *samples.shape[2:])
+def _made_small(samples: Samples, sampling: Sampling, depth: int, kernel: Image.Resampling) -> Samples:
+    padded = whole_cells(samples, sampling)
+    h, w = sampling.small
+    box = (0, 0, float(w * sampling.step_x), float(h * sampling.step_y))
+    return resized(padded, (w, h), box, depth, kernel).reshape(h, w, *samples.shape[2:])
 
 
-def shrunk(samples: Samples, grid: Sampling, depth: int, channels: int) -> Samples:
-    """H W C -> the usual small picture, by Pillow's Lanczos, h w ``channels`` of ``depth`` bits."""
-    small = _made_small(samples, grid, depth, Image.Resampling.LANCZOS)
-    return np.ascontiguousarray(np.broadcast_to(small, (*grid.small, channels)))
+def shrunk(samples: Samples, sampling: Sampling, depth: int) -> Samples:
+    """H W C -> the usual small picture, by Pillow's Lanczos, h w 3 of ``depth`` bits."""
+    small = _made_small(samples, sampling, depth, Image.Resampling.LANCZOS)
+    return np.ascontiguousarray(np.broadcast_to(small, (*sampling.small, 3)))
 
 
-def enlarged(small: Samples, grid: Sampling, depth: int) -> Iterator[Samples]:
+def enlarged(small: Samples, sampling: Sampling, depth: int) -> Iterator[Samples]:
     """h w C -> bands of the usual large picture, n W C of ``depth`` bits from the top, by Pillow's Lanczos.
 
     The bands are the same whatever memory there is, so that their samples are, too.
     """
-    step = float(grid.step_y)
-    across = float(grid.width / grid.step_x)
-    for first in range(0, grid.height, BAND):
-        end = min(first + BAND, grid.height)
+    step = float(sampling.step_y)
+    across = float(sampling.width / sampling.step_x)
+    for first in range(0, sampling.height, BAND):
+        end = min(first + BAND, sampling.height)
         top = max(0, int(first / step) - LANCZOS_REACH)
         bottom = min(len(small), ceil(end / step) + LANCZOS_REACH)
         box = (0.0, first / step - top, across, min(end / step - top, float(bottom - top)))
-        size = (grid.width, end - first)
+        size = (sampling.width, end - first)
         band = resized(small[top:bottom], size, box, depth, Image.Resampling.LANCZOS)
-        yield band.reshape(end - first, grid.width, small.shape[2])
+        yield band.reshape(end - first, sampling.width, small.shape[2])
 
 
-def usual_way_up(small: Samples, grid: Sampling, grey: bool, depth: int) -> Bands:
+def usual_way_up(small: Samples, sampling: Sampling, grey: bool, depth: int) -> Bands:
     """h w C -> H W C by :func:`enlarged`, as it comes; ``grey``: one plane."""
     planes = small[..., :1] if grey else small
-    shape = (grid.height, grid.width, planes.shape[2])
-    return Bands(shape, dtype_of(depth), lambda: enlarged(planes, grid, depth))
+    shape = (sampling.height, sampling.width, planes.shape[2])
+    return Bands(shape, dtype_of(depth), lambda: enlarged(planes, sampling, depth))
 
 
 def resized(
@@ -331,14 +345,12 @@ def resized(
     real = (samples / np.float32(top_of(samples))).astype(np.float32).reshape(*samples.shape[:2], -1)
     images = (Image.fromarray(np.ascontiguousarray(real[..., c])) for c in range(real.shape[2]))
     small = np.stack([np.asarray(image.resize(size, kernel, box)) for image in images], 2)
-    grid = to_grid(torch.from_numpy(small), depth).numpy().astype(dtype_of(depth))
-    return grid.reshape(size[1], size[0], *samples.shape[2:])
+    levels = to_grid(torch.from_numpy(small), depth).numpy().astype(dtype_of(depth))
+    return levels.reshape(size[1], size[0], *samples.shape[2:])
 
 
-def _cut(
-    bands: Iterator[torch.Tensor], rows: tuple[int, int], columns: tuple[int, int]
-) -> Iterator[torch.Tensor]:
-    """Of bands from the top, a window: (first, count) of its rows and of its columns."""
+def _cut(bands: Iterator[Tensor], rows: tuple[int, int], columns: tuple[int, int]) -> Iterator[Tensor]:
+    """A window of a picture that comes in bands from the top; ``rows`` and ``columns``: (first, count)."""
     y, (first, count), (left, width) = 0, rows, columns
     for band in bands:
         height = band.shape[2]
@@ -349,7 +361,7 @@ def _cut(
 
 
 def _margin(sites: int) -> tuple[int, int]:
-    """Sites to add before and after a side of a tiny picture, by repeating its edge.
+    """Sites to add before and after each side of a tiny picture, by repeating its edge.
 
     Where everything is border the network sees only its own padding, which no patch in training was.
     """

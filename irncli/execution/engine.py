@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from irncli.errors import UsageError
-from irncli.execution.device import pick
-from irncli.execution.memory import free, memory_named
+from irncli.execution.memory import available_memory, memory_named
+from irncli.execution.precision import pick, settle
 from irncli.execution.state import Fill, SpilledState, State, slice_rows
 from irncli.execution.sweep import Sweeper
 from irncli.execution.tiler import USUAL_TILE, auto_tile
 from irncli.execution.tiles import check_tile
 from irncli.execution.wavefront import run
 from irncli.nn.coupling import LOW
-from irncli.nn.network import PRECISIONS, InvertibleRescaler, half_step_dtypes
+from irncli.nn.network import PRECISIONS, InvertibleRescaler
 from irncli.scratch import Scratch, Spill, bytes_text
 
 AUTO_BAND = 256
@@ -38,49 +38,44 @@ class Engine:
         *,
         device: str = "auto",
         dtype: str = "fp32",
+        released: str = "fp32",
         tile: int | str = "auto",
         threads: int | None = None,
         on_shortage: Callable[[], None] = lambda: None,
     ) -> None:
         """``tile``: ``auto``, ``off`` or pixels of the large picture; ``threads``: CPU only, None for all.
 
-        ``dtype``: as :func:`half_step_dtypes` reads it.
-        ``auto`` is the usual tile, or a smaller one where little memory is free when a picture begins.
+        An ``auto`` tile is the usual one, or a smaller one where little memory is free when a picture begins.
+        ``dtype``: as :func:`irncli.nn.network.half_step_dtypes` reads it; ``auto``: ``released``, which the
+        weight file names, where the device computes well in it, else fp32.
         ``on_shortage`` is called when a tile is first halved for want of memory. Raise UsageError or
         DeviceError.
         """
-        try:
-            half_step_dtypes(dtype, len(network.half_steps()))
-        except ValueError as error:
-            raise UsageError(str(error), f"Use auto, {', '.join(PRECISIONS)}.") from None
         if threads is not None and threads < 1:
             raise UsageError(f"`threads={threads}` is too few", "The least is 1.")
         self.device = pick(device)
-        self.tile = _tile_in_sites(tile, network.scale)
+        if dtype == "auto":
+            dtype = settle(network, released, self.device)
+        try:
+            network.set_precision(dtype)
+        except ValueError as error:
+            raise UsageError(str(error), f"Use auto, {', '.join(PRECISIONS)}.") from None
+        self.network, self.scale, halves = network, network.scale, network.half_steps()
+        self.tile = _tile_in_sites(tile, self.scale)
         self._auto = tile == "auto"
-        self.network = network
-        with memory_named():
-            self._settle(dtype)
         threads = threads or _cores()
+        with memory_named():
+            network.to(self.device).eval().requires_grad_(False)
+            for half in halves:
+                for subnet in half.subnets:
+                    subnet.to(half.dtype or torch.float32)
+                    for weight in subnet.parameters():
+                        if weight.dim() == 4:
+                            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         torch.set_num_threads(threads)  # for a lone tile, whose convolutions then share the cores
         alone = self.tile is None or self.device.type != "cpu"
         self._at_once = 1 if alone else threads
         self._sweeper = Sweeper(self._at_once, on_shortage)
-
-    def _settle(self, dtype: str) -> None:
-        """Put the network onto the device, its subnets in their precision and layout."""
-        self.network.to(self.device).eval().requires_grad_(False)
-        self.network.set_precision(dtype)
-        for half in self.network.half_steps():
-            for subnet in half.subnets:
-                subnet.to(half.dtype or torch.float32)
-                for weight in subnet.parameters():
-                    if weight.dim() == 4:
-                        weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-
-    @property
-    def scale(self) -> int:
-        return self.network.scale
 
     def encode(
         self,
@@ -181,8 +176,8 @@ class Engine:
             )  # fmt: skip
 
     def _fitting(self, row: int) -> int:
-        """Sites a side of the tile for a picture whose rows of sites take ``row`` bytes."""
-        room = free(self.device)
+        """The tile's side in sites for a picture whose rows of sites take ``row`` bytes."""
+        room = available_memory(self.device)
         if room is not None and self.device.type == "cpu":
             # Two bands and the rows between the first and the last step stay beside the tiles.
             room -= 3 * row * AUTO_BAND // self.scale
@@ -190,7 +185,7 @@ class Engine:
 
     def _home(self, size: int) -> torch.device:
         """Where ``size`` bytes of coefficients stay: on the device if half of its free memory holds them."""
-        room = free(self.device)
+        room = available_memory(self.device)
         fits = self.device.type == "cpu" or room is None or size <= room // 2
         return self.device if fits else torch.device("cpu")
 
@@ -200,9 +195,9 @@ class Engine:
 
 def _cores() -> int:
     """Cores that this process may use."""
-    wish = os.environ.get("OMP_NUM_THREADS", "")
-    if wish.isdigit() and int(wish) > 0:
-        return int(wish)
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads) > 0:
+        return int(threads)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -21,7 +21,7 @@ _UNLIMITED = 1 << 60
 _CPU_WORDS = ("can't allocate memory", "not enough memory", "MPS backend out of memory")
 
 
-def free(device: torch.device) -> int | None:
+def available_memory(device: torch.device) -> int | None:
     """Bytes that may still be allocated on a device; None where nobody tells.
 
     On the CPU the least of what the system has available and of what each control group leaves; on a GPU
@@ -106,7 +106,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-HOARD = 128 << 20
+SLACK = 128 << 20
 """Bytes that the allocator may keep for later while a picture is under way."""
 
 
@@ -118,7 +118,7 @@ def _trim() -> Any:
     return getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """Return what glibc keeps for later in its arenas: a picture's worth of bands and activations.
 
     What follows a picture (an encoder) needs large blocks of its own, and would get them on top.
@@ -129,13 +129,13 @@ def give_back() -> None:
 
 
 class MemoryTrimmer:
-    """Watches what glibc keeps between one tile and the next, and has it given back when it is much.
+    """Trims what glibc keeps between one tile and the next when it is much.
 
     Activations of many sizes leave holes that the next ones do not fit into: within a picture of four
     megapixels they grew to 400 MB, at random. To give back after each half-step took up to a tenth longer.
     """
 
-    def __init__(self, most: int = HOARD) -> None:
+    def __init__(self, most: int = SLACK) -> None:
         """``most``: bytes that the process may grow by before it gives back."""
         self._most = most
         self._least = resident()
@@ -144,7 +144,7 @@ class MemoryTrimmer:
         """Between tiles: what is in use then is what the picture itself needs."""
         now = resident()
         if now > self._least + self._most:
-            give_back()
+            trim_memory()
             self._least = resident()
         else:
             self._least = min(self._least, now)

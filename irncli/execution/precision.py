@@ -1,7 +1,8 @@
-"""Which precision the subnets run in when the user names none, and which a release writes into its file.
+"""Which device, and which precision the subnets run in on it; the one that a release writes into its file.
 
 The weight file says which one its release measured, on a CPU. It is taken where it is native; elsewhere
-fp32, unless a probe on the device itself shows that it restores as well. Never decided by the picture.
+fp32, unless a probe on the device itself (0.1 to 0.3 s) shows that it restores as well. Never decided by the
+picture.
 """
 
 from __future__ import annotations
@@ -12,45 +13,58 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor
 
+from irncli.errors import DeviceError, UsageError
 from irncli.execution.memory import memory_named
-from irncli.execution.verdicts import Key, recall, remember
 from irncli.nn.convolution import native_bf16
 from irncli.nn.coupling import LOW
 from irncli.nn.network import APART, InvertibleRescaler
 from irncli.quantise import quantise
 
-PROBE = 1
-"""Its version: to be raised with any change to it, since verdicts are kept."""
 PROBE_SIDE = 64
 PROBE_LOSS = 0.05
 """dB that the probe may lose against fp32 on the CPU: a device that computes wrongly loses tens."""
 
 
-def settle(network: InvertibleRescaler, wish: str, device: torch.device, fingerprint: str) -> str:
-    """The precision for ``auto``: the file's ``wish`` or fp32. The network stays as it is, on the CPU.
+def available() -> list[str]:
+    """Devices of this machine as ``--device`` names them, the preferred one first."""
+    found = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
 
-    ``fingerprint``: of its weights; what the probe says of them on this device is kept for the next time.
-    Raise DeviceError when the device has no room for the probe.
+
+def pick(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` -> a device that is there.
+
+    An explicit device is never replaced: raise DeviceError when it is missing, UsageError for a word that
+    names no device.
     """
-    if wish == "fp32":
-        return wish
+    there = available()
+    if name == "auto":
+        return torch.device(there[0])
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdigit())):
+        raise UsageError(f"unknown device {name!r}", "Use auto, cpu, cuda, cuda:N or mps.")
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in there:
+        raise DeviceError(f"no device {name} here", f"There is: {', '.join(there)}.")
+    return torch.device(wanted)
+
+
+def settle(network: InvertibleRescaler, released: str, device: torch.device) -> str:
+    """The precision for ``auto``: ``released``, which the weight file names, or fp32.
+
+    The network stays as it is, on the CPU. Raise DeviceError when the device has no room for the probe.
+    """
+    if released == "fp32":
+        return released
     if device.type == "cpu":
-        return wish if wish.partition(APART)[0] == "bf16" and native_bf16(device.type) else "fp32"
+        return released if released.partition(APART)[0] == "bf16" and native_bf16(device.type) else "fp32"
     if device.type == "mps":
         return "fp32"  # known to give wrong pictures in half precision
-    key = Key(_device_name(device), torch.__version__, fingerprint, wish, PROBE)
-    verdict = recall(key, (wish, "fp32"))
-    if verdict is None:
-        with memory_named():
-            truth = _probe(network, torch.device("cpu"), "fp32")
-            verdict = wish if truth - _probe(network, device, wish) <= PROBE_LOSS else "fp32"
-        remember(key, verdict)
-    return verdict
-
-
-def _device_name(device: torch.device) -> str:
-    """As the driver names it: the number of a device may be another's tomorrow."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+    with memory_named():
+        truth = _probe(network, torch.device("cpu"), "fp32")
+        return released if truth - _probe(network, device, released) <= PROBE_LOSS else "fp32"
 
 
 @torch.inference_mode()

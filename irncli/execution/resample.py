@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Real = NDArray[np.float32]
 LOBES = 8
-"""Of the window on each side."""
+"""Lobes of the Lanczos window on each side."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Resampled:
 
 
 class Stream:
-    """The same for a picture whose rows come from the top, once: what can be had already is given back."""
+    """A picture at another size whose rows come from the top, once: what can be had already is given back."""
 
     def __init__(self, down: Taps, across: Taps) -> None:
         self._down, self._across = down, across

@@ -36,7 +36,7 @@ class Sweeper:
         if threads > 1:
             # Inside a convolution one thread each: the cores share no work, so none waits for another.
             self._pool = ThreadPoolExecutor(threads, "irn-tile", torch.set_num_threads, (1,))
-        self._hoard = MemoryTrimmer()
+        self._trimmer = MemoryTrimmer()
         self._on_shortage = on_shortage
         self._told = Lock()  # taken for good by the first to tell
 
@@ -54,7 +54,7 @@ class Sweeper:
         else:
             for _ in self._pool.map(one, tiles):
                 pass
-        self._hoard.check()
+        self._trimmer.check()
 
     def _tile(self, state: State, half: HalfStep, side: int, size: Size, tile: Region, inverse: bool) -> None:
         # Not inside an except clause: the error would hold what the failed try had allocated.
@@ -98,9 +98,9 @@ def half_step(state: State, half: HalfStep, side: int, size: Size, tile: Region,
         bottom, right = m * (window.y1 == size[0]), m * (window.x1 == size[1])
         source = edge_padded(source, top, bottom, left, right)
         keep = keep.moved(top, left)
-    terms = tuple(_kept(term, keep) for term in half.subnet_terms(source))
-    change = half.undo_terms if inverse else half.apply_terms
-    state.write(side, tile, half.writes, change(state.read(side, tile, half.writes), terms))
+    parameters = tuple(_kept(parameter, keep) for parameter in half.subnet_parameters(source))
+    change = half.undo if inverse else half.apply
+    state.write(side, tile, half.writes, change(state.read(side, tile, half.writes), parameters))
 
 
 def halo(half: HalfStep, side: int) -> tuple[int, int]:
@@ -111,9 +111,9 @@ def halo(half: HalfStep, side: int) -> tuple[int, int]:
     return -(-half.radius // side), half.alignment // gcd(half.alignment, side)
 
 
-def _kept(term: Tensor, keep: Region) -> Tensor:
+def _kept(parameter: Tensor, keep: Region) -> Tensor:
     """The tile without its halo, dense float32: on strided tensors elementwise functions may differ."""
-    part = term[:, :, keep.y0 : keep.y1, keep.x0 : keep.x1].permute(0, 2, 3, 1)
+    part = parameter[:, :, keep.y0 : keep.y1, keep.x0 : keep.x1].permute(0, 2, 3, 1)
     dense = part.new_empty(part.shape, dtype=torch.float32)
     dense.copy_(part)
     return dense.permute(0, 3, 1, 2)

@@ -14,7 +14,7 @@ USUAL_TILE = 512
 
 
 def tile_bytes(network: InvertibleRescaler, tile: int) -> int:
-    """An upper bound of what one tile of ``tile`` sites a side takes, in bytes: the costliest half-step's."""
+    """Bytes that a tile of ``tile`` x ``tile`` sites takes at most, in the costliest half-step."""
     side, most = network.scale, 0
     for step in network.steps():
         if not isinstance(step, Coupling):
@@ -37,7 +37,7 @@ def _cell_bytes(half: HalfStep) -> int:
 
 
 def auto_tile(network: InvertibleRescaler, room: int | None, at_once: int) -> int:
-    """Sites a side: the usual tile, halved until ``at_once`` of them fit into ``room`` bytes.
+    """The tile's side in sites: the usual one, halved until ``at_once`` of them fit into ``room`` bytes.
 
     None is a machine that does not tell. Never below the least tile: a shortage at work cuts further.
     """

@@ -37,7 +37,7 @@ class Region:
         return self.x1 - self.x0
 
     def scaled(self, factor: int) -> Region:
-        """The same place on a grid ``factor`` times finer."""
+        """This place at a level ``factor`` times finer."""
         return Region(self.y0 * factor, self.y1 * factor, self.x0 * factor, self.x1 * factor)
 
     def moved(self, down: int, right: int) -> Region:
@@ -78,7 +78,7 @@ def spans(length: int, tile: int) -> list[tuple[int, int]]:
     return [(length * i // count, length * (i + 1) // count) for i in range(count)]
 
 
-def grid(rows: tuple[int, int], columns: int, tile: int | None) -> list[Region]:
+def tiling(rows: tuple[int, int], columns: int, tile: int | None) -> list[Region]:
     """Tiles of the rows ``(first, end)`` of a level, from left to right; ``None`` is one tile."""
     y0, y1 = rows
     if y1 <= y0:

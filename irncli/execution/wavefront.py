@@ -17,7 +17,7 @@ from torch import Tensor
 
 from irncli.execution.state import Fill, State
 from irncli.execution.sweep import Sweeper, halo
-from irncli.execution.tiles import grid
+from irncli.execution.tiles import tiling
 from irncli.nn.coupling import Coupling, HalfStep
 from irncli.nn.haar import HaarStep
 from irncli.nn.mixing import MixingStep
@@ -80,8 +80,8 @@ def run(
 ) -> Iterator[Tensor]:
     """Rows of finished coefficients from the top, n x columns x 3 s^2; a view, soon reused.
 
-    ``size`` is rows and columns of sites; ``band`` rows enter at a time, ``tile`` sites a side are worked on
-    at a time, None for all. The rows under way are in what ``hold`` makes.
+    ``size`` is rows and columns of sites; ``band`` rows enter at a time; tiles have ``tile`` x
+    ``tile`` sites, None for all. The rows under way are in what ``hold`` makes.
     """
     rows = size[0]
     band = min(band or rows, rows)
@@ -139,7 +139,7 @@ def _advance(
         end = rows if before == rows else max(done[j], before - behind[j])
         if end > done[j]:
             if isinstance(stage.part, HalfStep):
-                tiles = grid((done[j], end), columns, tile)
+                tiles = tiling((done[j], end), columns, tile)
                 sweeper.run(state, stage.part, stage.side, size, tiles, inverse)
             else:
                 with torch.inference_mode():

@@ -1,1 +1,1 @@
-"""Files <-> tensors: ``files`` reads and writes, ``colour`` settles modes, ``pixels`` knows torch."""
+"""Picture files <-> :class:`~irncli.images.picture.Picture`. Nothing here knows torch."""

@@ -116,6 +116,6 @@ def spread(plane: Plane, steps: Sequence[Fraction], size: tuple[int, ...]) -> Pl
 
 
 def flatten_alpha(alpha: Plane, low: Plane, high: Plane) -> None:
-    """What is plainly transparent or opaque all around stays exactly so, in place."""
+    """Make exactly transparent or opaque, in place, what is plainly so all around."""
     alpha[high == 0] = 0
     alpha[low == top_of(low)] = top_of(alpha)

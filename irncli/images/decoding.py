@@ -1,4 +1,4 @@
-"""Pillow held at arm's length: its exceptions become InputError, its warnings and its pixel limit rest."""
+"""Pillow and libvips at arm's length: errors become InputError, Pillow's warnings and pixel limit rest."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Literal, NamedTuple
+from importlib import import_module
+from typing import Any
 
 from PIL import Image, PngImagePlugin, TiffImagePlugin, _imaging
 
-from irncli.errors import InputError, IrnError
+from irncli.errors import DeviceError, InputError, IrnError
+from irncli.images.formats import AGAIN
 from irncli.images.png import LARGEST_CHUNK, LARGEST_CHUNKS
 
-AGAIN = "Get the file again from where it came from."
+INSTALL_LIBVIPS = "Install libvips: pip install 'irncli[huge]'; or raise --memory-budget."
 _lock = threading.Lock()
 _users = 0
 _undo = ExitStack()
@@ -26,42 +28,6 @@ _UNKNOWN_TIFF = {
     for extra, mode in ((0, "LA"), (1, "La"), (2, "LA"))
 } | {(b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B")}
 """Byte order, photometric, sample format, fill order, bits, kind of the extra sample -> mode, raw mode."""
-
-
-class Decoder(NamedTuple):
-    """Who makes the samples of a file, and what has been done to them when irn gets them."""
-
-    library: Literal["Pillow", "libvips", "pillow-heif", "pillow-jxl-plugin", "irn"]
-    turned: Literal["no", "undo", "yes"] = "no"
-    """``no``: as stored, and the tag tells how they stand. ``undo``: the library turns them though the tag
-    stays, so irn turns them back. ``yes``: the library turns them and takes the tag out."""
-    divides: Literal["library", "irn"] = "library"
-    """Who divides colour by its alpha where it is stored multiplied by it."""
-    raised: bool = False
-    """Whether samples of 9 to 15 bits come in the upper bits of 16, for irn to spread them over all."""
-
-
-DECODERS: dict[str, tuple[Decoder, Decoder | None]] = {
-    "PNG": (Decoder("Pillow"), Decoder("libvips")),
-    "JPEG": (Decoder("Pillow"), None),
-    "MPO": (Decoder("Pillow"), None),
-    "WEBP": (Decoder("Pillow"), None),
-    "TIFF": (Decoder("Pillow", turned="undo"), Decoder("libvips")),
-    "BMP": (Decoder("Pillow"), None),
-    "GIF": (Decoder("Pillow"), None),
-    "PPM": (Decoder("Pillow"), Decoder("irn")),
-    "AVIF": (Decoder("Pillow"), Decoder("libvips", turned="undo", divides="irn", raised=True)),
-    "HEIF": (
-        Decoder("pillow-heif", turned="yes"),
-        Decoder("pillow-heif", turned="yes", divides="irn", raised=True),
-    ),
-    "JXL": (Decoder("pillow-jxl-plugin", turned="undo"), None),
-}
-"""By Pillow's name of the format: 8 bits a sample, and more of them in colour or with transparency.
-
-Each transform has one owner here. More bits in one plane without transparency are decoded as 8 are.
-Whoever decodes, head and metadata are read by Pillow, and the orientation is what Pillow says it is.
-"""
 
 
 @contextmanager
@@ -82,13 +48,13 @@ def decoding() -> Iterator[None]:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             if "build `libjxl` from source" in reason:  # all that its plugin says of any broken file
                 raise InputError("is damaged or cut short", AGAIN) from error
-            if unsupported(error):
+            if names_unsupported(error):
                 what = f"is of a kind that is not supported ({reason})"
                 raise InputError(what, "Make a PNG of it first.") from error
             raise InputError(f"is damaged or cut short ({reason})", AGAIN) from error
 
 
-def unsupported(error: BaseException) -> bool:
+def names_unsupported(error: BaseException) -> bool:
     """Whether an error of a decoder says that it does not know a kind of file, not that one is damaged."""
     words = "not supported|unsupported|not configured|not implemented|no decoding plugin"
     return re.search(words, str(error), re.IGNORECASE) is not None
@@ -128,6 +94,26 @@ def quiet() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _undo.close()
+
+
+def undecoded(error: BaseException) -> InputError:
+    """What to say of a file for which libvips has raised."""
+    reason = " ".join(" ".join(dict.fromkeys(str(error).splitlines())).split())[:200]
+    if names_unsupported(error):
+        what = f"is stored in a way that libvips does not decode ({reason})"
+        return InputError(what, "Make a plain 16-bit PNG or TIFF of it first.")
+    return InputError(f"is damaged or cut short ({reason})", AGAIN)
+
+
+def libvips() -> Any:
+    """pyvips, which remembers no results. Raise DeviceError where it is not installed."""
+    try:
+        pyvips: Any = import_module("pyvips")
+    except Exception as error:  # no package, or no library that it looks for, or half of one
+        what = "reading pictures row by row needs libvips, which is not installed"
+        raise DeviceError(what, INSTALL_LIBVIPS) from error
+    pyvips.cache_set_max(0)
+    return pyvips
 
 
 def libtiff_decodes(compression: int) -> bool:

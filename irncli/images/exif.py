@@ -18,7 +18,7 @@ EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 BYTE, SHORT, LONG, RATIONAL, UNDEFINED = 1, 3, 4, 5, 7
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 18: 8}
 _LARGEST = 16 << 20
-"""Bytes of all values together: far more than any camera writes."""
+"""The most bytes of all values together: far more than any camera writes."""
 _MOST = 4096
 """Entries of all directories together: each of them costs a turn of Python, here and in Pillow."""
 
@@ -42,7 +42,7 @@ class Entry:
     type: int
     count: int
     data: bytes
-    """In the directory's byte order."""
+    """The value's bytes, in the directory's order."""
 
 
 @dataclass

@@ -1,31 +1,203 @@
-"""What the first bytes of a file tell, where Pillow looks too late or not at all."""
+"""The one table of picture formats: each row says what a format is called, can hold, and who decodes it.
+
+To add a format, add a row here; to write it, add its encoder to :mod:`irncli.images.write` as well.
+"""
 
 from __future__ import annotations
 
-import os
 import re
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import Literal, NamedTuple
 
-from PIL import Image
+from PIL import features
 
-from irncli.images import jxl
-from irncli.images.png import SIGNATURE
+from irncli.errors import InputError, OutputError
 
-READABLE_SUFFIXES = frozenset(
-    {
-        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff"),
-        *(".bmp", ".avif", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jxl", ".heic", ".heif", ".hif"),
-    }
-)
+AGAIN = "Get the file again from where it came from."
+INSTALL = "Install it: pip install 'irncli[formats]'."
+
+
+class Decoder(NamedTuple):
+    """Who makes the samples of a file, and what has been done to them when irn gets them."""
+
+    library: Literal["Pillow", "libvips", "pillow-heif", "pillow-jxl-plugin", "irn"] = "Pillow"
+    turned: Literal["no", "undo", "yes"] = "no"
+    """``no``: as stored, and the tag tells how they stand. ``undo``: the library turns them though the tag
+    stays, so irn turns them back. ``yes``: the library turns them and takes the tag out."""
+    divides: Literal["library", "irn"] = "library"
+    """Who divides colour by its alpha where it is stored multiplied by it."""
+    raised: bool = False
+    """Whether samples of 9 to 15 bits come in the upper bits of 16, for irn to spread them over all."""
+
+
+class Plugin(NamedTuple):
+    """The package that teaches Pillow a format."""
+
+    module: str
+    package: str
+    register: str = ""
+    """The function of the module that tells Pillow; empty where importing it does."""
+
+
+Place = Literal["icc", "chunks", "nclx", "comments", "dpi", "grey", "layout", "orientation"]
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """What irn needs to know about a picture format."""
+
+    name: str
+    """Pillow's name, such as ``JXL``."""
+    word: str
+    """What messages call it, such as ``JPEG XL``."""
+    suffixes: tuple[str, ...]
+    """Lower-case extensions with their dot, those that irn writes first."""
+    magic: bytes
+    """A regular expression that the first 32 bytes of every file begin with."""
+
+    decoder: Decoder = Decoder()
+    """For 8 bits per sample. Head, metadata and orientation are Pillow's, whoever decodes the pixels."""
+    deep_decoder: Decoder | None = None
+    """For more bits in colour or with transparency. One deep plane without it is decoded as 8 bits are."""
+    plugin: Plugin | None = None
+    parts: str = "frames"
+    """What the pictures of a file of several are called."""
+    read_by_rows: bool = False
+    """Whether libvips decodes it from the top, a few rows at a time."""
+    lossy_word: str = ""
+    """What a file stored with loss is called; empty where there is none."""
+
+    written_suffixes: int = 0
+    """How many of the suffixes irn writes, from the first; 0: it only reads the format."""
+    feature: str = ""
+    """The optional feature of Pillow's that writing needs."""
+    lossless: bool = False
+    """Whether small pictures may be written in it: every sample is kept, and there is room for a manifest."""
+    lossy: bool = False
+    """Whether restored pictures are written with loss, by a quality."""
+    depth: Literal[8, 16] = 8
+    """The most bits per sample that irn writes."""
+    alpha: bool = True
+    longest_side: int | None = None
+    """Pixels; None where irn cannot reach the limit."""
+    written_by_rows: bool = False
+    """Whether the encoder takes rows from the top; the others want the whole picture."""
+    bytes_per_pixel: float | None = None
+    """Bytes that a photograph takes at quality 95, roughly; None for a format without loss."""
+    holds: frozenset[Place] = frozenset()
+    """What a written file has a place for, beside EXIF and XMP, which all have.
+
+    ``icc``: a colour profile. ``chunks``: all that a PNG's chunks say. ``nclx``: code points of HDR.
+    ``comments``: texts that are comments. ``dpi``: the resolution. ``grey``: grey without transparency.
+    ``layout``: grey with it, too, and an alpha that is opaque throughout. ``orientation``: a tag that viewers
+    go by.
+    """
+
+    @property
+    def suffix(self) -> str:
+        """The usual extension, with its dot."""
+        return self.suffixes[0]
+
+    def missing(self) -> str | None:
+        """The package to be installed before Pillow reads or writes it; None if Pillow is ready for it."""
+        if self.plugin is None:
+            return None
+        try:
+            plugin = import_module(self.plugin.module)
+            if self.plugin.register:
+                getattr(plugin, self.plugin.register)()
+        except Exception:  # not there, or without the library that it needs
+            return self.plugin.package
+        return None
+
+    def check_decoder(self) -> None:
+        """Raise InputError if what reading needs is not installed."""
+        if package := self.missing():
+            what = f"is a {self.word} picture, and reading those needs {package}, which is not installed"
+            raise InputError(what, INSTALL)
+
+    def check_encoder(self) -> None:
+        """Raise OutputError if what writing needs is not installed."""
+        if package := self.missing():
+            raise OutputError(f"writing {self.word} needs {package}, which is not installed", INSTALL)
+
+
+_ROWS = (
+    ImageFormat(
+        "PNG", "PNG", (".png", ".apng"), rb"\x89PNG\r\n\x1a\n",
+        deep_decoder=Decoder("libvips"), read_by_rows=True,
+        written_suffixes=1, lossless=True, depth=16, written_by_rows=True,
+        holds=frozenset({"icc", "chunks", "dpi", "grey", "layout", "orientation"}),
+    ),
+    ImageFormat(
+        "WEBP", "WebP", (".webp",), rb"RIFF.{4}WEBP", lossy_word="lossy WebP",
+        written_suffixes=1, lossless=True, longest_side=16383,
+        holds=frozenset({"icc", "orientation"}),
+    ),
+    ImageFormat(
+        "TIFF", "TIFF", (".tif", ".tiff"), rb"II[*+]\0|MM\0[*+]",  # + in a BigTIFF
+        decoder=Decoder(turned="undo"), deep_decoder=Decoder("libvips"), read_by_rows=True, parts="pages",
+        lossy_word="TIFF with JPEG inside",
+        written_suffixes=2, lossless=True, depth=16, written_by_rows=True,
+        holds=frozenset({"icc", "dpi", "grey", "layout", "orientation"}),
+    ),
+    ImageFormat(
+        "JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), rb"\xff\xd8\xff",
+        read_by_rows=True, lossy_word="JPEG",
+        written_suffixes=2, lossy=True, alpha=False, longest_side=65500,
+        bytes_per_pixel=0.8, holds=frozenset({"icc", "comments", "dpi", "grey", "layout", "orientation"}),
+    ),
+    ImageFormat(
+        "JXL", "JPEG XL", (".jxl",), rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
+        decoder=Decoder("pillow-jxl-plugin", turned="undo"),
+        plugin=Plugin("pillow_jxl", "pillow-jxl-plugin"), lossy_word="lossy JPEG XL",
+        written_suffixes=1, lossless=True, lossy=True, bytes_per_pixel=0.6,
+        # The plugin embeds no profile. Decoders go by no tag of EXIF's: the pixels are turned as seen.
+        holds=frozenset({"grey", "layout"}),
+    ),
+    ImageFormat(
+        "AVIF", "AVIF", (".avif",), rb".{4}ftypavi[fs]",
+        deep_decoder=Decoder("libvips", turned="undo", divides="irn", raised=True), lossy_word="lossy AVIF",
+        written_suffixes=1, feature="avif", lossy=True, longest_side=65536, bytes_per_pixel=0.6,
+        holds=frozenset({"icc", "nclx", "grey", "orientation"}),
+    ),
+    ImageFormat("BMP", "BMP", (".bmp",), rb"BM.{4}\0{4}"),
+    ImageFormat("GIF", "GIF", (".gif",), rb"GIF8[79]a"),
+    # Its width or a comment must follow, or notes that begin with "P1 is" would be a picture.
+    ImageFormat(
+        "PPM", "PPM", (".ppm", ".pgm", ".pbm", ".pnm"), rb"P[1-6]\s+[\d#]",
+        deep_decoder=Decoder("irn"), read_by_rows=True,
+    ),
+    ImageFormat(
+        "HEIF", "HEIF", (".heic", ".heif", ".hif"), rb".{4}ftyp(?:he[iv][cxms]|m[is]f1)",
+        decoder=Decoder("pillow-heif", turned="yes"),
+        deep_decoder=Decoder("pillow-heif", turned="yes", divides="irn", raised=True),
+        plugin=Plugin("pillow_heif", "pillow-heif", "register_heif_opener"), parts="pages",
+        lossy_word="lossy HEIF",
+    ),
+)  # fmt: skip
+
+FORMATS = {row.name: row for row in _ROWS}
+"""Rows by Pillow's name of the format."""
+READABLE_SUFFIXES = frozenset(suffix for row in _ROWS for suffix in row.suffixes)
+WRITABLE = {
+    suffix: row.name
+    for row in _ROWS
+    if not row.feature or features.check(row.feature)
+    for suffix in row.suffixes[: row.written_suffixes]
+}
+"""Lower-case suffix -> Pillow's name, of what can be written with the Pillow that is installed."""
 RAW_SUFFIXES = frozenset(
     {".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".orf", ".rw2", ".pef", ".srw", ".3fr", ".erf", ".kdc"}
 )
 """Camera raw files look like TIFF, and Pillow would take the thumbnail for the picture."""
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""The latter two of BigTIFF."""
-"""Of JPEG, without those that stand alone among the pixels."""
+
+
+def sniff(head: bytes) -> ImageFormat | None:
+    """The format of a file by its first 32 bytes; None for what irn does not read."""
+    return next((row for row in _ROWS if re.match(row.magic, head, re.DOTALL)), None)
 
 
 def looks_like_picture(path: Path) -> bool:
@@ -42,130 +214,8 @@ def looks_like_picture(path: Path) -> bool:
         if named or suffix in RAW_SUFFIXES:
             return named
         with path.open("rb") as stream:
-            return begins_like_picture(stream.read(16))
+            return sniff(stream.read(32)) is not None
     except OSError:
         return named
     except ValueError:
         return False
-
-
-def begins_like_picture(head: bytes) -> bool:
-    """Whether at least 16 first bytes are those of a format that irn reads."""
-    return (
-        head.startswith((SIGNATURE, b"\xff\xd8\xff", *_TIFF, b"GIF87a", b"GIF89a"))
-        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-        or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"))
-        or plugin_format(head) is not None
-        or (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0")
-        # Its width or a comment must follow, or notes that begin with "P1 is" would be a picture.
-        or re.match(rb"P[1-6]\s+[\d#]", head) is not None
-    )
-
-
-def webp_size(head: bytes) -> tuple[int, int]:
-    """Width and height in a WebP's first 32 bytes; 0 x 0 when they are not there.
-
-    Pillow allocates the canvas as it opens the file, before anyone could look at the size.
-    """
-    if head[:4] != b"RIFF":
-        return 0, 0
-    if head[12:16] == b"VP8X":
-        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
-    if head[12:16] == b"VP8L":
-        bits = int.from_bytes(head[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if head[12:16] == b"VP8 ":
-        return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
-    return 0, 0
-
-
-def webp_is_lossy(stream: BinaryIO) -> bool:
-    """Whether the first frame of a WebP, from its start, is VP8; VP8L is without loss."""
-    stream.seek(12)
-    while len(head := stream.read(8)) == 8:
-        kind, size = head[:4], int.from_bytes(head[4:], "little")
-        if kind in (b"VP8 ", b"VP8L"):
-            return kind == b"VP8 "
-        # A frame's own chunks stand in an animation's, behind 16 bytes about its place.
-        stream.seek(16 if kind == b"ANMF" else size + size % 2, os.SEEK_CUR)
-    return False
-
-
-def avif_bits(start: bytes) -> int:
-    """8, 10 or 12 bits a sample of an AVIF; Pillow cuts them to 8."""
-    flags = _av1_flags(start)
-    if not flags & 0x40:
-        return 8
-    return 12 if flags & 0x20 else 10
-
-
-def avif_halves_colour(start: bytes) -> bool:
-    """Whether the colour of an AVIF has fewer samples than its luma (4:2:0, 4:2:2); False for grey."""
-    flags = _av1_flags(start)
-    return bool(flags & 0x08) and not flags & 0x10
-
-
-def avif_multiplied(start: bytes) -> bool:
-    """Whether the colour of an AVIF is multiplied by its alpha: a reference of the kind ``prem``."""
-    return re.search(rb"\0\0\0[\x0e\x12]prem", start.partition(b"iref")[2]) is not None
-
-
-def _av1_flags(start: bytes) -> int:
-    """Depth and sampling, bit by bit, by the codec's configuration box; 0 where there is none."""
-    _, found, box = start.partition(b"av1C")
-    return box[2] if found and len(box) > 2 else 0
-
-
-INSTALL = "Install it: pip install 'irncli[formats]'."
-PLUGINS = {"HEIF": ("pillow_heif", "pillow-heif"), "JXL": ("pillow_jxl", "pillow-jxl-plugin")}
-"""Pillow's name of the format -> the module and the package that bring it."""
-NAMES = {"HEIF": "HEIF", "JXL": "JPEG XL"}
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
-_JXL_STARTS = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
-
-
-def plugin_format(head: bytes) -> str | None:
-    """Which of them a file's first 12 bytes begin; None for a file that Pillow reads by itself."""
-    if head.startswith(_JXL_STARTS):
-        return "JXL"
-    return "HEIF" if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS else None
-
-
-def missing(format: str) -> str | None:
-    """What is not installed of what the format needs, after Pillow was told of the plugin; None if it is."""
-    if format not in PLUGINS:
-        return None
-    module, package = PLUGINS[format]
-    try:
-        plugin = import_module(module)
-        if format == "HEIF":
-            plugin.register_heif_opener()
-    except Exception:  # not there, or without the library that it needs
-        return package
-    return None
-
-
-def stored_with_loss(stream: BinaryIO, image: Image.Image) -> bool:
-    """Whether the samples of an opened file cannot be those that were saved; where it is read stays the same.
-
-    False for what nobody can tell from the file: an AVIF at full resolution may be without loss.
-    """
-    at = stream.tell()
-    stream.seek(0)
-    try:
-        match image.format:
-            case "JPEG" | "MPO":
-                return True
-            case "TIFF":
-                return image.info.get("compression") in ("jpeg", "tiff_jpeg")
-            case "WEBP":
-                return webp_is_lossy(stream)
-            case "AVIF":
-                return avif_halves_colour(stream.read(1 << 20))
-            case "HEIF":
-                return image.info.get("chroma") in (420, 422)
-            case "JXL":
-                return jxl.read_head(stream).lossy
-        return False
-    finally:
-        stream.seek(at)

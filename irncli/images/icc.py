@@ -52,13 +52,13 @@ def cicp_of(chunks: Chunks) -> tuple[int, int, int, int] | None:
 
 
 def hdr_of(chunks: Chunks) -> str | None:
-    """The name of a transfer for HDR."""
+    """The name of the transfer for HDR that chunks say, such as ``PQ``; None where they say none."""
     cicp = cicp_of(chunks)
     return HDR.get(cicp[1]) if cicp else None
 
 
 def says_colour(chunks: Chunks) -> bool:
-    """Whether they say anything that is not what everybody takes for granted."""
+    """Whether chunks say anything of colours that is not what everybody takes for granted."""
     if cicp := cicp_of(chunks):
         return cicp != (1, 13, 0, 1)
     kinds = dict(chunks)
@@ -66,7 +66,7 @@ def says_colour(chunks: Chunks) -> bool:
 
 
 def nearly_srgb(chunks: Chunks) -> bool:
-    """Whether they are those that stand beside sRGB in most files that have any."""
+    """Whether chunks are those that stand beside sRGB in most files that have any."""
     kinds = dict(chunks)
     if not says_colour(chunks):
         return True
@@ -76,7 +76,7 @@ def nearly_srgb(chunks: Chunks) -> bool:
 
 @lru_cache(maxsize=16)
 def profile_of(chunks: Chunks, grey: bool) -> bytes | None:
-    """A profile for grey or RGB that says the same; None where they say nothing, or what no profile can.
+    """A profile for grey or RGB that says what chunks say; None for nothing, or what no profile can.
 
     Of PQ and HLG it shows an SDR screen what lies below the white of paper (203 cd/m2, ITU-R BT.2408), for
     programs that do not know its cicp tag.
@@ -221,7 +221,7 @@ def _text(text: str) -> bytes:
 
 
 def _profile(tags: dict[bytes, bytes], space: bytes) -> bytes:
-    """Its header without a date and a maker: the same always."""
+    """A profile of these tags, its header without a date and a maker: always the same bytes."""
     table, body, places = struct.pack(">I", len(tags)), b"", {}
     start = 132 + 12 * len(tags)
     for name, data in tags.items():

@@ -196,7 +196,7 @@ def told_segments(stream: BinaryIO) -> tuple[tuple[bytes, ...], dict[str, bytes]
 
 
 def comment_segment(text: bytes) -> bytes:
-    """As it stands in a file. ``text``: at most 65,533 bytes."""
+    """A comment as it stands in a file. ``text``: at most 65,533 bytes."""
     return b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text
 
 

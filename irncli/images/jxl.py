@@ -6,36 +6,41 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from irncli.errors import InputError
+from PIL import ImageFile
 
-_AGAIN = "Get the file again from where it came from."
+from irncli.errors import InputError
+from irncli.images.formats import AGAIN, FORMATS
+from irncli.images.metadata import own_properties, turned_by, with_orientation
+
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _SIZE = ((1, 9), (1, 13), (1, 18), (1, 30))
 _LONGEST = 16 << 20
 """Bytes of an XMP packet that are read."""
 _MOST_BOXES = 1 << 14
-"""What stands behind so many is not looked at: they may be as small as eight bytes."""
+"""The most boxes that are looked at: they may be as small as eight bytes."""
 
 
 @dataclass(frozen=True)
 class Head:
+    """What the boxes and the first bits of the codestream say."""
+
     width: int
     height: int
     bits: int
-    """Of a sample, of colour or of whatever has most."""
+    """Bits per sample: the most of any channel."""
     real: bool
-    """Floating-point samples."""
+    """Whether samples are floating-point."""
     animated: bool
     extra: bool
-    """More than colour: alpha, nearly always."""
+    """Whether there are channels beside colour: alpha, nearly always."""
     packet: bytes | None
-    """Of XMP."""
+    """The XMP packet."""
     lossy: bool
-    """Its colours are XYB, or it was a JPEG: for certain not the samples that were saved."""
+    """Whether its colours are XYB, or it was a JPEG: for certain not the samples that were saved."""
 
 
 def read_head(stream: BinaryIO) -> Head:
-    """Of a whole file, from its start; decodes nothing. Raise InputError for what cannot be a head."""
+    """Read the head of a whole file, from its start; decodes nothing. Raise InputError for a broken one."""
     start, packet, from_jpeg = b"", None, False
     stream.seek(0)
     if stream.read(2) == b"\xff\x0a":
@@ -54,7 +59,37 @@ def read_head(stream: BinaryIO) -> Head:
         head = _parsed(_Bits(start), packet)
         return replace(head, lossy=True) if from_jpeg else head
     except IndexError as error:
-        raise InputError("is damaged or cut short", _AGAIN) from error
+        raise InputError("is damaged or cut short", AGAIN) from error
+
+
+def check(head: Head) -> None:
+    """Raise InputError for what the plugin would not give as it is."""
+    FORMATS["JXL"].check_decoder()
+    if head.animated:
+        raise InputError("is an animation, and irn chooses no frames of a JPEG XL", "Make a GIF of it.")
+    if head.real or head.bits > 16:
+        raise InputError("has floating-point samples, which are not supported", "Make a PNG of it first.")
+
+
+def complete(stream: BinaryIO, image: ImageFile.ImageFile) -> None:
+    """Mend what the plugin leaves out or gets wrong: XMP, an orientation that was applied, a made-up profile.
+
+    Raise InputError for colour of more than 8 bits, which it does not give.
+    """
+    at = stream.tell()
+    head = read_head(stream)
+    stream.seek(at)
+    if head.bits > 8 and not image.mode.startswith("I;16"):
+        what = f"has {head.bits} bits per sample in colour, which its plugin does not give"
+        raise InputError(what, "Make a 16-bit PNG of it first.")
+    if head.packet:
+        image.info["xmp"] = head.packet
+    turned = turned_by(own_properties(image))
+    if turned is not None:
+        image.info.pop("icc_profile", None)
+    exif = image.info.get("exif")
+    if isinstance(exif, bytes) and not getattr(image, "jpeg", False):
+        image.info["exif"] = with_orientation(exif, turned or 1)
 
 
 def _boxes(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -77,7 +112,7 @@ def _boxes(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 class _Bits:
-    """The lowest first; IndexError behind the end."""
+    """Bits of some bytes, the lowest first. Raise IndexError behind the end."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -91,7 +126,7 @@ class _Bits:
         return value
 
     def number(self, *ways: tuple[int, int]) -> int:
-        """By two bits one of four ways: an offset, and how many bits to add."""
+        """Read a number in one of four ways, which two bits choose: an offset, and how many bits to add."""
         offset, count = ways[self.take(2)]
         return offset + self.take(count)
 

@@ -1,4 +1,4 @@
-"""What a file carries beside its pixels, taken out of an opened picture.
+"""What a file carries beside its pixels: taken out of an opened picture, and fitted into a new file.
 
 ICC profile and what else says the meaning of colours, EXIF, XMP, DPI and texts.
 """
@@ -19,7 +19,17 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from irncli.images import exif as ifd
 from irncli.images import png, xmp
-from irncli.images.icc import COLOUR_CHUNKS, Chunks, chunk_of, profile_of
+from irncli.images.formats import FORMATS
+from irncli.images.icc import (
+    COLOUR_CHUNKS,
+    Chunks,
+    chunk_of,
+    cicp_of,
+    hdr_of,
+    nearly_srgb,
+    profile_of,
+    says_colour,
+)
 
 ORIENTATION = 274
 CHUNKS, EXTENSIONS, NOTES, VIDEO = "irn_chunks", "irn_extensions", "irn_notes", "irn_video"
@@ -29,6 +39,10 @@ _CLAIMS = {
     xmp.GAIN_MAP: "its gain map is left out: it is shown without HDR",
     xmp.EXTENDED: "a part of its XMP data is missing or damaged, and the rest is kept",
 }
+_STASH = 1 << 15
+"""Bytes of chunks that a small picture which is no PNG carries in its XMP."""
+_COMMENT = 65_533
+"""The most bytes of a comment in a JPEG."""
 _EXIF_PREFIX = b"Exif\0\0"
 _RESOLUTION = frozenset({282, 283, 296})
 # Tags of a file's first directory that describe the picture. All others (sizes, offsets, compression,
@@ -71,7 +85,7 @@ def own_properties(image: Image.Image) -> dict[str, str]:
 
 
 def packet_properties(packet: bytes | None) -> dict[str, str]:
-    """The same of an XMP packet."""
+    """Our properties in an XMP packet; none where it is missing or damaged."""
     try:
         return xmp.split(packet)[0] if packet else {}
     except xmp.XmpError:
@@ -85,15 +99,7 @@ def collect(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
     file after it (a PNG may carry metadata behind its pixels). The ICC profile is not yet held against the
     picture's mode.
     """
-    notes = []
-    exif: bytes | None
-    if isinstance(image, TiffImageFile):
-        try:
-            exif = _tiff_exif(image)
-        except (ifd.IfdError, struct.error):
-            exif, notes = None, ["its EXIF data is damaged and is left out"]
-    else:
-        exif = _exif_block(image)
+    exif, notes = _exif(image)
     packet, more = _whole_packet(image)
     notes += [*image.info.get(NOTES, ()), *more]
     if _has_iptc(image):
@@ -102,6 +108,21 @@ def collect(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
     icc = bytes(icc) if isinstance(icc, bytes) and len(icc) >= 128 else None
     chunks = image.info.get(CHUNKS, ())
     return Metadata(icc, exif, packet or None, _dpi(image), chunks), tuple(notes)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """1 to 8, as the EXIF tag of an opened picture; a TIFF's before its pixels are loaded."""
+    return Metadata(exif=_exif(image)[0]).orientation
+
+
+def _exif(image: Image.Image) -> tuple[bytes | None, list[str]]:
+    """The EXIF bytes, and a note where they are damaged."""
+    if not isinstance(image, TiffImageFile):
+        return _exif_block(image), []
+    try:
+        return _tiff_exif(image), []
+    except (ifd.IfdError, struct.error):
+        return None, ["its EXIF data is damaged and is left out"]
 
 
 def _whole_packet(image: Image.Image) -> tuple[bytes | None, list[str]]:
@@ -222,7 +243,7 @@ def with_orientation(exif: bytes, value: int) -> bytes:
 
 
 def turned_by(properties: dict[str, str]) -> int | None:
-    """By which orientation irn has turned the pixels of a file of its own, whose format knows no tag."""
+    """The orientation by which irn has turned the pixels of a file without a tag for it; or None."""
     word = properties.get("turned", "")
     return int(word) if word in tuple("12345678") else None
 
@@ -290,3 +311,73 @@ def _has_iptc(image: Image.Image) -> bool:
     if isinstance(image, TiffImageFile):
         return 33723 in image.tag_v2
     return isinstance(blocks, dict) and 0x0404 in blocks
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a file of some format gets of a picture's colours and texts, and how."""
+
+    icc: bytes | None = None
+    chunks: Chunks = ()
+    """Chunks of a PNG."""
+    nclx: tuple[int, int] | None = None
+    """Primaries and transfer of an AVIF."""
+    comments: tuple[bytes, ...] = ()
+    """Comments of a JPEG."""
+    stash: str = ""
+    """Chunks for irn alone to read, as ASCII."""
+    notes: tuple[str, ...] = ()
+
+
+def hold(metadata: Metadata, format: str, grey: bool, small: bool) -> Held:
+    """How a file in ``format`` holds a PNG's chunks: texts, and what colours mean without a profile.
+
+    A PNG keeps the chunks as they are, and a profile beside them for programs that know nothing else. An
+    AVIF has nclx for HDR, a JPEG comments, others a profile alone. Small pictures keep all of it, for the way
+    back. ``grey``: whether the file will be; ``small``: whether it is a small picture. The notes are whole
+    phrases on what the format cannot hold.
+    """
+    row = FORMATS[format]
+    chunks, icc = metadata.chunks, metadata.icc
+    hdr, cicp, made, plain = hdr_of(chunks), cicp_of(chunks), profile_of(chunks, grey), nearly_srgb(chunks)
+    if "chunks" in row.holds:
+        # sRGB and a profile exclude each other. Of HDR a profile could show SDR only.
+        kept = tuple(c for c in chunks if c[0] != b"sRGB" or not icc)
+        return Held(icc or (None if hdr or plain else made), kept)
+    name, notes, nclx = row.word, [], None
+    if hdr and cicp and "nclx" in row.holds:
+        icc, nclx = None, cicp[:2]
+    elif hdr and made and "icc" not in row.holds:
+        icc = made
+    elif hdr and made:
+        icc = made
+        what = f"its colours are HDR ({hdr}), which {name} can say by the cicp tag of its profile alone"
+        notes.append(f"{what}: programs that do not know it show SDR (png and avif say it plainly)")
+    elif icc is None and made and not (plain and "icc" not in row.holds):
+        icc = made
+    elif icc is None and made is None and says_colour(chunks):
+        notes.append(f"what its colours mean is left out: only PNG can say it as it does, not {name}")
+    texts = tuple(each for each in chunks if each[0] in png.TEXTS)
+    packed, left, comments = b"", texts, list[bytes]()
+    if small or "grey" not in row.holds:  # Where grey comes back as RGB, irn has to make the profile anew.
+        packed = _packed(tuple(each for each in chunks if each not in texts))
+    if small and len(_packed(texts)) <= _STASH:
+        packed, left = packed + _packed(texts), ()
+    stash = base64.b64encode(packed).decode("ascii")
+    lost = []
+    for kind, data in left:
+        wanted = "comments" in row.holds and png.keyword_of(data) == "Comment"
+        text = png.text_in(kind, data, _COMMENT) if wanted else None
+        if text is None:
+            lost.append(png.keyword_of(data))
+        else:
+            comments.append(text)
+    if lost:
+        names = list(dict.fromkeys(lost))
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        notes.append(f"its texts ({', '.join(names[:3])}{more}) are left out: {name} has no place for them")
+    return Held(icc, (), nclx, tuple(comments), stash, tuple(notes))
+
+
+def _packed(chunks: Chunks) -> bytes:
+    return b"".join(png.chunk(kind, data) for kind, data in chunks)

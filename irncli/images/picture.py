@@ -5,7 +5,7 @@
     RGB RGBA RGBa RGBX   -> RGB (with alpha)
     YCbCr                -> RGB
     CMYK                 -> RGB through its profile, and a note
-    more than 8 bits     -> 16 bits, by irncli/images/deep.py: Pillow cuts colour to 8
+    more than 8 bits     -> 16 bits, by irncli/images/read.py: Pillow cuts colour to 8
     Lab, HSV, I, F       -> refused
 
 Pixels are never turned: the orientation stays a tag.
@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from irncli.errors import InputError
-from irncli.images.alpha import extend_under_transparency
-from irncli.images.decoding import DECODERS, decoding
+from irncli.errors import DeviceError, InputError
+from irncli.images.decoding import decoding, libvips
+from irncli.images.formats import FORMATS
 from irncli.images.metadata import (
     ORIENTATION,
     Metadata,
@@ -37,21 +37,6 @@ from irncli.images.metadata import (
 )
 from irncli.images.tiff import check_layout
 from irncli.samples import Samples, depth_of, spread_to_16
-
-__all__ = [
-    "BT601",
-    "Metadata",
-    "Picture",
-    "bits_of",
-    "deep_in_pillow",
-    "extend_under_transparency",
-    "from_pillow",
-    "profile_space",
-    "raw_mode",
-    "refuse_mode",
-    "settled",
-    "to_pillow",
-]
 
 BT601 = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in luma."""
@@ -66,13 +51,15 @@ _UNTURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""What undoes each orientation."""
+"""Which transposition undoes each orientation."""
 TURN = _UNTURN | {6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
-"""What shows the pixels of each as they are to be seen."""
+"""Which transposition shows the pixels of each orientation as they are to be seen."""
 
 
 @dataclass(frozen=True)
 class Picture:
+    """Pixels, and what a file carries beside them."""
+
     colour: Samples
     """H W 1 (grey) or H W 3 (RGB), C-contiguous, uint8 or uint16."""
     alpha: Samples | None = None
@@ -93,7 +80,7 @@ class Picture:
 
     @property
     def depth(self) -> int:
-        """Bits a sample, 8 or 16."""
+        """Bits per sample, 8 or 16."""
         return depth_of(self.colour)
 
     @property
@@ -107,7 +94,7 @@ def profile_space(icc: bytes) -> bytes:
 
 
 def from_pillow(image: Image.Image) -> Picture:
-    """An opened picture, its pixels best not yet loaded -> Picture, 8 bits a sample; 16 where they are grey.
+    """An opened picture, its pixels best not yet loaded -> Picture of 8 bits per sample; 16 for deep grey.
 
     Raise InputError for colour of more than 8 bits, for colour models that are not supported, and when the
     pixels cannot be decoded. Bits and orientation can only be told from a file whose pixels are not loaded.
@@ -179,7 +166,7 @@ def to_pillow(picture: Picture) -> Image.Image:
 
 
 def bits_of(image: Image.Image) -> int:
-    """Bits a sample of an opened file whose pixels are not loaded: 8 for fewer, too. Decodes nothing."""
+    """Bits per sample of an opened file whose pixels are not loaded: 8 for fewer, too. Decodes nothing."""
     if isinstance(image, TiffImageFile):
         stated = image.tag_v2.get(258, (1,))
         modes = ("L", "LA", "La", "RGB", "RGBA", "CMYK", "I;16", "I;16B")
@@ -194,7 +181,7 @@ def bits_of(image: Image.Image) -> int:
 
 
 def deep_in_pillow(image: Image.Image) -> bool:
-    """Whether an image of more than 8 bits a sample keeps them in Pillow: one plane, no transparency."""
+    """Whether an image of more than 8 bits per sample keeps them in Pillow: one plane, no transparency."""
     # It reads the transparent value of a 16-bit PNG with its bytes exchanged, and takes white for black.
     if isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0:
         return False
@@ -217,6 +204,24 @@ def refuse_mode(image: Image.Image, bits: int = 8) -> None:
         raise InputError(what, "Make a 16-bit RGB copy, or an 8-bit one of it, first.")
 
 
+def check_decoders(image: ImageFile.ImageFile, bits: int) -> None:
+    """Raise InputError for an opened picture of so many bits that cannot be decoded here; decodes nothing."""
+    refuse_mode(image, bits)
+    if bits == 8 or deep_in_pillow(image):
+        return
+    decoder = FORMATS[image.format or ""].deep_decoder
+    if decoder and decoder.library == "irn":
+        if image.tile[0].codec_name == "ppm_plain":
+            what = f"has {bits} bits per sample, written as text"
+            raise InputError(what, "Make a binary PPM or a PNG of it.")
+    elif decoder is None or decoder.library == "libvips":
+        try:
+            libvips()
+        except DeviceError as error:
+            what = f"has {bits} bits per sample, and reading those needs libvips, which is not installed"
+            raise InputError(what, "Install it: pip install 'irncli[huge]'.") from error
+
+
 def _tiles(image: Image.Image) -> list[Any]:
     return list(getattr(image, "tile", None) or [])
 
@@ -232,7 +237,8 @@ def raw_mode(image: Image.Image) -> str:
 
 def _orientation(image: Image.Image) -> int:
     """By which orientation pixels come turned: Pillow turns a TIFF's as it loads them, irn a JPEG XL's."""
-    if image.format not in DECODERS or DECODERS[image.format][0].turned != "undo":
+    row = FORMATS.get(image.format or "")
+    if row is None or row.decoder.turned != "undo":
         return 1
     if image.format == "JXL":
         return turned_by(own_properties(image)) or 1
@@ -284,7 +290,7 @@ def _samples(image: Image.Image, raw: str, grey_palette: bool) -> tuple[Samples,
 
 
 def _array(image: Image.Image) -> Samples:
-    """Its samples, H W C, taken some rows at a time: numpy alone would hold them twice."""
+    """Samples of an image, H W C, taken some rows at a time: numpy alone would hold them twice."""
     out = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
     for y in range(0, image.height, _ROWS):
         end = min(y + _ROWS, image.height)

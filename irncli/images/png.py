@@ -11,28 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irncli.errors import InputError
+from irncli.images.formats import AGAIN
 from irncli.images.spliced import Part, end_of, spliced
 from irncli.samples import Samples, blocks, depth_of
 
+KEYWORD = "irn"
+"""Keyword of the text chunk with the manifest or record."""
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_OTHERWISE = (b"irn", b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type xmp")
-"""Keywords of what is read as something else than text."""
+_OTHERWISE = (KEYWORD.encode(), b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type xmp")
+"""Keywords of text chunks that are read as something else than text."""
 _MOST_TEXTS, _LONGEST_TEXTS = 1000, 16 << 20
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_CHUNK = 16 << 20
 """Bytes of an ancillary chunk, unpacked: more than any program writes."""
 LARGEST_CHUNKS = 4 * LARGEST_CHUNK
-"""The same of all of them together."""
-_CUT = "Get the file again from where it came from."
+"""Bytes of all ancillary chunks together, unpacked."""
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 _PACKED = (b"zTXt", b"iTXt", b"iCCP")
 _LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
-"""Of those that have one length only: Pillow refuses the whole picture for a pHYs of eight bytes."""
+"""Length of chunks that have one only: Pillow refuses the whole picture for a pHYs of eight bytes."""
 _BLOCK = 1 << 18
 """Bytes that are filtered at a time: they stay in a processor's cache."""
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-"""By the number of channels."""
+"""PNG's number of a colour type, by the number of channels."""
 _MEANING = {b"tRNS": " (the transparency)", b"iCCP": " (the colour profile)", b"eXIf": " (EXIF)"}
 
 
@@ -48,12 +50,12 @@ def chunks(stream: BinaryIO, *, cut: bool = False) -> Iterator[tuple[bytes, int,
         if len(head) < 8:
             if cut:
                 return
-            raise InputError("is cut short: its end is missing", _CUT)
+            raise InputError("is cut short: its end is missing", AGAIN)
         kind, length = head[4:], int.from_bytes(head[:4], "big")
         if not kind.isalpha():
             if cut:
                 return
-            raise InputError("is damaged: no chunk begins where one should", _CUT)
+            raise InputError("is damaged: no chunk begins where one should", AGAIN)
         yield kind, at + 8, length
         if kind == b"IEND":
             return
@@ -91,13 +93,13 @@ def told_chunks(stream: BinaryIO, colour: Container[bytes]) -> tuple[list[tuple[
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
-    """As it stands in a file."""
+    """A chunk as it stands in a file: length, kind, data, checksum."""
     crc = zlib.crc32(data, zlib.crc32(kind))
     return len(data).to_bytes(4, "big") + kind + data + crc.to_bytes(4, "big")
 
 
 def text_chunk(keyword: str, text: bytes) -> tuple[bytes, bytes]:
-    """A text of some other format's, as it is: UTF-8, or else Latin-1."""
+    """Kind and data of a chunk with a text of another format: UTF-8, or else Latin-1."""
     head = keyword.encode("latin-1") + b"\0"
     try:
         text.decode("ascii")
@@ -111,7 +113,7 @@ def text_chunk(keyword: str, text: bytes) -> tuple[bytes, bytes]:
 
 
 def keyword_of(data: bytes) -> str:
-    """Of a text chunk, by signs that can be printed."""
+    """The keyword of a text chunk, with a question mark for each sign that cannot be printed."""
     keyword = data.partition(b"\0")[0][:80].decode("latin-1")
     return "".join(c if c.isprintable() else "?" for c in keyword)
 
@@ -138,7 +140,7 @@ def check_chunks(stream: BinaryIO) -> tuple[str, ...]:
     for kind, start, length in chunks(stream):
         # A flipped bit turns IDAT into an "ancillary" iDAT.
         if kind.upper() in _CRITICAL and not _sound(stream, kind, start, length):
-            raise InputError("is damaged: a checksum in it does not match", _CUT)
+            raise InputError("is damaged: a checksum in it does not match", AGAIN)
     return tuple(
         f"its {kind.decode()} chunk{_MEANING.get(kind, '')} is damaged or too large, and is left out"
         for kind in screened(stream)[1]
@@ -211,7 +213,7 @@ def _sound(stream: BinaryIO, kind: bytes, start: int, length: int) -> bool:
     while left:
         data = stream.read(min(left, 1 << 20))
         if not data:
-            raise InputError("is cut short: its end is missing", _CUT)
+            raise InputError("is cut short: its end is missing", AGAIN)
         crc, left = zlib.crc32(data, crc), left - len(data)
     return stream.read(4) == crc.to_bytes(4, "big")
 

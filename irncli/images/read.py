@@ -1,294 +1,220 @@
-"""Reading and writing picture files: :func:`read_picture` and :func:`encode` are twins."""
+"""Pictures out of files: :func:`read_picture` for one that memory holds, and what stands behind it.
+
+Pillow or its plugins decode what has 8 bits per sample, and grey of more. Other pictures of more bits, which
+Pillow would cut to 8, are decoded by libvips, by the plugin itself, or here, and kept as 16.
+"""
 
 from __future__ import annotations
 
-import io
+import hashlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
-from irncli.atomic import abandon_temporaries, sweep_leftovers, write_whole
-from irncli.errors import DeviceError, InputError
-from irncli.images import jxl, png
-from irncli.images.decoding import decoding
-from irncli.images.decoding import unsupported as names_unsupported
-from irncli.images.deep import check_deep, read_deep, refusal
-from irncli.images.formats import READABLE_SUFFIXES, looks_like_picture, plugin_format, stored_with_loss
-from irncli.images.jpeg import ended, has_end, odd_jpeg
-from irncli.images.metadata import (
-    Metadata,
-    collect,
-    own_properties,
-    packet_properties,
-    turned_by,
-    with_chunks,
+from irncli.errors import InputError
+from irncli.images import heif, jpeg, png, tiff
+from irncli.images.decoding import decoding, libvips, names_unsupported, undecoded
+from irncli.images.formats import AGAIN, FORMATS
+from irncli.images.icc import COLOUR_CHUNKS
+from irncli.images.metadata import CHUNKS, EXTENSIONS, NOTES, VIDEO, collect, own_properties
+from irncli.images.picture import (
+    Picture,
+    deep_in_pillow,
+    from_pillow,
+    raw_mode,
+    settled,
+    turned_back,
 )
-from irncli.images.picture import Picture, bits_of, deep_in_pillow, from_pillow, profile_space
 from irncli.images.probe import (
+    DEFAULT_PIXELS,
+    Header,
     bits_in,
-    check_file,
-    check_jxl,
-    check_pixels,
     choose_page,
-    complete,
-    digest_of,
-    format_of,
-    identified,
-    named,
-    opened,
-    pages_of,
+    header_of,
+    identify,
     refuse_large,
+    sniffed,
     stored_size,
-    text_of,
+    stream_of,
     unsupported,
 )
-from irncli.images.rows import FileRows, libvips, undecoded
-from irncli.images.spliced import end_of, spliced
-from irncli.images.write import KEYWORD, LOSSLESS, WRITABLE, encode
+from irncli.samples import Samples, spread_to_16
 
-__all__ = [
-    "LOSSLESS",
-    "READABLE_SUFFIXES",
-    "WRITABLE",
-    "Loaded",
-    "Peeked",
-    "abandon_temporaries",
-    "count_pages",
-    "encode",
-    "looks_like_picture",
-    "opened_picture",
-    "peek_alpha",
-    "peek_stream",
-    "peek_text",
-    "read_picture",
-    "read_stream",
-    "sweep_leftovers",
-    "write_whole",
-]
-
-_LONGEST_TEXT = 1 << 16
+MOST_SCANS = 100
+"""The most scans of a progressive JPEG: encoders write ten or so; for libvips too more are an attack."""
+_BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "LA": 2, "La": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}
 
 
 @dataclass(frozen=True)
 class Loaded:
+    """A picture file with its pixels."""
+
     picture: Picture
-    text: str | None
-    """The JSON of a manifest or record found in the file, unchecked."""
+    header: Header
     sha256: str
-    """Of the file's bytes, 64 hexadecimal digits."""
-    format: str
-    """Pillow's name, such as ``PNG``."""
+    """Digest of the file's bytes, 64 hexadecimal digits."""
 
 
-class Peeked(NamedTuple):
-    """What the head of a picture file says."""
+class OpenedPicture(NamedTuple):
+    """A file that Pillow has opened at its page: checked as far as can be, and nothing decoded yet."""
 
-    text: str | None
-    """The JSON of a manifest or record, unchecked."""
-    size: tuple[int, int]
-    """Width and height as stored."""
-    format: str
-    depth: int
-    """Bits a sample that it is read with: 8 or 16."""
-    trouble: InputError | None = None
-    """Why its pixels cannot be decoded here: what they need is not installed."""
-    lossy: bool = False
-    """Whether the file says for certain that its pixels are not those that were saved."""
+    stream: BinaryIO
+    image: ImageFile.ImageFile
+    header: Header
+    bits: int
+    """Bits per sample in the file, at least 8."""
+    sha256: str
+    """Digest of the file's bytes, 64 hexadecimal digits."""
+    notes: tuple[str, ...]
+    """What is left out, and what else the user should hear once."""
 
 
 def read_picture(
-    path: Path, *, max_pixels: int = 500_000_000, page: int | None = None, name: str | None = None
+    source: Path | BinaryIO,
+    *,
+    name: str | None = None,
+    max_pixels: int = DEFAULT_PIXELS,
+    page: int | None = None,
 ) -> Loaded:
-    """A picture file, decoded whole, as a :class:`Picture`.
+    """Decode a picture file, or a stream of one such as a BytesIO of standard input, as a whole.
 
-    Raise InputError, beginning with the path or its ``name``, for whatever is missing, no picture, cut
-    short, damaged, animated or multi-page (unless ``page``, counted from 1, chooses one), of more than
+    Raise InputError, beginning with the path or ``name``, for whatever is missing, no picture, cut short,
+    damaged, animated or multi-page (unless ``page``, counted from 1, chooses one), of more than
     ``max_pixels`` pixels (checked before anything is allocated), or of a kind that is not supported.
     """
-    with named(name or path), opened(path) as stream:
-        return _read(stream, max_pixels, page)
-
-
-def read_stream(
-    stream: BinaryIO, name: str, *, max_pixels: int = 500_000_000, page: int | None = None
-) -> Loaded:
-    """:func:`read_picture` for a file that is open already, such as a BytesIO of standard input."""
-    with named(name):
-        return _read(stream, max_pixels, page)
-
-
-def peek_text(path: Path, page: int | None = None) -> Peeked:
-    """The text of a manifest or record, size, format and depth; decodes no pixels.
-
-    Raise InputError as :func:`read_picture` does.
-    """
-    with named(path), opened(path) as stream:
-        return _peek(stream, page)
-
-
-def peek_alpha(source: Path | BinaryIO) -> bool:
-    """Whether the picture has transparency, by its header. Raise InputError as :func:`read_picture` does."""
-    with ExitStack() as stack:
-        if isinstance(source, Path):
-            stack.enter_context(named(source))
-            source = stack.enter_context(opened(source))
-        if (head := jxl_head(source)) is not None:
-            return head.extra
-        with decoding(), identified(source) as image:
-            layout = own_properties(image).get("layout", "")
-            return bool(image.has_transparency_data) or layout.endswith("A")
-
-
-def peek_turned(source: Path | BinaryIO, page: int | None = None) -> bool:
-    """Whether a viewer shows it with its sides exchanged, by its header. Raise InputError."""
-    with ExitStack() as stack:
-        if isinstance(source, Path):
-            stack.enter_context(named(source))
-            source = stack.enter_context(opened(source))
-        if (head := jxl_head(source)) is not None:
-            return (turned_by(packet_properties(head.packet)) or 1) >= 5
-        with decoding(), identified(source) as image:
-            if page is not None:
-                choose_page(image, page)
-            metadata: Metadata = collect(image)[0]
-            return metadata.orientation >= 5
-
-
-def peek_stream(stream: BinaryIO, name: str, page: int | None = None) -> Peeked:
-    """:func:`peek_text` for a file that is open already."""
-    with named(name):
-        return _peek(stream, page)
-
-
-def jxl_head(stream: BinaryIO) -> jxl.Head | None:
-    """The head of a JPEG XL, which its plugin would decode to open it; None for any other file."""
-    start = stream.read(12)
-    head = jxl.read_head(stream) if plugin_format(start) == "JXL" else None
-    stream.seek(0)
-    return head
-
-
-def _peek_jxl(head: jxl.Head) -> Peeked:
-    own, trouble = packet_properties(head.packet), None
-    size = (head.width, head.height)
-    if (turned_by(own) or 1) >= 5:
-        size = size[::-1]
-    try:
-        check_jxl(head)
-    except InputError as error:
-        trouble = error
-    text, depth = own.get("manifest") or own.get("record"), 16 if head.bits > 8 else 8
-    return Peeked(text, size, "JXL", depth, trouble, head.lossy)
-
-
-def _text(stream: BinaryIO, image: Image.Image) -> str | None:
-    """Of a manifest or record, of an opened file whose pixels are not loaded.
-
-    Once they are, Pillow may know of another one behind them, and a file would say one thing by its head and
-    something else as a whole.
-    """
-    at = stream.tell()
-    if image.format == "JXL":  # by its own boxes: its plugin may have those of a JPEG inside
-        own = packet_properties(jxl.read_head(stream).packet)
-        stream.seek(at)
-        return own.get("manifest") or own.get("record")
-    text = text_of(image)
-    if text is None and image.format == "PNG":
-        text = png.late_text(stream, KEYWORD.encode(), _LONGEST_TEXT)
-        stream.seek(at)
-    return text
-
-
-def _peek(stream: BinaryIO, page: int | None) -> Peeked:
-    if (head := jxl_head(stream)) is not None:
-        return _peek_jxl(head)
-    with decoding(), identified(stream) as image:
-        if page is not None:
-            choose_page(image, page)
-        text, size, format = _text(stream, image), stored_size(image), format_of(image)
-        bits, lossy = bits_in(stream, image), stored_with_loss(stream, image)
-        trouble = None
-        try:
-            check_deep(image, bits)
-        except InputError as error:
-            trouble = error
-    return Peeked(text, size, format, 16 if bits > 8 else 8, trouble, lossy)
+    with opened_picture(source, name=name, max_pixels=max_pixels, page=page) as opened:
+        stream, image, bits = opened.stream, opened.image, opened.bits
+        if opened.header.format == "JPEG":
+            picture = _read_jpeg(stream, image)
+        else:
+            picture = from_pillow(image) if bits == 8 else _read_deep(opened)
+        picture = replace(picture, notes=(*opened.notes, *picture.notes))
+        return Loaded(picture, opened.header, opened.sha256)
 
 
 @contextmanager
 def opened_picture(
-    source: Path | BinaryIO, name: str, max_pixels: int
-) -> Iterator[tuple[ImageFile.ImageFile, str | None, str, tuple[str, ...]]]:
-    """The file opened by Pillow, nothing decoded, its text, its digest, and notes on what is left out.
+    source: Path | BinaryIO, *, name: str | None = None, max_pixels: int, page: int | None = None
+) -> Iterator[OpenedPicture]:
+    """A picture file opened by Pillow for its pixels to be decoded, after all checks that need none of them.
 
-    All checks are made that need no pixels.
-
-    Raise InputError as :func:`read_picture` does.
+    Raise InputError, beginning with the path or ``name``, for what :func:`probe` refuses, for damage, for
+    several pages unless ``page`` (from 1) chooses one, and for more than ``max_pixels`` pixels, before
+    anything is allocated. The header's own trouble is left to the caller.
     """
-    with named(name), ExitStack() as stack:
-        stream = stack.enter_context(opened(source)) if isinstance(source, Path) else source
-        digest = digest_of(stream)
-        image = stack.enter_context(identified(stream, max_pixels))
+    with stream_of(source, name) as stream:
+        digest = _digest(stream)
+        head, row = sniffed(stream)
         with decoding():
-            notes = check_file(stream, image)
-            choose_page(image, None)
-            check_pixels(stream, image)
-            complete(stream, image)
-            text = _text(stream, image)
-        yield image, text, digest, notes
-
-
-def count_pages(source: Path | BinaryIO) -> int:
-    """How many pages or frames the file has; 1 for what is read as one picture without asking for a page.
-
-    Raise InputError as :func:`read_picture` does.
-    """
-    with ExitStack() as stack:
-        if isinstance(source, Path):
-            stack.enter_context(named(source))
-            source = stack.enter_context(opened(source))
-        if jxl_head(source) is not None:
-            return 1
-        with decoding(), identified(source) as image:
-            return 1 if image.format == "MPO" else len(pages_of(image))
-
-
-def _read(stream: BinaryIO, max_pixels: int, page: int | None) -> Loaded:
-    digest = digest_of(stream)
-    with identified(stream, max_pixels, page) as image:
-        with decoding():
-            notes = check_file(stream, image)
-            if note := choose_page(image, page):
-                notes = (note, *notes)
-            complete(stream, image)
+            image = identify(stream, head, row, max_pixels, page)
+            notes = _check_file(stream, image)
+            pages, note = choose_page(image, page)
             refuse_large(stored_size(image), max_pixels)
-            check_pixels(stream, image)
-            text = _text(stream, image)
-        bits = bits_in(stream, image)
-        if format_of(image) == "JPEG":
-            picture = _read_jpeg(stream, image)
-        else:
-            picture = from_pillow(image) if bits == 8 else read_deep(stream, image, bits)
-        return Loaded(replace(picture, notes=(*notes, *picture.notes)), text, digest, format_of(image))
+            _check_pixels(stream, image)
+            bits = bits_in(stream, image)
+            header = header_of(stream, image, bits, pages)
+            _complete(stream, image)
+        with image:
+            yield OpenedPicture(stream, image, header, bits, digest, (note, *notes) if note else notes)
+
+
+def _digest(stream: BinaryIO) -> str:
+    """SHA-256 of the file, which is then at its beginning."""
+    digest = hashlib.sha256()
+    try:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+        stream.seek(0)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error})", "Check the disk.") from error
+    return digest.hexdigest()
+
+
+def _check_file(stream: BinaryIO, image: Image.Image) -> tuple[str, ...]:
+    """What Pillow does not look at: checksums, and whether samples have a sign. Notes on what is left out."""
+    at = stream.tell()
+    try:
+        if image.format == "PNG":
+            return png.check_chunks(stream)
+        # Pillow takes signed samples for L.
+        if image.format == "TIFF" and image.mode == "L" and (odd := tiff.odd_samples(stream)):
+            raise unsupported(odd)
+        return ()
+    finally:
+        stream.seek(at)
+
+
+def _check_pixels(stream: BinaryIO, image: Image.Image) -> None:
+    """What Pillow does not look at in the pixels of an opened file, turned to its page: nothing is kept.
+
+    The checksums of a deflated TIFF, and how often a JPEG would be decoded from its first pixel to its last.
+    Where it is read stays the same.
+    """
+    at = stream.tell()
+    if isinstance(image, TiffImageFile):
+        whole = tiff.deflate_is_whole(stream, image)
+        stream.seek(at)
+        if not whole:
+            raise InputError("is damaged: a checksum in it does not match", AGAIN)
+    elif image.format in ("JPEG", "MPO") and (image.info.get("progressive") or image.info.get("progression")):
+        scans = jpeg.scans(stream)
+        stream.seek(at)
+        if scans > MOST_SCANS:
+            what = f"is a JPEG of {scans} scans, and {MOST_SCANS} are the most: each is work over all pixels"
+            raise InputError(what, "Save it once more as an ordinary JPEG, if you trust it.")
+
+
+def _complete(stream: BinaryIO, image: Image.Image) -> None:
+    """Put into ``info`` what Pillow passes over of a file to be read: texts, and what its colours mean."""
+    at = stream.tell()
+    info = image.info
+    match image.format:
+        case "PNG":
+            found, whole = png.told_chunks(stream, COLOUR_CHUNKS)
+            info[CHUNKS] = tuple(found)
+            if not whole:
+                info[NOTES] = ("some of its many or long texts are left out",)
+        case "JPEG" | "MPO":
+            comments, info[EXTENSIONS] = jpeg.told_segments(stream)
+            info[CHUNKS] = _comments(*comments)
+            info[VIDEO] = jpeg.has_video_behind(stream)
+        case "GIF":
+            comment = info.get("comment", b"")
+            info[CHUNKS] = _comments(comment if isinstance(comment, bytes) else b"")
+        case "AVIF" | "HEIF":
+            nclx = heif.colour_of(stream)
+            if nclx and max(nclx) < 256 and nclx not in ((1, 13), (1, 2), (2, 2), (2, 13)):
+                info[CHUNKS] = ((b"cICP", bytes((*nclx, 0, 1))),)
+    stream.seek(at)
+
+
+def _comments(*texts: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Texts as a PNG has them, which knows no NUL in one."""
+    clean = [text.rstrip(b"\0").replace(b"\0", b" ") for text in texts]
+    return tuple(png.text_chunk("Comment", text) for text in clean if text)
 
 
 def _read_jpeg(stream: BinaryIO, image: Image.Image) -> Picture:
-    """Its picture, also where all that is missing is the end marker. Raise InputError."""
-    if image.tell() or has_end(stream):
+    """The picture of a JPEG, also where all that is missing is the end marker. Raise InputError."""
+    if image.tell() or jpeg.has_end(stream):
         try:
             return from_pillow(image)
         except InputError as error:
-            if odd := odd_jpeg(stream):
+            if odd := jpeg.odd_jpeg(stream):
                 raise unsupported(odd) from error
             raise
     # Pillow makes pixels even of the zeros that a broken copy is filled up with.
-    whole = ended(stream)
+    whole = jpeg.ended(stream)
     if whole is None:
-        raise InputError("is cut short: its end is missing", "Get the file again from where it came from.")
+        raise InputError("is cut short: its end is missing", AGAIN)
     with decoding(), Image.open(whole, formats=("JPEG",)) as again:
         again.info = image.info | again.info
         picture = from_pillow(again)
@@ -296,85 +222,103 @@ def _read_jpeg(stream: BinaryIO, image: Image.Image) -> Picture:
     return replace(picture, notes=(note, *picture.notes))
 
 
-REMEDY = "Raise `memory_budget`, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
-_BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "RGB": 3}
-
-
-def read_rows(source: Path | io.BytesIO, name: str, max_pixels: int, page: int | None = None) -> Loaded:
-    """As read_picture, but the picture's colour is :class:`FileRows`: nothing is decoded yet.
-
-    Only grey and RGB of 8 or 16 bits without transparency, stored row by row. Raise InputError as
-    read_picture does, DeviceError for what cannot be read by rows.
-    """
-    vips = libvips()
-    if page is not None:
-        raise _by_rows(name, "it is a page of several")
-    with opened_picture(source, name, max_pixels) as (image, text, digest, left_out):
-        bits = bits_of(image)
-        _refuse(image, bits, name)
-        check_deep(image, bits)
-        with decoding():
+def _read_deep(opened: OpenedPicture) -> Picture:
+    """A picture of more than 8 bits per sample -> Picture of 16. Raise InputError."""
+    stream, image, bits = opened.stream, opened.image, opened.bits
+    if opened.header.trouble:
+        raise opened.header.trouble
+    if deep_in_pillow(image):
+        return from_pillow(image)
+    # Pillow calls 16-bit grey with alpha RGBA, in a PNG.
+    mode = "LA" if raw_mode(image).startswith("LA") else image.mode
+    row = FORMATS[opened.header.format]
+    assert row.deep_decoder
+    with decoding():
+        if row.deep_decoder.library == "irn":
             metadata, notes = collect(image)
-            metadata, notes = with_chunks(metadata, ()), (*left_out, *notes)
-        icc, bands = metadata.icc, _BANDS[image.mode]
-        if icc and profile_space(icc) != (b"GRAY" if bands == 1 else b"RGB "):
-            raise _by_rows(name, "its ICC profile is not for its colour model")
-        try:
-            how = {"access": "sequential", "fail_on": "error"}
-            if isinstance(source, Path):
-                # By its number: libvips takes names that are UTF-8 only.
-                with source.open("rb") as file:
-                    there = vips.Source.new_from_descriptor(file.fileno())
-                    opened = vips.Image.new_from_source(there, "", **how)
-            else:
-                opened = vips.Image.new_from_buffer(source.getvalue(), "", **how)
-        except vips.Error as error:
-            if names_unsupported(error) or image.format == "PPM":  # which many a libvips has no reader for
-                raise _by_rows(name, "libvips as it is installed does not decode it") from error
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"cannot be read by libvips ({reason})", REMEDY) from error
-        if (opened.width, opened.height) != image.size or opened.bands != bands:
-            raise _by_rows(name, "libvips sees other pixels in it than Pillow")
-        if opened.format != ("uchar" if bits == 8 else "ushort"):
-            raise _by_rows(name, "libvips sees other pixels in it than Pillow")
-        shape = (opened.height, opened.width, bands)
-        rows = FileRows(opened, shape, bits)
-        try:
-            rows[:1]  # A compression that libvips lacks is found now, not in the middle of the work.
-        except InputError as error:
-            if error.__cause__ is None or not names_unsupported(error.__cause__):
-                raise
-            if bits > 8 and not deep_in_pillow(image):
-                raise refusal(error.__cause__, image) from error
-            raise _by_rows(name, "libvips as it is installed does not decode how it is stored") from error
-        picture = Picture(rows.as_samples(), None, metadata, notes=notes)
-        return Loaded(picture, text, digest, image.format or "")
+            return settled(_ppm(stream, image), None, metadata, {}, False, notes)
+        if row.name == "PNG":
+            image.load()  # Its metadata may stand behind the pixels.
+        metadata, notes = collect(image)
+        own = own_properties(image)
+        bands = (_by_plugin if row.plugin else _by_libvips)(stream, image, mode)
+        if row.deep_decoder.raised and bits < 16:
+            bands = spread_to_16(bands >> (16 - bits), (1 << bits) - 1)
+        if row.deep_decoder.divides == "irn" and _multiplied(stream, image):
+            bands = _divided(bands)
+        if row.deep_decoder.turned == "undo":
+            bands = turned_back(bands, metadata.orientation)
+        if bands.shape[:2] != (opened.header.height, opened.header.width):
+            what = "is a picture whose two decoders, Pillow and libvips, see different sizes in it"
+            raise InputError(what, "Make a 16-bit PNG or TIFF of it first.")
+    colour: Samples = np.ascontiguousarray(bands[..., : 1 if mode.startswith(("L", "I;16")) else 3])
+    alpha = None
+    if mode[-1] in "Aa" or "transparency" in image.info:
+        alpha = np.ascontiguousarray(bands[..., -1])
+    return settled(colour, alpha, metadata, own, False, notes)
 
 
-def _refuse(image: ImageFile.ImageFile, bits: int, name: str) -> None:
-    if image.mode not in _BANDS or image.has_transparency_data or bits not in (8, 16):
-        raise _by_rows(name, "it is not plain grey or RGB")
-    if image.info.get("interlace") or image.info.get("progressive") or image.info.get("progression"):
-        raise _by_rows(name, "its rows are not stored from the top (interlaced or progressive)")
-    if image.format not in ("PNG", "JPEG", "TIFF", "PPM"):
-        raise _by_rows(name, f"its format, {image.format}, is decoded as a whole")
-    if image.format == "JPEG" and not has_end(cast(BinaryIO, image.fp)):
-        _refuse_cut(cast(BinaryIO, image.fp))
-        raise _by_rows(name, "its end marker is missing")
-    if image.format == "TIFF" and image.getexif().get(274, 1) != 1:
-        raise _by_rows(name, "it is a turned TIFF")
+def _multiplied(stream: BinaryIO, image: ImageFile.ImageFile) -> bool:
+    """Whether the file says that its colour is multiplied by its alpha."""
+    if image.format == "HEIF":
+        return image.mode.endswith("a")
+    stream.seek(0)
+    return heif.avif_multiplied(stream.read(1 << 20))
 
 
-def _refuse_cut(stream: BinaryIO) -> None:
-    """Raise InputError for a JPEG without its end that lacks rows, too: more memory would not help it."""
+def _divided(bands: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """H W C with colour divided by the last plane."""
+    out = bands.copy()
+    for row in out:
+        alpha = row[:, -1:].astype(np.uint32)
+        colour = np.minimum(row[:, :-1], alpha) * np.uint32(65535)
+        row[:, :-1] = (colour + alpha // 2) // np.maximum(alpha, 1)
+    return out
+
+
+def refusal(error: BaseException, image: ImageFile.ImageFile) -> InputError:
+    """What to say of an opened picture for which libvips has raised."""
+    compression = image.tag_v2.get(259, 1) if isinstance(image, TiffImageFile) else 1
+    if names_unsupported(error) and compression != 1:
+        return tiff.compressed_by(compression, "libvips")
+    return undecoded(error)
+
+
+def _ppm(stream: BinaryIO, image: ImageFile.ImageFile) -> NDArray[np.uint16]:
+    """Binary RGB: the samples of two bytes stand behind the head."""
+    tile: Any = image.tile[0]
+    stream.seek(tile.offset)
+    width, height = image.size
+    data = stream.read(width * height * 6)
+    if len(data) < width * height * 6:
+        raise InputError("is cut short: its end is missing", AGAIN)
+    top = int(tile.args[-1])
+    return spread_to_16(np.frombuffer(data, ">u2").reshape(height, width, 3).clip(0, top), top)
+
+
+def _by_plugin(stream: BinaryIO, image: ImageFile.ImageFile, mode: str) -> NDArray[np.uint16]:
+    """H W C by the plugin itself, which cuts to 8 bits for Pillow only."""
+    stream.seek(0)
+    opened = import_module("pillow_heif").open_heif(stream, convert_hdr_to_8bit=False, hdr_to_16bit=True)
+    samples: NDArray[np.uint16] = np.asarray(opened[image.tell()])
+    return samples.reshape(*samples.shape[:2], -1)
+
+
+def _by_libvips(stream: BinaryIO, image: ImageFile.ImageFile, mode: str) -> NDArray[np.uint16]:
+    """H W C as libvips decodes it, which divides by an associated alpha itself. Raise InputError."""
     vips = libvips()
-    source = vips.SourceCustom()
-    source.on_read(spliced(stream, [(0, end_of(stream)), b"\xff\xd9"]).read)
+    how: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
+    if image.format != "PNG":
+        how["page"] = image.tell()
+    stream.seek(0)
+    if image.format == "PNG":
+        stream = png.screened(stream)[0]  # A damaged tRNS would be a fourth sample for libvips alone.
     try:
-        vips.Image.jpegload_source(source, access="sequential", fail_on="warning").avg()
+        opened = vips.Image.new_from_buffer(stream.read(), "", **how)
+        if opened.format != "ushort" or opened.bands < _BANDS.get(mode, 9):
+            what = f"has samples that libvips reads as {opened.format}, {opened.bands} of them a pixel"
+            raise InputError(what, "Make a 16-bit RGB copy of it first.")
+        samples: NDArray[np.uint16] = opened.numpy()
     except vips.Error as error:
-        raise undecoded(error) from error
-
-
-def _by_rows(name: str, why: str) -> DeviceError:
-    return DeviceError(f"{name}: too large for the memory, and cannot be read row by row: {why}", REMEDY)
+        raise refusal(error, image) from error
+    return samples.reshape(samples.shape[0], samples.shape[1], -1)

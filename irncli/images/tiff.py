@@ -15,7 +15,7 @@ from typing import BinaryIO
 from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
 from irncli.errors import InputError, OutputError
-from irncli.images.decoding import AGAIN, libtiff_decodes
+from irncli.images.decoding import libtiff_decodes
 from irncli.images.exif import (
     BYTE,
     LONG,
@@ -29,6 +29,7 @@ from irncli.images.exif import (
     file_head,
     parse,
 )
+from irncli.images.formats import AGAIN
 from irncli.images.metadata import exif_directory
 from irncli.images.spliced import end_of, spliced
 from irncli.samples import Samples, blocks

@@ -11,46 +11,30 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image
 
 from irncli.errors import DeviceError, IrnError, OutputError, UsageError
 from irncli.images import xmp
 from irncli.images.decoding import quiet
 from irncli.images.exif import Directory
-from irncli.images.formats import INSTALL, NAMES, missing
+from irncli.images.formats import FORMATS, WRITABLE
 from irncli.images.heif import place_of_colour
-from irncli.images.holding import Held, hold
 from irncli.images.icc import chunk_of, hdr_of
 from irncli.images.jpeg import comment_segment, extension_segments
-from irncli.images.metadata import ORIENTATION, Metadata, fitted_exif, upright, with_orientation
+from irncli.images.metadata import (
+    ORIENTATION,
+    Held,
+    Metadata,
+    fitted_exif,
+    hold,
+    upright,
+    with_orientation,
+)
 from irncli.images.picture import TURN, Picture, profile_space, to_pillow
-from irncli.images.png import chunk, write_png
+from irncli.images.png import KEYWORD, chunk, write_png
 from irncli.images.tiff import tiff_tags, write_tiff
 from irncli.samples import Bands, Samples
 
-KEYWORD = "irn"
-"""Of the PNG text chunk; elsewhere the text is the XMP property ``irn:manifest`` or ``irn:record``."""
-LOSSLESS = frozenset({"PNG", "WEBP", "TIFF", "JXL"})
-"""As irn writes small pictures: they keep every sample and have room for a record of ours."""
-DEEP = frozenset({"PNG", "TIFF"})
-"""Hold 16 bits a sample as irn writes them."""
-BY_ROWS = frozenset({"PNG", "TIFF"})
-"""Are written as the rows come; the encoders of the others want the whole picture."""
-LOSSY = frozenset({"JPEG", "AVIF", "JXL"})
-NO_ALPHA = frozenset({"JPEG"})
-WRITABLE = {
-    ".png": "PNG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jxl": "JXL",
-} | ({".avif": "AVIF"} if features.check("avif") else {})
-"""Lower-case suffix -> format."""
-
-LONGEST_SIDE = {"WEBP": 16383, "JPEG": 65500, "AVIF": 65536}
-"""Pixels; the other formats have no limit that irn can reach."""
 _JPEG_MARKER = 65533
 _JPEG_XMP = _JPEG_MARKER - 29
 _PNG_PROFILE = 1 << 20
@@ -133,26 +117,25 @@ def encoding(
 ) -> tuple[Callable[[BinaryIO], None], tuple[str, ...]]:
     """What writes the bytes of :func:`encode` into an empty file that can be sought in, and the notes.
 
-    For a format of :data:`BY_ROWS` the picture's colour may be :class:`Bands`, and ``text`` is asked once
-    more behind the pixels: it may then say something else of the same length. Raise UsageError or OutputError
-    as :func:`encode` does before the file is begun.
+    For a format that is written by rows the picture's colour may be :class:`Bands`, and ``text`` is asked
+    once more behind the pixels: it may then say something else of the same length. Raise UsageError or
+    OutputError as :func:`encode` does before the file is begun.
     """
     if format not in WRITABLE.values():
         raise UsageError(f"{format} cannot be written here", f"Choose one of {_names()}.")
-    if format in NO_ALPHA and picture.alpha is not None:
+    row = FORMATS[format]
+    if picture.alpha is not None and not row.alpha:
         raise UsageError(f"{format} cannot hold transparency", "Choose png, webp, tiff or avif.")
-    check_encoder(format)
+    row.check_encoder()
     if picture.depth > 8:
         check_deep_output(format)
-    most = LONGEST_SIDE.get(format, picture.width + picture.height)
-    if max(picture.width, picture.height) > most:
-        raise UsageError(
-            f"{format} cannot hold {picture.width} x {picture.height} pixels (the most a side is {most})",
-            "Choose png or tiff.",
-        )
+    if row.longest_side and max(picture.width, picture.height) > row.longest_side:
+        size = f"{picture.width} x {picture.height}"
+        what = f"{format} cannot hold {size} pixels (the most a side is {row.longest_side})"
+        raise UsageError(what, "Choose png or tiff.")
     parts = _parts(picture, format, strip, text, text_kind)
     packet = _packet(parts)
-    if format == "JXL" and text_kind == "manifest":
+    if row.lossless and text_kind == "manifest":
         quality = 100
     write = _WRITERS[format]
     return lambda file: write(file, picture, parts, packet, quality, compress), tuple(parts.notes)
@@ -163,20 +146,14 @@ def check_by_rows(format: str, *, alpha: bool = False) -> None:
     if alpha:
         what = "its transparency is restored as a whole, and it is too large for the memory"
         raise DeviceError(what, "Raise `memory_budget`.")
-    if format not in BY_ROWS:
+    if not FORMATS[format].written_by_rows:
         what = f"{format} is encoded from the whole picture, which is too large for the memory"
         raise DeviceError(what, "Choose `format=png` or tiff, or raise `memory_budget`.")
 
 
-def check_encoder(format: str) -> None:
-    """Raise OutputError for a format whose plugin is not installed."""
-    if package := missing(format):
-        raise OutputError(f"writing {NAMES[format]} needs {package}, which is not installed", INSTALL)
-
-
 def check_deep_output(format: str) -> None:
-    """Raise UsageError for a format that holds 8 bits a sample."""
-    if format not in DEEP:
+    """Raise UsageError for a format that holds 8 bits per sample."""
+    if FORMATS[format].depth < 16:
         raise UsageError(f"{format} holds 8 bits per sample as irn writes it, not 16", "Choose png or tiff.")
 
 
@@ -186,8 +163,9 @@ def _names() -> str:
 
 def _parts(picture: Picture, format: str, strip: bool, text: Text | None, kind: str) -> _Parts:
     metadata = upright(picture.metadata) if strip else picture.metadata
+    holds = FORMATS[format].holds
     small = text is not None and kind == "manifest"
-    held = hold(metadata, format, picture.grey and format != "WEBP", small)
+    held = hold(metadata, format, picture.grey and "grey" in holds, small)
     parts = _Parts(format, held.icc, metadata.exif, metadata.dpi, metadata.xmp, held, text, kind)
     parts.notes += held.notes
     if held.stash:
@@ -195,13 +173,11 @@ def _parts(picture: Picture, format: str, strip: bool, text: Text | None, kind: 
     if strip and (hdr := hdr_of(picture.metadata.chunks)):
         parts.notes.append(f"`strip` drops what says that its colours are HDR ({hdr}): it is shown as SDR")
     layout = ("L" if picture.grey else "RGB") + ("A" if picture.alpha is not None else "")
-    if format in ("WEBP", "AVIF") and layout != "RGB":
-        # They know no grey (with alpha), and drop an alpha without a hole: told to whoever reads the file.
+    if "layout" not in holds and layout != "RGB":
         parts.own["layout"] = layout
-    if format == "JXL":
-        # Its decoders go by no tag of EXIF's, so its pixels are turned as they are to be seen.
+    if "orientation" not in holds:  # The pixels are turned as they are to be seen.
         parts.own["turned"] = str(metadata.orientation)
-    if format in ("WEBP", "AVIF", "JXL") and parts.dpi:
+    if "dpi" not in holds and parts.dpi:
         parts.own["dpi"] = f"{parts.dpi[0]!r} {parts.dpi[1]!r}"
     _fit_profile(picture, parts)
     if format == "JPEG" and parts.exif and len(parts.exif) > _JPEG_MARKER:
@@ -213,16 +189,17 @@ def _parts(picture: Picture, format: str, strip: bool, text: Text | None, kind: 
 def _fit_profile(picture: Picture, parts: _Parts) -> None:
     if parts.icc is None:
         return
-    if parts.format == "JXL":
-        # The plugin embeds none, and says that colours are sRGB.
+    holds = FORMATS[parts.format].holds
+    if "icc" not in holds:  # A JPEG XL says that colours are sRGB.
         parts.own["profile"] = base64.b64encode(parts.icc).decode("ascii")
         if b"sRGB" not in parts.icc and b"s\0R\0G\0B" not in parts.icc:
             hdr = hdr_of(chunk_of(parts.icc))
             what = f"its ICC profile (of HDR, {hdr})" if hdr else "its ICC profile"
-            parts.notes.append(f"{what} is kept for irn: other programs take its JPEG XL for sRGB")
+            word = FORMATS[parts.format].word
+            parts.notes.append(f"{what} is kept for irn: other programs take its {word} for sRGB")
         parts.icc = None
         return
-    grey_file = picture.grey and parts.format != "WEBP"
+    grey_file = picture.grey and "grey" in holds
     if profile_space(parts.icc) != (b"GRAY" if grey_file else b"RGB "):
         if profile_space(parts.icc) == b"GRAY" and len(parts.icc) < 32768:
             # The file is RGB but the original grey: keep the profile for the way back.

@@ -29,7 +29,7 @@ _NAME = re.compile(rb"<[^\s/>]+")
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 """One behind the other, each from where the last ended: a search would try every space of a long run."""
 _LARGEST = 16 << 20
-"""Bytes of a packet: depth maps have some, as text."""
+"""The most bytes of a packet: some hold depth maps, as text."""
 _MOST = 50_000
 """Elements, attributes and namespaces of a packet; each costs a turn of Python."""
 
@@ -287,7 +287,7 @@ def _claim(name: str) -> str:
 
 
 def claims(packet: bytes) -> Claims:
-    """What it says of a video, a gain map or more XMP elsewhere. Raise XmpError as :func:`split` does."""
+    """What a packet says of a video, a gain map or more XMP elsewhere. Raise XmpError as :func:`split`."""
     _scanned(packet)
     if not any(w in packet for w in (b"Motion", b"MicroVideo", b"container", b"gain-map", b"HasExtended")):
         return Claims(packet, frozenset(), "")

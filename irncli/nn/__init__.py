@@ -1,0 +1,1 @@
+"""The mathematics: Haar transform, couplings, subnets and the network they make."""

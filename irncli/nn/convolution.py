@@ -31,15 +31,11 @@ def _onednn(dtype: torch.dtype) -> bool:
 
 
 class Conv(nn.Conv2d):
-    """``side`` x ``side``, zero padding, bias; computes in its input's dtype, whatever the weights' dtype.
+    """Odd sides, zero padding to the same size, bias; computes in its input's dtype, not in its weights'.
 
     On the CPU inference calls oneDNN by name: left to itself torch takes another kernel for small inputs,
     and a tile would differ from the whole picture by a bit (measured; architecture of exact tiles).
     """
-
-    def __init__(self, inputs: int, outputs: int, side: int = 3, groups: int = 1) -> None:
-        """``side``: odd."""
-        super().__init__(inputs, outputs, side, padding=side // 2, groups=groups)
 
     def forward(self, x: Tensor, activate: bool = False) -> Tensor:
         """``activate``: LeakyReLU on the result, which oneDNN does in the same pass."""

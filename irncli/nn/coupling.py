@@ -2,8 +2,10 @@
 
 A half-step reads one set of channels and rewrites the other, so it can run tile by tile, in place:
 
-    terms(source window) -> what the subnets say (the only part that sees neighbours)
-    apply(target, terms) -> target, pixel by pixel      undo(target, terms) -> target
+    parameters(source window) -> the coupling parameters, such as shift and log-scale, as the subnets
+                                 compute them (the only part that sees neighbours)
+    apply(target, parameters) -> target, pixel by pixel
+    undo(target, parameters) -> target, pixel by pixel
 
 A coupling is a list of half-steps; its inverse is the same list undone from the end. ``COUPLINGS`` in
 ``couplings.py`` names those that a recipe may ask for.
@@ -22,11 +24,12 @@ LOW = 3
 MakeSubnet = Callable[[int, int], nn.Module]
 """(inputs, outputs) -> subnet."""
 
-Terms = tuple[Tensor, ...]
+Parameters = tuple[Tensor, ...]
+"""Coupling parameters, each N C H W with the channels that a half-step writes."""
 
 
 def edge_padded(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
-    """N C H W -> the same with so many copies of its edge around it; ``x`` itself where all are 0."""
+    """N C H W with so many copies of its edge on each side; ``x`` itself where all are 0."""
     if top or bottom:
         first, last = x[:, :, :1].expand(-1, -1, top, -1), x[:, :, -1:].expand(-1, -1, bottom, -1)
         x = torch.cat((first, x, last), 2)
@@ -59,52 +62,52 @@ class HalfStep:
         """Pixels of the source that are repeated beyond the picture's border, on each side.
 
         As many as an output sees, so that no convolution's own zeros reach into the picture: of a plain
-        picture the terms are then plain, too. 0 where the border is ``zeros``.
+        picture the coupling parameters are then plain, too. 0 where the border is ``zeros``.
         """
         return 0 if self.border == "zeros" else -(-self.radius // self.alignment) * self.alignment
 
-    def subnet_terms(self, source: Tensor) -> Terms:
-        """N reads H W in the subnets' precision -> tensors N writes H W in the same."""
+    def subnet_parameters(self, source: Tensor) -> Parameters:
+        """N reads H W in the subnets' precision -> tensors N writes H W in that precision."""
         raise NotImplementedError
 
-    def terms(self, source: Tensor) -> Terms:
+    def parameters(self, source: Tensor) -> Parameters:
         """N reads H W -> tensors N writes H W, in the coefficients' precision.
 
         The only part that sees neighbours: ``radius`` pixels around each.
         """
         inside = source if self.dtype is None else source.to(self.dtype)
         m = self.margin
-        terms = self.subnet_terms(edge_padded(inside, m, m, m, m))
-        height, width = source.shape[2:]
-        return tuple(term[:, :, m : m + height, m : m + width].to(source.dtype) for term in terms)
+        parameters = self.subnet_parameters(edge_padded(inside, m, m, m, m))
+        h, w = source.shape[2:]
+        return tuple(each[:, :, m : m + h, m : m + w].to(source.dtype) for each in parameters)
 
-    def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
+    def apply(self, target: Tensor, parameters: Parameters) -> Tensor:
         """The forward direction, elementwise."""
         raise NotImplementedError
 
-    def undo_terms(self, target: Tensor, terms: Terms) -> Tensor:
+    def undo(self, target: Tensor, parameters: Parameters) -> Tensor:
         """The inverse direction, elementwise."""
         raise NotImplementedError
 
 
 class Shift(HalfStep):
-    """``target += F(source)``; several subnets: the sum of what they say."""
+    """``target += F(source)``; several subnets: the sum of their outputs."""
 
     def __init__(self, subnets: list[nn.Module], reads: tuple[int, int], writes: tuple[int, int]) -> None:
         super().__init__(subnets)
         self.reads, self.writes = reads, writes
 
-    def subnet_terms(self, source: Tensor) -> Terms:
+    def subnet_parameters(self, source: Tensor) -> Parameters:
         return tuple(subnet(source) for subnet in self.subnets)
 
-    def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
-        for term in terms:
-            target = target + term
+    def apply(self, target: Tensor, parameters: Parameters) -> Tensor:
+        for shift in parameters:
+            target = target + shift
         return target
 
-    def undo_terms(self, target: Tensor, terms: Terms) -> Tensor:
-        for term in terms:
-            target = target - term
+    def undo(self, target: Tensor, parameters: Parameters) -> Tensor:
+        for shift in parameters:
+            target = target - shift
         return target
 
 
@@ -119,7 +122,7 @@ class HighAffine(HalfStep):
         self.clamp = clamp
         self.reads, self.writes = (0, LOW), (LOW, channels)
 
-    def subnet_terms(self, source: Tensor) -> Terms:
+    def subnet_parameters(self, source: Tensor) -> Parameters:
         out = [subnet(source) for subnet in self.subnets]
         shift, scale = out if len(out) == 2 else out[0].chunk(2, 1)
         return shift, scale
@@ -130,12 +133,12 @@ class HighAffine(HalfStep):
         bounded = torch.tanh(scale * 0.5)
         return bounded if self.clamp == 1.0 else bounded * self.clamp
 
-    def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
-        shift, scale = terms
+    def apply(self, target: Tensor, parameters: Parameters) -> Tensor:
+        shift, scale = parameters
         return target * torch.exp(self.log_scale(scale)) + shift
 
-    def undo_terms(self, target: Tensor, terms: Terms) -> Tensor:
-        shift, scale = terms
+    def undo(self, target: Tensor, parameters: Parameters) -> Tensor:
+        shift, scale = parameters
         return (target - shift) / torch.exp(self.log_scale(scale))
 
 
@@ -161,10 +164,10 @@ class Coupling(nn.Module):
         starts = [sum(self.streams[:i]) for i in range(len(parts) + 1)]
         for half in reversed(self.half_steps) if inverse else self.half_steps:
             first, end = (starts.index(edge) for edge in half.reads)
-            terms = half.terms(_joined(parts[first:end]))
+            parameters = half.parameters(_joined(parts[first:end]))
             first, end = (starts.index(edge) for edge in half.writes)
-            change = half.undo_terms if inverse else half.apply_terms
-            done = change(_joined(parts[first:end]), terms)
+            change = half.undo if inverse else half.apply
+            done = change(_joined(parts[first:end]), parameters)
             parts[first:end] = torch.split(done, self.streams[first:end], 1)
         return torch.cat(parts, 1)
 
@@ -187,7 +190,7 @@ class AffineCoupling(Coupling):
 
 
 class SharedAffineCoupling(Coupling):
-    """The same block with G and H on one trunk: a third cheaper (family.md, 3.2)."""
+    """The paper's block with G and H on one trunk: a third cheaper (family.md, 3.2)."""
 
     def __init__(self, channels: int, make: MakeSubnet, clamp: float) -> None:
         super().__init__(channels)

@@ -9,10 +9,12 @@ gradient; here nothing is clamped, and the matrix's offset is left to the biases
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
-from irncli.nn.coupling import LOW, Coupling, HalfStep, HighAffine, MakeSubnet, Shift, Terms
+from irncli.nn.coupling import LOW, Coupling, HalfStep, HighAffine, MakeSubnet, Parameters, Shift
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -20,6 +22,7 @@ YCC: Matrix = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.4186
 """Full-range BT.601 without its offset: rows luma, blue difference, red difference."""
 
 
+@cache
 def _inverse(m: Matrix) -> Matrix:
     """By cofactors: a tensor here would follow the default device."""
     cofactors = [
@@ -33,8 +36,6 @@ def _inverse(m: Matrix) -> Matrix:
     determinant = sum(m[0][j] * cofactors[j][0] for j in range(3))
     return tuple(tuple(c / determinant for c in row) for row in cofactors)
 
-
-_BACK = _inverse(YCC)
 
 LUMA, CHROMA = (0, 1), (1, LOW)
 
@@ -50,15 +51,15 @@ class Recolour(HalfStep):
     def __init__(self, *, inverse: bool = False) -> None:
         self.subnets, self.dtype = [], None
         self.reads = self.writes = (0, LOW)
-        self._apply, self._undo = (_BACK, YCC) if inverse else (YCC, _BACK)
+        self._apply, self._undo = (_inverse(YCC), YCC) if inverse else (YCC, _inverse(YCC))
 
-    def subnet_terms(self, source: Tensor) -> Terms:
+    def subnet_parameters(self, source: Tensor) -> Parameters:
         return ()
 
-    def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
+    def apply(self, target: Tensor, parameters: Parameters) -> Tensor:
         return _mixed(target, self._apply)
 
-    def undo_terms(self, target: Tensor, terms: Terms) -> Tensor:
+    def undo(self, target: Tensor, parameters: Parameters) -> Tensor:
         return _mixed(target, self._undo)
 
 
@@ -94,15 +95,15 @@ def _view(make: MakeSubnet, outputs: int, *parts: Channels) -> View:
 class HighFromBoth(HighAffine):
     """The high bands from chroma and luma apart: shifts add up, and so do the bounded log-scales."""
 
-    def subnet_terms(self, source: Tensor) -> Terms:
+    def subnet_parameters(self, source: Tensor) -> Parameters:
         return tuple(subnet(source) for subnet in self.subnets)
 
-    def apply_terms(self, target: Tensor, terms: Terms) -> Tensor:
-        g, i, h, j = terms
+    def apply(self, target: Tensor, parameters: Parameters) -> Tensor:
+        g, i, h, j = parameters
         return target * torch.exp(self.log_scale(h) + self.log_scale(j)) + (g + i)
 
-    def undo_terms(self, target: Tensor, terms: Terms) -> Tensor:
-        g, i, h, j = terms
+    def undo(self, target: Tensor, parameters: Parameters) -> Tensor:
+        g, i, h, j = parameters
         return (target - (g + i)) / torch.exp(self.log_scale(h) + self.log_scale(j))
 
 
@@ -127,7 +128,7 @@ class LumaCoupling(Coupling):
 
 
 class SharedLumaCoupling(Coupling):
-    """The same order with one subnet for each of the three: what both sources say on one trunk."""
+    """T-IRN's order with one subnet for each of the three steps: both sources on one trunk."""
 
     def __init__(self, channels: int, make: MakeSubnet, clamp: float) -> None:
         super().__init__(channels)

@@ -19,9 +19,10 @@ class MixingStep(nn.Module):
     def __init__(self, factor: int) -> None:
         super().__init__()
         self.factor = factor
-        weight = torch.eye(factor * factor)
-        weight[0] = 1.0 / (factor * factor)
-        self.weight = nn.Parameter(weight)
+        self.weight = nn.Parameter(torch.empty(factor * factor, factor * factor))
+        if not self.weight.is_meta:  # to write into shapes alone torch would load sympy
+            nn.init.eye_(self.weight)
+            nn.init.constant_(self.weight[0], 1.0 / (factor * factor))
 
     @torch.no_grad()
     def begin_with_cosines(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,9 @@ BORDERS = ("zeros", "edge")
 
 
 def half_step_dtypes(precision: str, count: int) -> list[torch.dtype]:
-    """Of each half-step in the forward order. ``bf16``: all; ``bf16+fp32:0,5``: the first and the sixth not.
+    """Precision of each half-step in the forward order.
+
+    ``bf16``: all; ``bf16+fp32:0,5``: the first and the sixth not.
 
     Raise ValueError on anything else, and on numbers that no half-step of ``count`` has.
     """
@@ -181,35 +184,24 @@ class InvertibleRescaler(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.config = config
-        make_subnet = SUBNETS[config.subnet]
+        self.config, self.scale = config, config.scale
         self.down = nn.ModuleList()
         self.levels = nn.ModuleList()
         channels = LOW
         for blocks, width in zip(config.blocks, config.width, strict=True):
             step = MixingStep(config.scale) if config.downsampling == "matrix" else HaarStep()
             channels *= step.factor**2
-
-            def make(inputs: int, outputs: int, width: int = width) -> nn.Module:
-                return make_subnet(inputs, outputs, width, config.units)
-
+            make = partial(SUBNETS[config.subnet], width=width, units=config.units)
             self.down.append(step)
             kind = COUPLINGS[config.coupling]
             steps = [kind(channels, make, config.clamp) for _ in range(blocks)]
             if config.predict and len(self.down) == config.levels:
-
-                def predictor(inputs: int, outputs: int) -> nn.Module:
-                    return make_subnet(inputs, outputs, config.predict, config.predict_units)
-
+                predictor = partial(SUBNETS[config.subnet], width=config.predict, units=config.predict_units)
                 steps.append(Prediction(channels, predictor, config.clamp))
             self.levels.append(nn.ModuleList(steps))
         for half in self.half_steps():
             half.border = config.border
         self.repair = Repair(config.repair, config.repair_layers) if config.repair else None
-
-    @property
-    def scale(self) -> int:
-        return self.config.scale
 
     def steps(self) -> list[Step]:
         """Everything between a picture and its coefficients, in the forward order."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from irncli.nn.convolution import Conv
 from irncli.nn.coupling import LOW, edge_padded
+from irncli.nn.subnets import begin, conv3x3
 
 CONDITIONS = 3
 
@@ -27,14 +27,10 @@ class Repair(nn.Module):
     def __init__(self, width: int, layers: int) -> None:
         super().__init__()
         self.radius = layers
-        self.inp = Conv(LOW + CONDITIONS, width)
-        self.body = nn.ModuleList(Conv(width, width) for _ in range(layers - 2))
-        self.out = Conv(width, LOW)
-        for conv in (self.inp, *self.body):
-            nn.init.xavier_normal_(conv.weight)
-            nn.init.zeros_(conv.bias)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+        self.inp = conv3x3(LOW + CONDITIONS, width)
+        self.body = nn.ModuleList(conv3x3(width, width) for _ in range(layers - 2))
+        self.out = conv3x3(width, LOW)
+        begin(self.inp, *self.body, last=self.out)
 
     def forward(self, small: Tensor, conditions: Tensor) -> Tensor:
         """N 3 h w as received, N 3 -> N 3 h w to be restored from. Beyond it the edge is repeated."""

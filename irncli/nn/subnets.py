@@ -9,17 +9,33 @@ class and one line in ``SUBNETS``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from irncli.nn.convolution import Conv, added
 
+conv3x3 = partial(Conv, kernel_size=3, padding=1)
+conv1x1 = partial(Conv, kernel_size=1)
 
-def _zero(conv: nn.Conv2d) -> None:
-    """Start a subnet as the zero function, so that a fresh network is the plain pyramid."""
-    nn.init.zeros_(conv.weight)
-    if conv.bias is not None:
+
+def begin(*inner: nn.Conv2d, last: nn.Conv2d, factor: float = 1.0) -> None:
+    """Xavier's start times ``factor``; ``last`` is zero, so that a fresh network is the plain pyramid.
+
+    Convolutions that are shapes alone (on the device ``meta``, before a file's numbers take their place) are
+    left as they are: to draw normal numbers for them torch would load sympy, 80 MB and a second or two.
+    """
+    if last.weight.is_meta:
+        return
+    for conv in inner:
+        nn.init.xavier_normal_(conv.weight)
+        if factor != 1.0:
+            with torch.no_grad():
+                conv.weight.mul_(factor)
+    nn.init.zeros_(last.weight)
+    for conv in (*inner, last):
+        assert conv.bias is not None
         nn.init.zeros_(conv.bias)
 
 
@@ -31,18 +47,12 @@ class DenseSubnet(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int, units: int = 1) -> None:
         super().__init__()
-        self.conv1 = Conv(inputs, width)
-        self.conv2 = Conv(inputs + width, width)
-        self.conv3 = Conv(inputs + 2 * width, width)
-        self.conv4 = Conv(inputs + 3 * width, width)
-        self.conv5 = Conv(inputs + 4 * width, outputs)
-        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            nn.init.xavier_normal_(conv.weight)
-            with torch.no_grad():
-                conv.weight.mul_(0.1)
-            if conv.bias is not None:
-                nn.init.zeros_(conv.bias)
-        _zero(self.conv5)
+        self.conv1 = conv3x3(inputs, width)
+        self.conv2 = conv3x3(inputs + width, width)
+        self.conv3 = conv3x3(inputs + 2 * width, width)
+        self.conv4 = conv3x3(inputs + 3 * width, width)
+        self.conv5 = conv3x3(inputs + 4 * width, outputs)
+        begin(self.conv1, self.conv2, self.conv3, self.conv4, last=self.conv5, factor=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.conv1.adds_up(x):
@@ -69,13 +79,10 @@ class ResidualSubnet(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int, units: int = 1) -> None:
         super().__init__()
         self.radius = 2 + units
-        self.inp = Conv(inputs, width)
-        self.body = nn.ModuleList(Conv(width, width) for _ in range(units))
-        self.out = Conv(width, outputs)
-        for conv in (self.inp, *self.body):
-            nn.init.xavier_normal_(conv.weight)
-            nn.init.zeros_(conv.bias)
-        _zero(self.out)
+        self.inp = conv3x3(inputs, width)
+        self.body = nn.ModuleList(conv3x3(width, width) for _ in range(units))
+        self.out = conv3x3(width, outputs)
+        begin(self.inp, *self.body, last=self.out)
 
     def forward(self, x: Tensor) -> Tensor:
         seen = self.inp(x, activate=True)
@@ -97,14 +104,11 @@ class ShortSubnet(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int, units: int = 1) -> None:
         super().__init__()
         self.radius = 1 + 2 * units
-        self.inp = Conv(inputs, width)
-        self.first = nn.ModuleList(Conv(width, width) for _ in range(units))
-        self.second = nn.ModuleList(Conv(width, width) for _ in range(units))
-        self.fuse = Conv(width * (units + 1) + inputs, outputs, side=1)
-        for conv in (self.inp, *self.first, *self.second):
-            nn.init.xavier_normal_(conv.weight)
-            nn.init.zeros_(conv.bias)
-        _zero(self.fuse)
+        self.inp = conv3x3(inputs, width)
+        self.first = nn.ModuleList(conv3x3(width, width) for _ in range(units))
+        self.second = nn.ModuleList(conv3x3(width, width) for _ in range(units))
+        self.fuse = conv1x1(width * (units + 1) + inputs, outputs)
+        begin(self.inp, *self.first, *self.second, last=self.fuse)
 
     def forward(self, x: Tensor) -> Tensor:
         seen = [self.inp(x, activate=True)]
@@ -122,14 +126,12 @@ class WideSubnet(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int, units: int = 1) -> None:
         super().__init__()
         self.radius = 2 + self.side // 2 * units
-        self.inp = Conv(inputs, width)
-        self.far = nn.ModuleList(Conv(width, width, self.side, groups=width) for _ in range(units))
-        self.mix = nn.ModuleList(Conv(width, width, side=1) for _ in range(units))
-        self.out = Conv(width, outputs)
-        for conv in (self.inp, *self.far, *self.mix):
-            nn.init.xavier_normal_(conv.weight)
-            nn.init.zeros_(conv.bias)
-        _zero(self.out)
+        self.inp = conv3x3(inputs, width)
+        depthwise = partial(Conv, kernel_size=self.side, padding=self.side // 2)
+        self.far = nn.ModuleList(depthwise(width, width, groups=width) for _ in range(units))
+        self.mix = nn.ModuleList(conv1x1(width, width) for _ in range(units))
+        self.out = conv3x3(width, outputs)
+        begin(self.inp, *self.far, *self.mix, last=self.out)
 
     def forward(self, x: Tensor) -> Tensor:
         seen = self.inp(x, activate=True)
@@ -139,7 +141,7 @@ class WideSubnet(nn.Module):
         return out
 
 
-SUBNETS: dict[str, Callable[[int, int, int, int], nn.Module]] = {
+SUBNETS: dict[str, Callable[..., nn.Module]] = {
     "dense": DenseSubnet,
     "residual": ResidualSubnet,
     "short": ShortSubnet,

@@ -30,19 +30,19 @@ class CatalogueEntry:
     name: str
     """Versioned: ``irn-x4-1``."""
     alias: str
-    """What stands for the newest version: ``irn-x4``."""
+    """Name that stands for the newest version: ``irn-x4``."""
     scale: int
     bytes: int
     sha256: str
-    """Of the whole file, for downloads."""
+    """SHA-256 of the whole file, for downloads."""
     fingerprint: str
-    """Of the network (architecture.md, Weights)."""
+    """Fingerprint of the network (architecture.md, Weights)."""
     licence: str
     source: str
     best: str = ""
-    """What stands for it with each small picture refined: ``irn-x4-best``."""
+    """Alias of these weights with each small picture optimised: ``irn-x4-best``."""
     refine: int = 0
-    """In so many steps."""
+    """Steps of that optimisation."""
 
     @property
     def path(self) -> Path:
@@ -89,7 +89,7 @@ def find(name: str) -> CatalogueEntry | None:
 
 
 def refine_of(name: str) -> int:
-    """Steps in which a model of this name refines small pictures unless it is told otherwise."""
+    """Steps by which a model of this name optimises small pictures unless told otherwise."""
     entry = find(name)
     return entry.refine if entry and name == entry.best else 0
 

@@ -57,13 +57,13 @@ def is_reference(name: str) -> bool:
 
 def parse(text: str) -> Reference:
     """Raise UsageError for what is no ``hf:owner/name[@revision][/FILE]``."""
+    from huggingface_hub import parse_hf_uri
     from huggingface_hub.errors import HfUriError, HFValidationError
-    from huggingface_hub.utils._hf_uris import parse_hf_uri
-    from huggingface_hub.utils._validators import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported late
 
     problem = UsageError(f"{text} is no address on the hub", "Write hf:owner/name[@revision][/FILE].")
     try:
-        uri = parse_hf_uri("hf://" + text.removeprefix("hf:").removeprefix("//"))
+        uri = parse_hf_uri("hf://" + text.removeprefix(PREFIX).removeprefix("//"))
         validate_repo_id(uri.id)
     except (HfUriError, HFValidationError) as error:
         raise problem from error
@@ -141,7 +141,6 @@ def _check(wanted: Reference, path: Path, sha256: str | None) -> None:
 
 
 def _from_hub(wanted: Reference, cached: Path | None) -> Fetched:
-    import httpx2
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -150,7 +149,7 @@ def _from_hub(wanted: Reference, cached: Path | None) -> Fetched:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils.tqdm import disable_progress_bars
+    from huggingface_hub.utils import disable_progress_bars, httpx  # type: ignore[attr-defined]  # late
 
     disable_progress_bars()
     say(f"contacting the hub for {wanted.text}")
@@ -160,7 +159,7 @@ def _from_hub(wanted: Reference, cached: Path | None) -> Fetched:
         url = hf_hub_url(wanted.repo, wanted.file, revision=wanted.revision)
         # A network that swallows packets is told in 3 s; a hub that is slow to answer has its usual time.
         usual: Any = constants.HF_HUB_ETAG_TIMEOUT
-        patience: Any = httpx2.Timeout(usual, connect=min(usual, LONGEST_CONNECT))
+        patience: Any = httpx.Timeout(usual, connect=min(usual, LONGEST_CONNECT))
         facts = get_hf_file_metadata(url, timeout=patience, library_name="irn")
         if facts.commit_hash is None or not _COMMIT.fullmatch(facts.commit_hash):
             raise ModelError(f"{text}: the hub's answer names no commit", "Check HF_ENDPOINT.")
@@ -197,7 +196,7 @@ def _from_hub(wanted: Reference, cached: Path | None) -> Fetched:
     except RemoteEntryNotFoundError as error:
         what = f"{text}: no file {wanted.file} in {wanted.repo}"
         raise ModelError(what, "Name the file: hf:owner/name/FILE.safetensors.") from error
-    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
         if cached is not None and cached.exists():
             say(f"{text}: the hub cannot be reached, so the copy in the cache is used")
             return _checked_cache(wanted, cached)

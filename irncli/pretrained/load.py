@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from irncli.atomic import write_whole
 from irncli.errors import ModelError
@@ -25,12 +23,13 @@ from irncli.pretrained.fingerprint import (
     FORMAT,
     checked_fingerprint,
     fingerprint_of,
+    in_8_bits,
     is_ours,
     model_name,
     read_arrays,
     read_header,
+    unpacked,
 )
-from irncli.pretrained.int8 import packed, unpacked
 
 
 @dataclass(frozen=True)
@@ -80,29 +79,13 @@ class Weights:
     """Default temperature of the latent."""
     dtype: str
     """Default precision of the subnets, as :func:`half_step_dtypes` reads it."""
-    grey: bool
-    """Whether one plane can carry the details of a grey picture."""
     header: dict[str, str]
-
-
-class _Bare(TorchFunctionMode):
-    """Nothing is filled in: on shapes alone torch would load sympy to do so, 80 MB and a second or two."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        if name.endswith("_") and not name.endswith("__"):
-            return args[0] if args else next(iter((kwargs or {}).values()))
-        return func(*args, **(kwargs or {}))
+    refine: int = 0
+    """Steps by which small pictures are optimised unless told otherwise."""
 
 
 def _build(config: NetworkConfig, state: dict[str, Tensor], path: Path) -> InvertibleRescaler:
-    with torch.device("meta"), _Bare():  # shapes only: a hostile configuration must not cost memory
+    with torch.device("meta"):  # shapes only: a hostile configuration must not cost memory
         network = InvertibleRescaler(config)
     expected = network.state_dict()
     if state.keys() != expected.keys() or any(state[k].shape != v.shape for k, v in expected.items()):
@@ -113,37 +96,26 @@ def _build(config: NetworkConfig, state: dict[str, Tensor], path: Path) -> Inver
 
 def load_weights(name_or_path: str) -> Weights:
     """A name of the catalogue, one of our files or an authors' file. Raise ModelError."""
-    path = resolve(name_or_path)
+    entry, path = find(name_or_path), resolve(name_or_path)
     header = read_header(path) if path.suffix == ".safetensors" else {}
     if not is_ours(header):
         return _load_public(path)
+    name = entry.name if entry else model_name(header.get("name", path.stem))
     arrays = read_arrays(path)
     fingerprint = checked_fingerprint(path, header, arrays)
     try:
+        state = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in unpacked(arrays).items()}
         config = NetworkConfig.from_json(header["config"])
         latent = Latent.from_json(header["latent"], config.latent_channels)
         tau, dtype = float(header["tau"]), header["dtype"]
         if not 0 <= tau <= MAX_TAU:
             raise ValueError("unknown temperature")
-        state = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in unpacked(arrays).items()}
+        network = _build(config, state, path)
+        half_step_dtypes(dtype, len(network.half_steps()))
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: {error}", "It needs a newer irn, or was not made by irn.") from error
-    entry = find(name_or_path)
-    network = _build(config, state, path)
-    try:
-        half_step_dtypes(dtype, len(network.half_steps()))
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}", "It needs a newer irn, or was not made by irn.") from error
-    return Weights(
-        network=network,
-        name=entry.name if entry else model_name(header.get("name", path.stem)),
-        fingerprint=fingerprint,
-        latent=latent,
-        tau=tau,
-        dtype=dtype,
-        grey=header.get("grey") == "true",
-        header=header,
-    )
+    refine = entry.refine if entry and name_or_path == entry.best else 0
+    return Weights(network, name, fingerprint, latent, tau, dtype, header, refine)
 
 
 def _load_public(path: Path) -> Weights:
@@ -152,16 +124,15 @@ def _load_public(path: Path) -> Weights:
     latent = Latent.standard(config.latent_channels)
     header = public_header(config, path.stem)
     fingerprint = header_fingerprint(network, latent)
-    return Weights(network, model_name(path.stem), fingerprint, latent, 1.0, "fp32", False, header)
+    return Weights(network, model_name(path.stem), fingerprint, latent, 1.0, "fp32", header)
 
 
 def public_header(config: NetworkConfig, name: str) -> dict[str, str]:
-    """The header of an import: the paper trains with z ~ N(0, 1), so tau is 1; nothing is known of grey."""
+    """The header of an import: the paper trains with z ~ N(0, 1), so tau is 1."""
     return {
         "name": model_name(name),
         "tau": "1.0",
         "dtype": "fp32",
-        "grey": "false",
         "recipe": f"paper-x{config.scale}",
         "licence": "that of the imported file",
         "source": "imported from the layout of pkuxmq/Invertible-Image-Rescaling",
@@ -192,19 +163,19 @@ def save_weights(
 ) -> str:
     """Write a weight file whole and return its fingerprint.
 
-    ``record`` holds the header's texts; tau 0, precision fp32 and grey false unless it says otherwise.
-    ``dtype`` is what the numbers are stored in; int8 stands for :mod:`irncli.pretrained.int8`.
+    ``record`` holds the header's texts; tau 0 and precision fp32 unless it says otherwise.
+    ``dtype`` is what the numbers are stored in; int8 stands for :func:`in_8_bits`.
     Raise OutputError if it cannot be written.
     """
     latent = latent or Latent.standard(network.config.latent_channels)
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     if dtype == torch.int8:
-        arrays = packed({k: v.float().numpy() for k, v in state.items()})
+        arrays = in_8_bits({k: v.float().numpy() for k, v in state.items()})
     else:
         arrays = {k: v.to(dtype).numpy() for k, v in state.items()}
     config, statistics = network.config.to_json(), latent.to_json()
     fingerprint = fingerprint_of(config, statistics, arrays)
-    header = {"tau": "0.0", "dtype": "fp32", "grey": "false", "name": model_name(path.stem)} | record
+    header = {"tau": "0.0", "dtype": "fp32", "name": model_name(path.stem)} | record
     header |= {"format": FORMAT, "config": config, "latent": statistics, "fingerprint": fingerprint}
     write_whole(path, save({k: torch.from_numpy(v) for k, v in arrays.items()}, header))
     return fingerprint

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """``sort`` None: always last."""
+    """A cell of a table; with ``sort`` None it always comes last."""
 
     text: str
     sort: float | str | None
@@ -20,7 +20,7 @@ def word(text: str) -> Cell:
 
 
 def number(value: float | None, form: str) -> Cell:
-    """``form`` as in format(): ``.2f``."""
+    """A number written by ``form``, a format specification like ``.2f``; a dash where there is none."""
     if value is None or math.isnan(value):
         return Cell("–", None)
     return Cell("equal" if math.isinf(value) else format(value, form), min(value, 1e300))

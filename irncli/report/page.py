@@ -46,7 +46,7 @@ def page(results: Sequence[Scores]) -> str:
 
 
 def _json(value: object) -> Markup:
-    """For a <script>: no text inside can end it."""
+    """JSON for a <script> element: no text inside can end it."""
     return Markup(json.dumps(value).replace("<", "\\u003c"))
 
 

@@ -17,7 +17,7 @@ SHAPES = 8
 
 @dataclass(frozen=True)
 class Point:
-    """In :func:`dots` y is the row."""
+    """A point of a plot and its name; in :func:`dots`, y is the row."""
 
     x: float
     y: float
@@ -32,7 +32,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """From values to a stretch of the picture."""
+    """Maps values between ``low`` and ``high`` to pixels between ``start`` and ``end``."""
 
     low: float
     high: float
@@ -59,7 +59,7 @@ class Axis:
 
 
 def axis(values: Sequence[float], start: float, end: float, log: bool = False) -> Axis:
-    """Around the finite values, with a little room."""
+    """An axis around the finite values, with a little room."""
     good = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
     if not good:
         return Axis(1, 2, start, end, log)
@@ -73,7 +73,7 @@ def axis(values: Sequence[float], start: float, end: float, log: bool = False) -
 def dots(
     series: Sequence[Series], rows: Sequence[str], title: str, *, log: bool = False, legend: bool = False
 ) -> Markup:
-    """A row a picture, a mark a way."""
+    """A plot of one row per picture with one mark per series."""
     height = TOP + ROW * len(rows) + BOTTOM
     across = axis([p.x for each in series for p in each.points], LEFT, WIDTH - RIGHT, log)
     parts = _across(across, title, TOP, height - BOTTOM)
@@ -87,8 +87,8 @@ def dots(
     for number, each in enumerate(series):
         for p in each.points:
             if math.isfinite(p.x) and (p.x > 0 or not log):
-                told = f"{p.name}, {each.name}: {_told(p.x)}"
-                parts.append(_mark(number, across.at(p.x), TOP + ROW * (p.y + 0.5), told))
+                hint = f"{p.name}, {each.name}: {_short(p.x)}"
+                parts.append(_mark(number, across.at(p.x), TOP + ROW * (p.y + 0.5), hint))
     return _svg(title, height, parts, series if legend else ())
 
 
@@ -116,7 +116,7 @@ def scatter(
         rule = Markup('<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/>')
         parts.append(rule.format(LEFT_OF_NUMBERS, WIDTH - RIGHT, round(y, 1), round(y, 1)))
         parts.append(Markup('<text class="label" x="{}" y="{}">{}</text>').format(
-            LEFT_OF_NUMBERS - 6, round(y + 4, 1), _told(tick)))  # fmt: skip
+            LEFT_OF_NUMBERS - 6, round(y + 4, 1), _short(tick)))  # fmt: skip
     parts.append(Markup('<text class="axis" transform="translate(17 {}) rotate(-90)">{}</text>').format(
         HEIGHT / 2 - 10, y_title))  # fmt: skip
     for number, each in enumerate(good):
@@ -124,8 +124,8 @@ def scatter(
             path = " ".join(f"{across.at(p.x):.1f},{up.at(p.y):.1f}" for p in each.points)
             parts.append(Markup('<polyline class="s{}" points="{}"/>').format(number % SHAPES, path))
         for p in each.points:
-            told = f"{each.name}, {p.name}: {_told(p.x)} and {_told(p.y)}"
-            parts.append(_mark(number, across.at(p.x), up.at(p.y), told))
+            text = f"{each.name}, {p.name}: {_short(p.x)} and {_short(p.y)}"
+            parts.append(_mark(number, across.at(p.x), up.at(p.y), text))
     return _svg(f"{y_title} over {x_title}", HEIGHT, parts, good if legend else ())
 
 
@@ -136,14 +136,14 @@ def mark(number: int) -> Markup:
     )
 
 
-def _mark(number: int, x: float, y: float, told: str) -> Markup:
+def _mark(number: int, x: float, y: float, text: str) -> Markup:
     """Shape and colour say the same, for those who see no colours."""
     n = number % SHAPES
     shapes = (
         "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", "M-4 -4h8v8h-8z", "M0 -5.5L5 4H-5z", "M0 -6L6 0L0 6L-6 0z",
         "M0 5.5L5 -4H-5z", "M-5 -2h3v-3h4v3h3v4h-3v3h-4v-3h-3z", "M-6 -3h12v6h-12z", "M-3 -6h6v12h-6z",
     )  # fmt: skip
-    title = Markup("<title>{}</title>").format(told) if told else ""
+    title = Markup("<title>{}</title>").format(text) if text else ""
     template = Markup('<path class="mark s{}" transform="translate({} {})" d="{}">{}</path>')
     return template.format(n, round(x, 1), round(y, 1), shapes[n], title)
 
@@ -153,7 +153,9 @@ def _across(across: Axis, title: str, top: float, bottom: float) -> list[Markup]
     for tick in across.ticks():
         x = round(across.at(tick), 1)
         parts.append(Markup('<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x, x, top, bottom))
-        parts.append(Markup('<text class="tick" x="{}" y="{}">{}</text>').format(x, bottom + 16, _told(tick)))
+        parts.append(
+            Markup('<text class="tick" x="{}" y="{}">{}</text>').format(x, bottom + 16, _short(tick))
+        )
     middle = (across.start + across.end) / 2
     parts.append(Markup('<text class="axis" x="{}" y="{}">{}</text>').format(middle, bottom + 36, title))
     return parts
@@ -171,7 +173,7 @@ def _svg(title: str, height: float, parts: Sequence[Markup], legend: Sequence[Se
     return Markup('<ul class="legend">{}</ul>{}').format(keys, drawn)
 
 
-def _told(value: float) -> str:
+def _short(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4g}"

@@ -28,7 +28,7 @@ class Table:
 class Plot:
     title: str
     text: str
-    """What to see in it, in words."""
+    """What the plot shows, in words."""
     svg: Markup
 
 
@@ -40,7 +40,7 @@ class Section:
     origins: tuple[tuple[str, str, str, str], ...]
     """Label, kind, source, note."""
     views: dict[str, Any] | None
-    """For the script: pictures with their windows."""
+    """What the page's script shows: pictures with their windows."""
     rates: tuple[tuple[int, Markup, Markup], ...]
     """Rate against distortion by the picture's number: on luma, over all colours."""
     means: tuple[Table, ...]
@@ -48,7 +48,7 @@ class Section:
     codecs: Table | None
     plots: tuple[Plot, ...]
     series: tuple[str, ...]
-    """Legend: the n-th has the n-th colour and mark."""
+    """Names of the legend; the n-th has the n-th colour and mark."""
 
 
 def section(scores: Scores, number: int) -> Section:
@@ -103,7 +103,7 @@ def _views(every: Sequence[tuple[str, PictureScores]], labels: dict[str, str]) -
         ]
         place = f"window at {picture.views.left}, {picture.views.top} of {picture.width} x {picture.height}"
         about = f"PNG {c.whole(small.png_bytes).text} bytes, lossless WebP {c.whole(small.webp_bytes).text}; "
-        about += f"{c.decibels(small.psnr_rgb).text} dB RGB to bicubic"
+        about += f"LR-PSNR {c.decibels(small.lr_psnr).text} dB"
         name = _name(of, picture)
         small_view = {"data": picture.views.small.webp, "note": about}
         shown.append({"number": i, "name": name, "place": place, "small": small_view, "crops": crops})
@@ -127,31 +127,31 @@ def _note(label: str, picture: PictureScores, labels: dict[str, str]) -> str:
 
 
 METHOD_HEAD = (
-    "way", "PSNR-Y, dB", "SSIM-Y", "PSNR-RGB, dB", "small to bicubic, dB RGB", "bytes", "s up",
+    "method", "PSNR-Y, dB", "SSIM-Y", "PSNR-RGB, dB", "LR-PSNR, dB", "bytes", "s up",
 )  # fmt: skip
 
 
 def _means(each: SetScores, labels: dict[str, str]) -> Table:
     mean, small = each.mean, each.mean.small
     rows = [
-        _way(OURS, mean.restored, small.psnr_rgb, small.png_bytes, mean.seconds_up),
-        _way(BICUBIC, mean.bicubic, math.inf, small.bicubic_png_bytes, None),
-        _way(LANCZOS, mean.lanczos, None, None, None),
+        _method(OURS, mean.restored, small.lr_psnr, small.png_bytes, mean.seconds_up),
+        _method(BICUBIC, mean.bicubic, math.inf, small.bicubic_png_bytes, None),
+        _method(LANCZOS, mean.lanczos, None, None, None),
     ]
-    if mean.drawn:
-        rows.insert(1, _way("restored, tau 1", mean.drawn, small.psnr_rgb, small.png_bytes, None))
+    if mean.sampled:
+        rows.insert(1, _method("restored, tau 1", mean.sampled, small.lr_psnr, small.png_bytes, None))
     for p in each.peers:
-        rows.append(_way(labels[p.name], p.quality, p.closeness_rgb, p.small_bytes, p.seconds_up))
+        rows.append(_method(labels[p.name], p.quality, p.lr_psnr, p.small_bytes, p.seconds_up))
     for point in each.codecs:
         if point.share == 1:
-            rows.append(_way(f"{labels[point.name]}, same bytes", point.quality, None, point.bytes, None))
+            rows.append(_method(f"{labels[point.name]}, same bytes", point.quality, None, point.bytes, None))
     count = len(each.pictures)
     of = f"{each.name}, " if each.name else ""
     caption = f"{of}means of {count} pictures" if count > 1 else f"{of}one picture"
     return Table(caption, METHOD_HEAD, tuple(rows))
 
 
-def _way(
+def _method(
     label: str, quality: Quality | None, close: float | None, size: float | None, seconds: float | None
 ) -> tuple[c.Cell, ...]:
     q = quality or Quality(math.nan, math.nan, math.nan)
@@ -169,7 +169,7 @@ def _way(
 def _pictures(every: Sequence[tuple[str, PictureScores]], peers: tuple[str, ...]) -> Table:
     whole = ("with its border, dB",) if all(picture.every_pixel for _, picture in every) else ()
     head = (
-        "picture", "restored, dB", "SSIM-Y", "RGB, dB", *whole, LANCZOS, *peers, "small to bicubic, dB RGB",
+        "picture", "restored, dB", "SSIM-Y", "RGB, dB", *whole, LANCZOS, *peers, "LR-PSNR, dB",
         "small PNG", "bicubic PNG", "small WebP", "clipped", "s down", "s up",
     )  # fmt: skip
     rows = []
@@ -181,7 +181,7 @@ def _pictures(every: Sequence[tuple[str, PictureScores]], peers: tuple[str, ...]
             cells.append(c.decibels(picture.every_pixel.psnr_y))
         cells.append(c.decibels(f.lanczos.psnr_y))
         cells += [c.decibels(peer.quality.psnr_y) for peer in picture.peers]
-        cells += [c.decibels(small.psnr_rgb), c.whole(small.png_bytes), c.whole(small.bicubic_png_bytes)]
+        cells += [c.decibels(small.lr_psnr), c.whole(small.png_bytes), c.whole(small.bicubic_png_bytes)]
         cells += [c.whole(small.webp_bytes), c.share(small.clipped)]
         cells += [c.seconds(f.seconds_down), c.seconds(f.seconds_up)]
         rows.append(tuple(cells))
@@ -238,18 +238,18 @@ def _plots(
     names = [_name(of, picture) for of, picture in every]
     pictures = [picture for _, picture in every]
 
-    def by_way(field: str) -> list[Series]:
+    def by_method(field: str) -> list[Series]:
         """``field`` names a figure of Quality."""
         found: dict[str, list[Point]] = {label: [] for label in (OURS, LANCZOS, *peers)}
         for i, (name, p) in enumerate(zip(names, pictures, strict=True)):
-            ways = {OURS: p.figures.restored, LANCZOS: p.figures.lanczos}
-            ways |= {labels[peer.name]: peer.quality for peer in p.peers}
-            for label, quality in ways.items():
+            methods = {OURS: p.figures.restored, LANCZOS: p.figures.lanczos}
+            methods |= {labels[peer.name]: peer.quality for peer in p.peers}
+            for label, quality in methods.items():
                 found[label].append(Point(getattr(quality, field), i, name))
         return [Series(label, points) for label, points in found.items()]
 
-    closeness = [
-        Point(p.figures.small.psnr_rgb, p.figures.restored.psnr_y, name)
+    lr_psnrs = [
+        Point(p.figures.small.lr_psnr, p.figures.restored.psnr_y, name)
         for name, p in zip(names, pictures, strict=True)
     ]
     sizes = [
@@ -265,13 +265,13 @@ def _plots(
         times.append(Series(label, _times(pictures, names, labels, label)))
     return (
         Plot("PSNR-Y by picture", "Further right is closer to the original.",
-             dots(by_way("psnr_y"), names, "PSNR-Y, dB")),
+             dots(by_method("psnr_y"), names, "PSNR-Y, dB")),
         Plot("SSIM-Y by picture", "Further right is closer to the original.",
-             dots(by_way("ssim_y"), names, "SSIM-Y")),
-        Plot("Restored quality against the small picture's closeness",
+             dots(by_method("ssim_y"), names, "SSIM-Y")),
+        Plot("Restored quality against LR-PSNR",
              "A restoration can be bought with a small picture that looks less like a thumbnail: no gain in "
              "height counts if it goes to the left.",
-             scatter([Series(OURS, closeness)], "small picture to bicubic, dB RGB", "restored, dB Y")),
+             scatter([Series(OURS, lr_psnrs)], "LR-PSNR, dB", "restored, dB Y")),
         Plot("Bytes of the small picture", "Further left is smaller.",
              dots(sizes, names, "bytes", log=True, legend=True)),
         Plot("Seconds by picture", "Wall clock on the machine above. Further left is quicker.",

@@ -1,0 +1,1 @@
+"""Training: data, losses, optimiser and loop, as a recipe describes them."""

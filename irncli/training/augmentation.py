@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 MOST = 4
-"""Rectangles in one patch."""
+"""Most rectangles in one patch."""
 LEAST_SIDE = 3
 WHOLE = 0.15
 """Share of the chosen patches that are one colour behind their rectangles."""
@@ -22,7 +22,7 @@ PURE = 0.6
 """Share of a colour's channels that are 0 or 255."""
 
 
-def plan_flats(batch: int, size: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def plan_rectangles(batch: int, size: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """N MOST+1 7 whole numbers: top, left, bottom, right, R, G, B; what is empty has no height."""
     plan = np.zeros((batch, MOST + 1, 7), np.int64)
     for patch in (plan[i] for i in np.flatnonzero(rng.random(batch) < share)):
@@ -38,7 +38,7 @@ def _colour(rng: np.random.Generator) -> NDArray[np.int64]:
     return np.where(rng.random(3) < PURE, 255 * rng.integers(0, 2, 3), rng.integers(0, 256, 3))
 
 
-def paste_flats(patches: Tensor, plan: Tensor) -> Tensor:
+def paste_rectangles(patches: Tensor, plan: Tensor) -> Tensor:
     """N 3 H W in [0, 1] with the planned rectangles over it, the last on top; nothing leaves the device."""
     rows, columns = places(patches)
     for each in plan.view(*plan.shape[:2], 7, 1, 1, 1).unbind(1):
@@ -48,7 +48,7 @@ def paste_flats(patches: Tensor, plan: Tensor) -> Tensor:
 
 
 def places(patches: Tensor) -> tuple[Tensor, Tensor]:
-    """Of N C H W the numbers of its rows, 1 1 H 1, and of its columns, 1 1 1 W, on its device."""
+    """N C H W -> the numbers of its rows, 1 1 H 1, and of its columns, 1 1 1 W, on its device."""
     rows = torch.arange(patches.shape[2], device=patches.device).view(1, 1, -1, 1)
     return rows, torch.arange(patches.shape[3], device=patches.device).view(1, 1, 1, -1)
 
@@ -63,15 +63,15 @@ NUMBERS = 14
 """Top, left, bottom, right, the wave along rows and along columns (thousandths of a cycle a pixel), its phase
 (thousandths of a cycle), its edge (tenths: 10 is a sine, more is steeper), and two colours."""
 PERIOD = (2.0, 12.0)
-"""Pixels, least and largest."""
+"""Least and largest period of a grating, in pixels."""
 LEAST_SHARE = 0.3
-"""Of the patch."""
+"""Least side of a grating, as a share of the patch."""
 STEEPEST = 4.0
 GREY = 0.5
 """Share of the gratings without colour."""
 
 
-def plan_stripes(batch: int, size: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def plan_gratings(batch: int, size: int, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """N NUMBERS whole numbers; a patch without a grating has zeros. Without a share nothing is drawn."""
     plan = np.zeros((batch, NUMBERS), np.int64)
     if not share:
@@ -91,7 +91,7 @@ def plan_stripes(batch: int, size: int, share: float, rng: np.random.Generator) 
     return plan
 
 
-def paste_stripes(patches: Tensor, plan: Tensor) -> Tensor:
+def paste_gratings(patches: Tensor, plan: Tensor) -> Tensor:
     """N 3 H W in [0, 1] with the planned gratings over it; nothing leaves the device."""
     rows, columns = places(patches)
     numbers = plan[:, :8, None, None, None]

@@ -7,12 +7,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from irncli.training.augmentation import NUMBERS, paste_flats, paste_stripes, plan_flats, plan_stripes
+from irncli.training.augmentation import (
+    NUMBERS,
+    paste_gratings,
+    paste_rectangles,
+    plan_gratings,
+    plan_rectangles,
+)
 from irncli.training.channel import Jpeg, jpeg_of, plan_jpeg
-from irncli.training.crops import cut_crops, plan_crops, to_device
-from irncli.training.data import Dataset
-from irncli.training.objective import Batch, bicubic_guide, guide_margin, to_grey
-from irncli.training.precision import exact
+from irncli.training.data import Dataset, cut_crops, plan_crops, to_device
+from irncli.training.objective import Batch, bicubic_guide, exact, guide_margin, to_grey
 from irncli.training.ranks import ALONE, Ranks
 from irncli.training.recipe import Recipe
 from irncli.training.resizing import Resizing, plan_sizes, resized, resizing_of
@@ -37,18 +41,18 @@ def draw(
     plan = plan_crops(data, phase.batch, size, seed, step, recipe.drawn_share)
     rng = np.random.Generator(np.random.Philox(key=[seed + (1 << 32), step]))
     turned_grey = rng.random(phase.batch) < recipe.grey_share
-    flats = plan_flats(phase.batch, size, recipe.flat_share, rng)
-    stripes = plan_stripes(phase.batch, size, recipe.stripe_share, rng)
+    rectangles = plan_rectangles(phase.batch, size, recipe.flat_share, rng)
+    gratings = plan_gratings(phase.batch, size, recipe.stripe_share, rng)
     # One small transfer a step: the crops, which of them are grey, their gratings and their rectangles.
-    drawn = np.column_stack((plan, turned_grey, stripes, flats.reshape(phase.batch, -1)))
+    drawn = np.column_stack((plan, turned_grey, gratings, rectangles.reshape(phase.batch, -1)))
     numbers = to_device(drawn.astype(np.int64)[mine], device)
     grey = numbers[:, 3].bool()
     padded = cut_crops(data.samples, numbers[:, :3], size)
     after = 4 + NUMBERS
     if recipe.stripe_share:
-        padded = paste_stripes(padded, numbers[:, 4:after])
+        padded = paste_gratings(padded, numbers[:, 4:after])
     if recipe.flat_share:
-        padded = paste_flats(padded, numbers[:, after:].view(len(numbers), -1, 7))
+        padded = paste_rectangles(padded, numbers[:, after:].view(len(numbers), -1, 7))
     padded = torch.where(grey.view(-1, 1, 1, 1), to_grey(padded), padded)
     with exact():
         guide = bicubic_guide(padded, scale)
@@ -82,7 +86,7 @@ def draw(
 def _originals(
     hr: Tensor, guide: Tensor, sizes: NDArray[np.int64], scale: int
 ) -> tuple[Tensor, Tensor, Resizing]:
-    """Of the patches what is theirs by size, the guides of those of another scale, and their resizing."""
+    """The patches cut to their sizes, with the guides of those of another scale, and their resizing."""
     patch, device = hr.shape[-1], hr.device
     resizing, (rows, columns) = resizing_of(sizes, patch, scale)
     resizing = resizing.to(device)

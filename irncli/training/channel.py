@@ -28,7 +28,7 @@ CHROMA_TABLE = """
 17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 99 99 99 99 47 66 99 99 99 99 99 99
 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99
 """
-"""Of ITU-T T.81, annex K, row by row: what libjpeg scales by the quality."""
+"""The tables of ITU-T T.81, annex K, row by row: what libjpeg scales by the quality."""
 SIDE = 8
 FORTH = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418687589, -0.081312411))
 """RGB -> YCbCr (JFIF), without the offset of 128."""
@@ -45,7 +45,7 @@ def tables(quality: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 @dataclass(frozen=True)
 class Jpeg:
-    """Of each patch of a batch what its small picture is stored as."""
+    """What the small picture of each patch of a batch is stored as."""
 
     luma: Tensor
     """N 8 8 float32: steps of the coefficients."""
@@ -72,7 +72,7 @@ def plan_jpeg(
 
 
 def jpeg_of(plan: NDArray[np.int64]) -> Jpeg:
-    """On the CPU."""
+    """The settings of :func:`plan_jpeg` as tensors on the CPU."""
     steps = [tables(int(quality)) for quality in plan[:, 0]]
     luma, chroma = (torch.from_numpy(np.stack(each)).float() for each in zip(*steps, strict=True))
     return Jpeg(luma, chroma, torch.from_numpy(plan[:, 1] > 0), torch.from_numpy(plan[:, 2] > 0))

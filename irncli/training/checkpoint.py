@@ -96,3 +96,8 @@ def load_checkpoint(
     except (KeyError, ValueError) as error:
         raise TrainingError(f"{path}: its record is missing", "Resume from weights instead.") from error
     return dict(record)
+
+
+def of_today(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a run's log; runs begun before LR-PSNR had one name called it ``lr_db``."""
+    return {key.replace("lr_db", "lr_psnr"): value for key, value in row.items()}

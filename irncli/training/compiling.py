@@ -20,7 +20,7 @@ from irncli.training.descent import Descent
 from irncli.training.objective import Objective
 
 GRAPHS = 64
-"""Of one function: levels, precisions and stages of a run each make their own; torch stops at 8."""
+"""Graphs of one function: levels, precisions and stages of a run each make their own; torch stops at 8."""
 
 
 def compiler_missing() -> str | None:
@@ -47,7 +47,7 @@ def compile_training(
 
 
 def undo_compile(objective: nn.Module, network: InvertibleRescaler, descent: Descent) -> None:
-    """Back to the plain methods of the classes."""
+    """Go back to the plain methods of the classes."""
     _own(objective)._compiled_call_impl = None
     for name in ("small", "errors"):
         vars(descent).pop(name, None)

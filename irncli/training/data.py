@@ -1,4 +1,8 @@
-"""Training pictures: found, decoded once into memory, and kept there as one tensor."""
+"""Training pictures: found, decoded once into memory, kept there as one tensor, and cut to random crops.
+
+A step's crops are planned as a few whole numbers on the CPU, from (seed, step) alone, and cut by one gather
+on the pictures' own device. Nothing comes back, so a GPU never waits for the CPU.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +26,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from irncli.errors import InputError, TrainingError
-from irncli.images.read import READABLE_SUFFIXES, read_picture
+from irncli.images.formats import READABLE_SUFFIXES
+from irncli.images.read import read_picture
 
 MANIFEST = "MANIFEST.tsv"
 """Beside the pictures: a table with the columns ``file`` and ``licence``."""
@@ -43,7 +49,7 @@ class Dataset:
     digest: str
     """SHA-256 over the files' names and bytes."""
     licences: dict[str, int] = field(default_factory=dict)
-    """How many pictures stand under which."""
+    """Licence -> how many pictures stand under it."""
     notes: list[str] = field(default_factory=list)
     """What was passed over, in words."""
     drawn: int = 0
@@ -54,13 +60,13 @@ class Dataset:
         return self.samples.numel() // 3
 
     def picture(self, index: int) -> Tensor:
-        """H W 3 uint8, a view."""
+        """One picture, H W 3 uint8, as a view of the samples."""
         h, w = self.sizes[index].tolist()
         start = int(self.starts[index])
         return self.samples[start : start + h * w * 3].view(h, w, 3)
 
     def to(self, device: str) -> Dataset:
-        """The same pictures, on a device."""
+        """The dataset with its samples on another device."""
         return replace(self, samples=self.samples.to(device))
 
 
@@ -78,7 +84,7 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-def read_pool(
+def read_dataset(
     folders: Sequence[Path],
     minimum: int,
     report: Report,
@@ -94,21 +100,21 @@ def read_pool(
 
     paths = find_pictures(folders)[:limit]
     key = _key(paths, minimum)
-    pool = load_cached(cache, key, report) if cache else None
-    if pool is None:
-        pool = _decode(paths, minimum, report)
+    dataset = load_cached(cache, key, report) if cache else None
+    if dataset is None:
+        dataset = _decode(paths, minimum, report)
         if cache:
-            save_cached(cache, key, pool, report)
-    if pool.pixels < at_least:
+            save_cached(cache, key, dataset, report)
+    if dataset.pixels < at_least:
         raise TrainingError(
-            f"too few pictures: {pool.pixels} pixels in all, and one step alone takes {at_least}",
+            f"too few pictures: {dataset.pixels} pixels in all, and one step alone takes {at_least}",
             "Give more or larger pictures with `data`, or a smaller batch or patch in the recipe.",
         )
-    return pool
+    return dataset
 
 
 def _key(paths: Sequence[Path], minimum: int) -> str:
-    """Of all that decides what a pool holds; no file is decoded for it."""
+    """A digest of all that decides what a dataset holds; no file is decoded for it."""
     digest = hashlib.sha256(str(minimum).encode())
     for path in paths:
         try:
@@ -167,8 +173,8 @@ def _decode(paths: Sequence[Path], minimum: int, report: Report) -> Dataset:
     )
 
 
-def with_drawn(pool: Dataset, count: int, side: int, seed: int, *, evenly: bool = False) -> Dataset:
-    """The same and ``count`` drawn pictures, ``side`` pixels a side, some with pieces of its own in them.
+def with_drawn(dataset: Dataset, count: int, side: int, seed: int, *, evenly: bool = False) -> Dataset:
+    """The dataset and ``count`` drawn pictures, ``side`` pixels a side, some with pieces of photographs.
 
     ``evenly``: as many of each kind, in turn.
     """
@@ -177,7 +183,7 @@ def with_drawn(pool: Dataset, count: int, side: int, seed: int, *, evenly: bool 
     kinds = [*KINDS] if evenly else [None]
 
     def photo(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
-        picture = pool.picture(int(rng.integers(len(pool.sizes)))).numpy()
+        picture = dataset.picture(int(rng.integers(len(dataset.sizes)))).numpy()
         room = (max(0, picture.shape[0] - height), max(0, picture.shape[1] - width))
         y, x = (int(rng.integers(each + 1)) for each in room)
         piece = picture[y : y + height, x : x + width]
@@ -186,15 +192,15 @@ def with_drawn(pool: Dataset, count: int, side: int, seed: int, *, evenly: bool 
 
     drawn = np.stack([drawn_picture(seed, i, side, side, photo, kinds[i % len(kinds)]) for i in range(count)])
     samples = torch.from_numpy(drawn).reshape(-1)
-    starts = pool.samples.numel() + torch.arange(count) * (3 * side * side)
-    digest = hashlib.sha256(bytes.fromhex(pool.digest) + hashlib.sha256(drawn.tobytes()).digest())
+    starts = dataset.samples.numel() + torch.arange(count) * (3 * side * side)
+    digest = hashlib.sha256(bytes.fromhex(dataset.digest) + hashlib.sha256(drawn.tobytes()).digest())
     return replace(
-        pool,
-        samples=torch.cat((pool.samples, samples)),
-        starts=torch.cat((pool.starts, starts)),
-        sizes=torch.cat((pool.sizes, torch.full((count, 2), side))),
+        dataset,
+        samples=torch.cat((dataset.samples, samples)),
+        starts=torch.cat((dataset.starts, starts)),
+        sizes=torch.cat((dataset.sizes, torch.full((count, 2), side))),
         digest=digest.hexdigest(),
-        drawn=pool.drawn + count,
+        drawn=dataset.drawn + count,
     )
 
 
@@ -208,11 +214,58 @@ def _licences_in(folder: Path) -> dict[str, str]:
         return {}
 
 
+def plan_crops(
+    dataset: Dataset, batch: int, size: int, seed: int, step: int, drawn_share: float = 0.0
+) -> NDArray[np.int64]:
+    """``batch`` rows (first sample, stride down, stride right), of crops of ``size`` pixels a side.
+
+    Pictures are chosen by their area, a share of them among the dataset's drawn ones. A flip is a stride
+    backwards from the other end, a transposition exchanges the strides.
+    """
+    rng = np.random.Generator(np.random.Philox(key=[seed, step]))
+    sizes, starts = dataset.sizes.numpy(), dataset.starts.numpy()
+    room = sizes - size + 1
+    area = room.prod(1).astype(np.float64)
+    if dataset.drawn:
+        photographs, drawn = np.split(area, [len(area) - dataset.drawn])
+        photographs *= (1 - drawn_share) / photographs.sum()
+        drawn *= drawn_share / drawn.sum()
+    plan = np.empty((batch, 3), np.int64)
+    for row, index in enumerate(rng.choice(len(area), batch, p=area / area.sum())):
+        y, x = (int(rng.integers(room[index, axis])) for axis in (0, 1))
+        turn = int(rng.integers(8))
+        down, right = 3 * int(sizes[index, 1]), 3
+        first = int(starts[index]) + y * down + x * right
+        if turn & 1:
+            first, down = first + (size - 1) * down, -down
+        if turn & 2:
+            first, right = first + (size - 1) * right, -right
+        plan[row] = (first, right, down) if turn & 4 else (first, down, right)
+    return plan
+
+
+def cut_crops(samples: Tensor, plan: Tensor, size: int) -> Tensor:
+    """The planned crops, N 3 size size float32 in [0, 1]; ``plan`` on the device of ``samples``."""
+    along = torch.arange(size, device=samples.device)
+    first, down, right = plan.view(-1, 3, 1, 1, 1).unbind(1)
+    index = first + down * along.view(1, -1, 1, 1) + right * along.view(1, 1, -1, 1)
+    crops = samples[index + torch.arange(3, device=samples.device)]
+    return crops.permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def to_device(numbers: NDArray[Any], device: torch.device) -> Tensor:
+    """Without waiting: from pinned memory, in the order of the GPU's other work."""
+    tensor = torch.from_numpy(numbers)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 FORMAT = "irn-pictures-1"
 
 
 def load_cached(path: Path, key: str, report: Callable[[str], None]) -> Dataset | None:
-    """The pool of that key, or None. What was passed over when it was made is said again.
+    """The dataset of that key, or None. What was passed over when it was made is said again.
 
     Raise TrainingError for a file of another kind, in whose place the cache would be put.
     """
@@ -248,11 +301,11 @@ def _is_foreign(path: Path) -> bool:
         return b"__metadata__" not in head
 
 
-def save_cached(path: Path, key: str, pool: Dataset, report: Callable[[str], None]) -> None:
+def save_cached(path: Path, key: str, dataset: Dataset, report: Callable[[str], None]) -> None:
     """Whole or not at all. A full disk is no reason not to train: it is only said."""
-    facts = {"digest": pool.digest, "licences": pool.licences, "notes": pool.notes}
+    facts = {"digest": dataset.digest, "licences": dataset.licences, "notes": dataset.notes}
     header = {"format": FORMAT, "key": key, "facts": json.dumps(facts)}
-    tensors = {"samples": pool.samples, "starts": pool.starts, "sizes": pool.sizes}
+    tensors = {"samples": dataset.samples, "starts": dataset.starts, "sizes": dataset.sizes}
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from irncli.atomic import write_whole
 from irncli.nn.network import InvertibleRescaler
 from irncli.pretrained.load import Latent, save_weights
 from irncli.training.data import Dataset
-from irncli.training.precision import exact
+from irncli.training.objective import exact
 from irncli.training.trainer import Trainer
 
 
@@ -40,10 +40,9 @@ def header_of(trainer: Trainer, tau: float) -> dict[str, str]:
         "name": recipe.name,
         "tau": str(tau),
         "dtype": "fp32",
-        "grey": "true" if recipe.grey_share > 0 else "false",
         "recipe": recipe.to_json(),
         "data": recipe.data,
-        "data_digest": trainer.train_pool.digest,
+        "data_digest": trainer.train_set.digest,
         "licence": "Apache-2.0",
         "pixels": str(trainer.pixels),
         "steps": str(trainer.step),
@@ -68,7 +67,7 @@ def _strict(value: Any) -> Any:
 def write_results(trainer: Trainer) -> list[Path]:
     """The averaged weights, the record and the curve beside the checkpoint. Raise OutputError."""
     out, name = trainer.run_config.out, trainer.recipe.name
-    latent, tau = latent_for(trainer, trainer.valid_pool or trainer.train_pool)
+    latent, tau = latent_for(trainer, trainer.valid_set or trainer.train_set)
     weights, record, curve = (out / f"{name}{end}" for end in (".safetensors", ".json", ".png"))
     trainer.ema.set_subnet_dtype(None)
     fingerprint = save_weights(weights, trainer.ema, header_of(trainer, tau), latent)
@@ -112,11 +111,11 @@ def _panel(draw: ImageDraw.ImageDraw, top: int, title: str, points: list[tuple[f
 
 
 def draw_curve(name: str, history: Sequence[dict[str, float]]) -> bytes:
-    """PNG bytes: the loss, the restored picture's PSNR-Y and the small picture's closeness, over Mpx."""
+    """PNG bytes: the loss, the restored picture's PSNR-Y and the LR-PSNR, over Mpx."""
     panels = [
         (f"{name}: training loss", "loss"),
         ("validation: restored picture, PSNR-Y, dB", "valid_psnr_y"),
-        ("validation: small picture against bicubic, PSNR-RGB, dB", "valid_lr_db"),
+        ("validation: LR-PSNR (small picture against bicubic), dB", "valid_lr_psnr"),
     ]
     image = Image.new("RGB", (WIDTH, HEIGHT * len(panels) + MARGIN // 2), "white")
     draw = ImageDraw.Draw(image)
@@ -132,8 +131,8 @@ SIDE = 768
 
 
 @torch.no_grad()
-def measure_latent(network: InvertibleRescaler, pool: Dataset, device: str = "cpu") -> Latent:
-    """Mean and standard deviation of each channel of z over all photographs of a pool, encoded in float32.
+def measure_latent(network: InvertibleRescaler, dataset: Dataset, device: str = "cpu") -> Latent:
+    """Mean and standard deviation of each channel of z over all photographs of a dataset, encoded in float32.
 
     Drawn pictures are left out: a checkerboard's z is hundreds of times as large as any photograph's. The
     sums are float64: a channel's mean may be far smaller than its deviation.
@@ -142,10 +141,12 @@ def measure_latent(network: InvertibleRescaler, pool: Dataset, device: str = "cp
     network.set_subnet_dtype(None)
     count = 0
     total, squares = np.zeros(channels), np.zeros(channels)
-    for index in range(len(pool.sizes) - pool.drawn):
-        h, w = (min(SIDE, side) // scale * scale for side in pool.sizes[index].tolist())
-        top, left = ((side - cut) // 2 for side, cut in zip(pool.sizes[index].tolist(), (h, w), strict=True))
-        crop = pool.picture(index)[top : top + h, left : left + w]
+    for index in range(len(dataset.sizes) - dataset.drawn):
+        h, w = (min(SIDE, side) // scale * scale for side in dataset.sizes[index].tolist())
+        top, left = (
+            (side - cut) // 2 for side, cut in zip(dataset.sizes[index].tolist(), (h, w), strict=True)
+        )
+        crop = dataset.picture(index)[top : top + h, left : left + w]
         hr = crop.permute(2, 0, 1)[None].to(device).float().div(255)
         with exact():
             z = network(hr.contiguous(memory_format=torch.channels_last))[1].cpu().double()  # MPS has none

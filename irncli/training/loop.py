@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import math
 import signal
 import time
@@ -17,15 +16,16 @@ import torch
 from torch import Tensor
 
 from irncli.errors import OutputError
+from irncli.training.checkpoint import of_today
 from irncli.training.compiling import compile_training, compiler_missing, undo_compile
-from irncli.training.cost import multiply_adds, passes
+from irncli.training.cost import multiply_adds, passes, peak_in_words, peak_share
 from irncli.training.divergence import KEEP_EVERY, DivergenceMonitor, Snapshot
 from irncli.training.trainer import Trainer
 from irncli.training.validation import validate
 
 Report = Callable[[str], None]
 Losses = list[float]
-"""Of one step: the loss, its HR term, the mean squared distance of the small picture to the guide."""
+"""One step's loss, its HR term, and the mean squared distance of the small picture to the guide."""
 
 
 def train(trainer: Trainer, report: Report) -> bool:
@@ -39,7 +39,7 @@ def train(trainer: Trainer, report: Report) -> bool:
 
 
 def _silent(line: str) -> None:
-    """Of all ranks the first one speaks."""
+    """What every rank but the first one reports with: nothing."""
 
 
 class _Loop:
@@ -50,15 +50,15 @@ class _Loop:
         self.cost = multiply_adds(trainer.recipe.network)
         self.unread: list[Tensor] = []
         self.window: list[Losses] = []
-        """Since the last row of the log."""
-        self.watch = DivergenceMonitor()
-        self.good = Snapshot([trainer.network, trainer.ema], trainer.optimisers)
+        """Losses since the last row of the log."""
+        self.monitor = DivergenceMonitor()
+        self.snapshot = Snapshot([trainer.network, trainer.ema], trainer.optimisers)
         path = trainer.run_config.out / f"{trainer.recipe.name}.csv"
         self.log = Log(path) if self.ranks.first else None
 
     def run(self) -> bool:
         trainer = self.trainer
-        self.report(in_words(self.run_config.device, self.dtype))
+        self.report(peak_in_words(self.run_config.device, self.dtype))
         self.seconds_before, self.phase = trainer.seconds, trainer.phase
         self.first_share, self.first_step = trainer.share, trainer.step
         self.begun = self.last_valid = self.last_save = time.monotonic()
@@ -85,8 +85,8 @@ class _Loop:
         """Another loss: the old ones are no measure of what is astray."""
         self._read()
         self.phase = self.trainer.phase
-        self.watch = DivergenceMonitor()
-        self.good.keep()
+        self.monitor = DivergenceMonitor()
+        self.snapshot.keep()
 
     def _look(self, stopped: bool) -> bool:
         """Read the losses and the clock, judge and save when it is time. Whether the run ends here."""
@@ -113,7 +113,7 @@ class _Loop:
         return self.ranks.as_first_has_it(time.monotonic() - last, self.run_config.device) > every
 
     def _share(self, elapsed: float) -> float:
-        """Of the schedule that is done, by steps, and by the clock of a run that is to finish in time.
+        """The share of the schedule that is done, by steps, or by the clock of a run that ends by a clock.
 
         Between two looks several ranks keep to what the first one's clock said, so that all take the same
         step. A run stopped while it was finishing goes on from the share that it had reached.
@@ -157,12 +157,12 @@ class _Loop:
         self.unread.clear()
         self.window += losses
         trainer.skipped += sum(not math.isfinite(loss) for loss, _, _ in losses)
-        if any([self.watch.diverged(loss) for loss, _, _ in losses]):
+        if any([self.monitor.diverged(loss) for loss, _, _ in losses]):
             self.report(f"step {trainer.step}: the run diverged and goes back to its last good weights")
-            self.good.go_back()
-            self.watch.start_over()
-        elif trainer.step % KEEP_EVERY < len(losses) and self.watch.calm:
-            self.good.keep()
+            self.snapshot.go_back()
+            self.monitor.start_over()
+        elif trainer.step % KEEP_EVERY < len(losses) and self.monitor.calm:
+            self.snapshot.keep()
 
     def _save(self, *, must: bool) -> None:
         """A full disk half-way is no reason to lose the run: space may come, and the end tries again."""
@@ -200,16 +200,16 @@ class _Loop:
             "rate": trainer.rate,
             "loss": loss,
             "hr_term": hr_term,
-            "train_lr_db": math.inf if lr_error == 0 else -10 * math.log10(lr_error),
+            "train_lr_psnr": math.inf if lr_error == 0 else -10 * math.log10(lr_error),
         }
-        if trainer.valid_pool is not None:
+        if trainer.valid_set is not None:
             trainer.ema.set_subnet_dtype(None)
             grey = trainer.recipe.grey_share > 0
             other = trainer.recipe.any_scale.share > 0
             z = trainer.recipe.loss.z
             steps = trainer.recipe.refine_steps
             found = validate(
-                trainer.ema, trainer.valid_pool, device, z, grey=grey, any_scale=other, refine=steps
+                trainer.ema, trainer.valid_set, device, z, grey=grey, any_scale=other, refine=steps
             )
             row |= {f"valid_{name}": value for name, value in found.items()}
         row["mpx_per_second"] = speed / 1e6
@@ -222,9 +222,9 @@ class _Loop:
 
 
 COLUMNS = (
-    "step", "megapixels", "seconds", "rate", "loss", "hr_term", "train_lr_db", "valid_psnr_y", "valid_lr_db",
-    "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_db", "valid_refined_db", "valid_drawn_db",
-    "valid_drawn_lr_db", "valid_drawn_gain", "valid_drawn_least_gain",
+    "step", "megapixels", "seconds", "rate", "loss", "hr_term", "train_lr_psnr", "valid_psnr_y",
+    "valid_lr_psnr", "valid_grey_db", "valid_any_psnr_y", "valid_any_lr_psnr", "valid_refined_db",
+    "valid_drawn_db", "valid_drawn_lr_psnr", "valid_drawn_gain", "valid_drawn_least_gain",
     "mpx_per_second", "peak_share",
 )  # fmt: skip
 """The ``valid_`` ones are empty without validation pictures, ``valid_grey_db``, ``valid_any_``,
@@ -265,7 +265,7 @@ def _rows_of(path: Path) -> list[dict[str, str]]:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) in ((), COLUMNS):
             return []
-        return [{k: v for k, v in row.items() if k in COLUMNS} for row in reader]
+        return [{k: v for k, v in of_today(row).items() if k in COLUMNS} for row in reader]
 
 
 @contextmanager
@@ -284,34 +284,3 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-FLOP_PER_MULTIPLY_ADD = 2
-
-
-@functools.cache
-def matrix_peak(device: str, dtype: torch.dtype) -> float:
-    """Operations a second of a large square matrix product, random data, measured here."""
-    side, warm_up, runs = (768, 1, 2) if device == "cpu" else (8192, 3, 10)
-    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-
-    def seconds(count: int) -> float:
-        begun = time.perf_counter()
-        for _ in range(count):
-            product = a @ b
-        product[0, 0].item()  # wait until it is done
-        return time.perf_counter() - begun
-
-    seconds(warm_up)
-    return 2 * side**3 * runs / seconds(runs)
-
-
-def peak_share(pixels_per_second: float, multiply_adds: float, device: str, dtype: torch.dtype) -> float:
-    """Of one device's matrix peak that training needs; ``multiply_adds``: of a pixel in a step."""
-    return FLOP_PER_MULTIPLY_ADD * multiply_adds * pixels_per_second / matrix_peak(device, dtype)
-
-
-def in_words(device: str, dtype: torch.dtype) -> str:
-    """The peak as a line for the log."""
-    kind = str(dtype).removeprefix("torch.")
-    return f"matrix peak of {device} in {kind}, measured: {matrix_peak(device, dtype) / 1e12:.3g} TFLOP/s"

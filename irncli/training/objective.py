@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -51,16 +53,28 @@ class Batch:
     """What the small pictures are stored as; None: on the grid alone."""
 
     def laid_out(self, layout: torch.memory_format) -> Batch:
-        """The same with the picture's samples in another order in memory."""
+        """The batch with the pictures' samples in another order in memory."""
         return replace(self, hr=self.hr.contiguous(memory_format=layout))
 
 
 FAINT = 3 / 255
-"""Colour error that is not seen."""
+"""Colour error that the eye passes over."""
 LEAST_STEP = 0.5 / 255
 """Between two samples of a file that differ; less is the guide's own rounding."""
 ROUNDED = 0.3 / 255
 """Error that is gone when a sample is rounded, with something to spare."""
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """For the guide and every figure that is reported: inside, no GPU rounds float32 to TF32's ten bits."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def guide_margin(scale: int) -> int:
@@ -275,7 +289,7 @@ def cost_of(missed: Tensor, loss: LossConfig, weight: Tensor | None) -> tuple[Te
 
 
 class Objective(nn.Module):
-    """The same as a module over its network: what DistributedDataParallel wants to see."""
+    """:func:`objective` as a module over its network: what DistributedDataParallel wants to see."""
 
     def __init__(self, network: InvertibleRescaler) -> None:
         super().__init__()

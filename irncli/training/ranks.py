@@ -49,7 +49,7 @@ class Ranks:
         return votes.bool()
 
     def mean(self, values: Tensor) -> Tensor:
-        """Over the ranks, in place."""
+        """The mean over the ranks, in place."""
         if self.world > 1:
             dist.all_reduce(values)
             values /= self.world
@@ -64,7 +64,7 @@ class Ranks:
         return bool(votes)
 
     def as_first_has_it(self, value: float, device: str) -> float:
-        """Clocks differ: the first rank's counts."""
+        """The first rank's value, on every rank: clocks differ."""
         if self.world == 1:
             return value
         told = torch.tensor(value, device=device, dtype=torch.float64)
@@ -72,7 +72,7 @@ class Ranks:
         return float(told)
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all ranks are here."""
         if self.world > 1:
             dist.barrier()
 
@@ -104,6 +104,6 @@ def join(device: str) -> Ranks:
 
 
 def leave() -> None:
-    """The end of the run, or of a failed one."""
+    """Leave the other processes at the end of a run, also of a failed one."""
     if dist.is_initialized():
         dist.destroy_process_group()

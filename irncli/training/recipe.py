@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from irncli.errors import TrainingError
 from irncli.nn.network import NetworkConfig
 
@@ -45,7 +47,7 @@ class LossConfig:
     as far as a patch is further off than ``guide_db``, nothing for one that is not."""
     guide_db: float = 37.0
     guide_luma_db: float = 42.0
-    """The same in luma, with a ``guide_luma_weight``."""
+    """Where the hinge begins in luma, in dB, with a ``guide_luma_weight``."""
     guide_weight: float = 1.0
     guide_luma_weight: float = 0.0
     """Extra weight on the same distance in BT.601 luma alone: what a likeness of structure (SSIM-Y) sees."""
@@ -73,7 +75,7 @@ class LossConfig:
     """Weight on the squared distance of the small picture of the restored one, rounded to 8 bits, to the
     first small one: what is made small again and again should not drift."""
     cycle_share: float = 0.25
-    """Of the patches, with a ``cycle_weight``: each costs a third way through the network."""
+    """Share of the patches with a ``cycle_weight``: each costs a third way through the network."""
     lr_noise: float = 0.0
     """Deviation of Gaussian noise added to the rounded small picture, in [0, 1] units."""
     sums: bool = False
@@ -83,15 +85,15 @@ class LossConfig:
     ``measured``: zero for most patches, for ``z_share`` of them a draw with the encoded latent's own mean and
     deviation, so that tau 1 costs what it must and no more."""
     z_share: float = 0.3
-    """Of the patches, with ``measured``."""
+    """Share of the patches that are restored from a draw, with ``z = "measured"``."""
     z_weight: float = 0.0
     """Weight on the squared latent, the paper's z loss."""
 
     refine_share: float = 0.0
-    """Of what the restored picture costs: taken of the one that is restored after a descent, so that the
+    """Share of what the restored picture costs that is taken of the one restored after a descent, so that the
     weights are trained for what ``--refine`` does. The rest is taken of the plain one."""
     refine_steps: int = 3
-    """Of that descent: each takes two thirds of the time of a plain step of training."""
+    """Steps of that descent: each takes two thirds of the time of a plain step of training."""
 
     def __post_init__(self) -> None:
         if self.refine_steps < 1:
@@ -113,7 +115,7 @@ class AnyScaleConfig:
     """Patches that are resampled before the network and after it, as for ``--scale 2.5`` or ``--size``."""
 
     share: float = 0.0
-    """Of the patches; the others keep the network's own scale."""
+    """Share of the patches that are resampled; the others keep the network's own scale."""
     asymmetric: float = 0.3
     """Share of these whose rows and columns have a scale of their own each."""
 
@@ -128,14 +130,13 @@ class JpegConfig:
     """Small pictures that go through JPEG before they are restored (:mod:`irncli.training.channel`)."""
 
     share: float = 0.0
-    """Of the patches; the others stay on their grid."""
+    """Share of the patches that go through JPEG; the others stay on their grid."""
     qualities: tuple[int, int] = (60, 95)
-    """Least and highest, of libjpeg's."""
+    """Least and highest quality, by libjpeg's scale of 1 to 100."""
     halved: float = 0.75
-    """Share of these with 4:2:0, the others 4:4:4."""
+    """Share of the JPEG patches with chroma 4:2:0; the others have 4:4:4."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "qualities", tuple(self.qualities))
         if not 1 <= self.qualities[0] <= self.qualities[1] <= 100:
             raise ValueError("jpeg.qualities must be two, from 1 to 100")
         for name in ("share", "halved"):
@@ -149,15 +150,15 @@ class OptimiserConfig:
     """``muon`` (with AdamW on the vectors) or ``adam``, the paper's."""
     rate: float = 2e-3
     warmup: int = 100
-    """Steps."""
+    """Steps until the rate is reached."""
     decay_from: float = 0.4
     """Share of the run after which the rate falls linearly."""
     final: float = 0.02
-    """Share of the rate that is left at the end."""
+    """Share of the rate that is left at the end of the run."""
     halve_at: tuple[float, ...] = ()
     """Shares of the run after each of which the rate is halved, beside or instead of the decay."""
     weight_decay: float = 0.0
-    """Of ``adam`` alone; added to the gradient (L2), as the paper has it."""
+    """For ``adam`` alone; added to the gradient (L2), as the paper has it."""
     clip_norm: float = 1.0
     ema: float = 0.998
     """Decay of the averaged weights; 0 means that they are the last ones."""
@@ -165,7 +166,6 @@ class OptimiserConfig:
     def __post_init__(self) -> None:
         if self.kind not in ("muon", "adam"):
             raise ValueError("optimiser.kind must be muon or adam")
-        object.__setattr__(self, "halve_at", tuple(self.halve_at))
 
 
 @dataclass(frozen=True)
@@ -173,16 +173,21 @@ class Stage:
     """What changes in a later part of a run: a larger patch, an HR loss for the last fifth."""
 
     begin: float
-    """Share of the run, 0..1."""
+    """Share of the run after which the stage begins, 0..1."""
     patch: int | None = None
     batch: int | None = None
     loss: dict[str, Any] = field(default_factory=dict)
     """Settings of the loss that change, by name."""
 
+    def __post_init__(self) -> None:
+        known = {each.name for each in fields(LossConfig)}
+        if unknown := self.loss.keys() - known:
+            raise ValueError(f"unknown setting stages.loss.{min(unknown)}")
+
 
 @dataclass(frozen=True)
 class Phase:
-    """What holds at one moment of a run."""
+    """Patch, batch and loss at one moment of a run."""
 
     patch: int
     batch: int
@@ -190,7 +195,7 @@ class Phase:
 
     @property
     def pixels(self) -> int:
-        """Of one step."""
+        """Pixels that one step learns from."""
         return self.batch * self.patch * self.patch
 
 
@@ -224,7 +229,7 @@ class Recipe:
     data: str = ""
     """Where the pictures come from and under which licences."""
     data_digest: str = ""
-    """Of the pictures that the recipe was made with; a run on others says so."""
+    """Digest of the pictures that the recipe was made with; a run on others says so."""
 
     def __post_init__(self) -> None:
         begins = [stage.begin for stage in self.stages]
@@ -243,7 +248,7 @@ class Recipe:
                 raise ValueError("steps and batch must be at least 1")
 
     def phases(self) -> list[Phase]:
-        """The start, and what each stage makes of it. Raise TypeError for an unknown setting of a loss."""
+        """The start, and what each stage makes of it."""
         found = [Phase(self.patch, self.batch, self.loss)]
         for stage in self.stages:
             now = found[-1]
@@ -252,7 +257,7 @@ class Recipe:
         return found
 
     def phase_at(self, share: float) -> Phase:
-        """What holds after a share of the run."""
+        """The phase that holds after a share of the run, 0..1."""
         return self.phases()[sum(stage.begin <= share for stage in self.stages)]
 
     @property
@@ -261,12 +266,12 @@ class Recipe:
 
     @property
     def refine_steps(self) -> int:
-        """Of the descent that the weights are trained for; 0 if they are not."""
+        """Steps of the descent that the weights are trained for; 0 if they are not."""
         return max(phase.loss.refine_steps if phase.loss.refine_share else 0 for phase in self.phases())
 
     @property
     def largest_step(self) -> int:
-        """Pixels."""
+        """Most pixels that one step learns from."""
         return max(phase.pixels for phase in self.phases())
 
     def as_learnt(self) -> Recipe:
@@ -275,17 +280,6 @@ class Recipe:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
-
-
-def _table(cls: Any, record: dict[str, Any], where: str) -> Any:
-    known = {f.name for f in fields(cls)}
-    for key in record:
-        if key not in known:
-            raise TrainingError(f"recipe: unknown setting {where}{key}", "See irncli/training/recipes.")
-    try:
-        return cls(**record)
-    except (TypeError, ValueError) as error:
-        raise TrainingError(f"recipe: {error}", "See irncli/training/recipes.") from error
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -298,24 +292,25 @@ def parse_recipe(text: str) -> Recipe:
 
 
 def recipe_from(record: dict[str, Any]) -> Recipe:
-    """A recipe's tables, from TOML or from a checkpoint's record; what they leave out is the default."""
-    record = dict(record)
-    tables = {
-        "network": NetworkConfig,
-        "any_scale": AnyScaleConfig,
-        "jpeg": JpegConfig,
-        "loss": LossConfig,
-        "optimiser": OptimiserConfig,
-    }
-    for key, cls in tables.items():
-        if isinstance(record.get(key), dict):
-            record[key] = _table(cls, record[key], f"{key}.")
-    stages = record.get("stages", ())
-    if not isinstance(stages, list | tuple) or not all(isinstance(stage, dict) for stage in stages):
-        raise TrainingError("recipe: stages must be tables", "Write [[stages]] above each.")
-    record["stages"] = tuple(_table(Stage, stage, "stages.") for stage in stages)
-    recipe: Recipe = _table(Recipe, record, "")
-    return recipe
+    """A recipe's tables, from TOML or from a checkpoint's record; what they leave out is the default.
+
+    Raise TrainingError for an unknown setting or a value that cannot be.
+    """
+    try:
+        return TypeAdapter(Recipe).validate_python(record, extra="forbid")
+    except ValidationError as error:
+        raise TrainingError(f"recipe: {_first_fault(error)}", "See irncli/training/recipes.") from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    """The first of its errors as one line that names the setting."""
+    first = min(error.errors(), key=lambda each: each["type"] == "missing")  # a slip in a name leaves one out
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "unexpected_keyword_argument":
+        return f"unknown setting {key}"
+    if first["type"] == "value_error":  # of a check of ours, which names what it is about
+        return str(first["ctx"]["error"])
+    return f"{key or 'all of it'}: {first['msg']}"
 
 
 def shipped_recipes() -> list[str]:

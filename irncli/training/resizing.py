@@ -21,11 +21,11 @@ from torch import Tensor
 from irncli.evaluation.bicubic import weights
 from irncli.execution.resample import taps
 from irncli.sizes import LEAST
-from irncli.training.crops import to_device
+from irncli.training.data import to_device
 from irncli.training.recipe import AnyScaleConfig
 
 Axes = tuple[Tensor, Tensor]
-"""Of the rows and of the columns: N out in."""
+"""Matrices of the rows and of the columns, each N out in."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,18 @@ class Resizing:
         return resized(originals, self.to_network)
 
     def shrink(self, seen: Tensor) -> Tensor:
-        """The way back."""
+        """What the network made, N 3 P P -> N 3 P P, the originals in their top left corners."""
         return resized(seen, self.to_original)
 
     def to(self, device: torch.device) -> Resizing:
-        """The same there."""
+        """The resizing with its matrices on another device."""
         rows, columns, back, across, weight = (
             to_device(axis.numpy(), device) for axis in (*self.to_network, *self.to_original, self.weight)
         )
         return Resizing((rows, columns), (back, across), weight)
 
     def first(self, count: int) -> Resizing:
-        """That of the first patches."""
+        """The resizing of the first ``count`` patches."""
         rows, columns = self.to_network
         back, across = self.to_original
         return Resizing((rows[:count], columns[:count]), (back[:count], across[:count]), self.weight[:count])
@@ -85,7 +85,7 @@ def plan_sizes(
 
 @functools.cache
 def _matrices(size: int, patch: int, scale: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of one axis: ``size`` samples to ``patch``, the way back, both P P, and the bicubic one, P/s P."""
+    """One axis's matrices: ``size`` samples to ``patch``, the way back, both P P, and bicubic's, P/s P."""
     sites = patch // scale
     step = Fraction(size, sites)
     to_network, to_original = torch.zeros(2, patch, patch, dtype=torch.float64)

@@ -20,13 +20,12 @@ from irncli.errors import TrainingError
 from irncli.nn.convolution import native_bf16
 from irncli.nn.network import InvertibleRescaler
 from irncli.training.batches import Batch, draw
-from irncli.training.checkpoint import load_checkpoint, save_checkpoint
+from irncli.training.checkpoint import load_checkpoint, of_today, save_checkpoint
 from irncli.training.data import Dataset
 from irncli.training.descent import Descent
 from irncli.training.growing import grow
 from irncli.training.objective import Objective
 from irncli.training.optimiser import make_optimisers, rate_at
-from irncli.training.precision import fast
 from irncli.training.ranks import ALONE, Ranks
 from irncli.training.recipe import Phase, Recipe, recipe_from
 
@@ -38,8 +37,8 @@ class Trainer:
         self, recipe: Recipe, run: RunConfig, train: Dataset, valid: Dataset | None, ranks: Ranks = ALONE
     ) -> None:
         self.recipe, self.run_config, self.ranks = recipe, run, ranks
-        self.train_pool = train.to(run.device)
-        self.valid_pool = valid.to(run.device) if valid else None
+        self.train_set = train.to(run.device)
+        self.valid_set = valid.to(run.device) if valid else None
         self.seed = run.seed or 0
         torch.manual_seed(self.seed)
         self.network = InvertibleRescaler(recipe.network)
@@ -62,7 +61,7 @@ class Trainer:
         self.total = run.steps or recipe.steps
         self.step = 0
         self.share = 0.0
-        """Of the schedule that is done: by steps, or by the clock of a run that is to finish in time."""
+        """Share of the schedule that is done: by steps, or by the clock of a run that ends by a clock."""
         self.pixels = 0
         self.skipped = 0
         self.interrupted = False
@@ -82,7 +81,7 @@ class Trainer:
 
     @property
     def rate(self) -> float:
-        """Of the next step."""
+        """Learning rate of the next step."""
         return rate_at(self.step, self.share, self.recipe.optimiser)
 
     @property
@@ -92,7 +91,7 @@ class Trainer:
 
     def record(self) -> dict[str, Any]:
         """What a reader needs to know about the run, JSON-ready."""
-        pool = self.train_pool
+        dataset = self.train_set
         return {
             "step": self.step,
             "share": self.share,
@@ -104,12 +103,12 @@ class Trainer:
             "started_from": self.started_from,
             "options": asdict(self.run_config) | {"out": str(self.run_config.out)},
             "recipe": asdict(self.recipe),
-            "data": pool.digest,
+            "data": dataset.digest,
             "data_facts": {
                 "source": self.recipe.data,
-                "pictures": len(pool.sizes),
-                "pixels": pool.pixels,
-                "licences": pool.licences,
+                "pictures": len(dataset.sizes),
+                "pixels": dataset.pixels,
+                "licences": dataset.licences,
             },
             "code": git_state(),
             "versions": versions(),
@@ -131,10 +130,11 @@ class Trainer:
         record = load_checkpoint(path, self.network, self.ema.state_dict(), self.optimisers)
         try:
             self.step, self.seconds = int(record["step"]), float(record["seconds"])
-            self.pixels, self.history = int(record["pixels"]), list(record["history"])
+            self.pixels = int(record["pixels"])
+            self.history = [of_today(row) for row in record["history"]]
             total, seed = int(record["total_steps"]), int(record["seed"])
             data, recipe = record["data"], recipe_from(record["recipe"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TrainingError(f"{path}: incomplete record", "Resume from weights instead.") from error
         if recipe.optimiser.kind != self.recipe.optimiser.kind:
             kind = recipe.optimiser.kind
@@ -156,7 +156,7 @@ class Trainer:
             differs.append(f"the seed was {seed}, now {run.seed}")
         if recipe.as_learnt() != self.recipe.as_learnt():
             differs.append("the recipe is not the one that it began with")
-        if data != self.train_pool.digest:
+        if data != self.train_set.digest:
             differs.append("the pictures are not those that it began with")
         return differs
 
@@ -189,7 +189,7 @@ class Trainer:
 
     def one_step(self) -> Tensor:
         """Draw the step's batch and learn from it."""
-        return self.learn(draw(self.train_pool, self.recipe, self.seed, self.step, self.share, self.ranks))
+        return self.learn(draw(self.train_set, self.recipe, self.seed, self.step, self.share, self.ranks))
 
     def learn(self, batch: Batch) -> Tensor:
         """One optimiser step. Loss, HR term and the small picture's mean squared error, on the device.
@@ -227,6 +227,14 @@ class Trainer:
                 average.lerp_(value, share)
         losses = self.ranks.mean(torch.stack((loss.detach(), hr_term, lr_error)))
         return torch.where(ok, losses, math.nan)
+
+
+def fast(device: str) -> None:
+    """For training on a GPU: TF32 in what is left in float32, kernels chosen by trial (shapes are static)."""
+    if device.startswith("cuda"):
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
 
 
 @dataclass(frozen=True)
@@ -292,7 +300,7 @@ def git_state(folder: Path = Path(__file__).parent) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that may change a result."""
+    """The versions of everything that may change a result."""
     found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
     for name in LIBRARIES:
         try:

@@ -16,8 +16,7 @@ from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import quantise, to_grid
 from irncli.training.data import Dataset
 from irncli.training.descent import Descent
-from irncli.training.objective import bicubic_guide, guide_margin, to_grey
-from irncli.training.precision import exact
+from irncli.training.objective import bicubic_guide, exact, guide_margin, to_grey
 from irncli.training.resizing import resized, resizing_of
 
 VALIDATION_SIDE = 256
@@ -37,7 +36,7 @@ def smallest_side(scale: int) -> int:
 @torch.no_grad()
 def validate(
     network: InvertibleRescaler,
-    pool: Dataset,
+    dataset: Dataset,
     device: str,
     z: str = "zero",
     *,
@@ -45,20 +44,20 @@ def validate(
     any_scale: bool = False,
     refine: int = 0,
 ) -> dict[str, float]:
-    """Means in dB: ``psnr_y`` of the restored pictures, ``lr_db`` (closeness, RGB) of the small ones.
+    """Means in dB: ``psnr_y`` of the restored pictures, ``lr_psnr`` of the small ones against bicubic.
 
     With ``grey`` also ``grey_db``: of every fourth picture, turned grey and restored from a small picture
     of one channel; with ``refine`` also ``refined_db``: PSNR-Y of every fourth one after so many steps of
-    descent; with ``any_scale`` also ``any_psnr_y`` and ``any_lr_db``: of every fourth one at three
-    quarters of the scale, resampled before the network and after it. Of the pool's drawn pictures
-    ``drawn_db`` and ``drawn_lr_db``, none above 60, and ``drawn_gain`` and ``drawn_least_gain`` over Lanczos
-    from the bicubic small picture. Quicker than the protocol of ``irn evaluate`` (centres only, one draw
-    where ``z`` is ``sampled``) and so no figure to publish.
+    descent; with ``any_scale`` also ``any_psnr_y`` and ``any_lr_psnr``: of every fourth one at three
+    quarters of the scale, resampled before the network and after it. Of the dataset's drawn pictures
+    ``drawn_db`` and ``drawn_lr_psnr``, none above 60, and ``drawn_gain`` and ``drawn_least_gain`` over
+    Lanczos from the bicubic small picture. Quicker than the protocol of ``irn evaluate`` (centres only, one
+    draw where ``z`` is ``sampled``) and so no figure to publish.
     """
     scale = network.scale
     restored_db, small_db, grey_db, any_db, any_small_db, refined_db = [], [], [], [], [], []
     drawn_db, drawn_small_db, drawn_gain = [], [], []
-    photographs = len(pool.sizes) - pool.drawn
+    photographs = len(dataset.sizes) - dataset.drawn
     descent = Descent(network)
     margin = guide_margin(scale)
     generator = torch.Generator().manual_seed(0)
@@ -70,11 +69,11 @@ def validate(
             drawn = torch.zeros_like(latent)
         return network.inverse(quantise(lr), drawn)
 
-    for index in range(len(pool.sizes)):
-        h, w = pool.sizes[index].tolist()
+    for index in range(len(dataset.sizes)):
+        h, w = dataset.sizes[index].tolist()
         side = min(VALIDATION_SIDE, min(h, w) - 2 * margin) // scale * scale
         y, x = (h - side) // 2, (w - side) // 2
-        crop = pool.picture(index)[y - margin : y + side + margin, x - margin : x + side + margin]
+        crop = dataset.picture(index)[y - margin : y + side + margin, x - margin : x + side + margin]
         padded = crop.permute(2, 0, 1)[None].to(device).float().div(255)
         hr = padded[..., margin:-margin, margin:-margin].contiguous(memory_format=torch.channels_last)
         with exact():
@@ -107,16 +106,16 @@ def validate(
                 restored = back(lr.mean(1, keepdim=True).expand_as(lr), latent).mean(1, keepdim=True)
                 ours, true = (cut_border(_array(p), scale) for p in (restored, plain[:, :1]))
                 grey_db.append(psnr(ours, true))
-    found = {"psnr_y": float(np.mean(restored_db)), "lr_db": float(np.mean(small_db))}
-    more = {"refined_db": refined_db, "grey_db": grey_db, "any_psnr_y": any_db, "any_lr_db": any_small_db}
+    found = {"psnr_y": float(np.mean(restored_db)), "lr_psnr": float(np.mean(small_db))}
+    more = {"refined_db": refined_db, "grey_db": grey_db, "any_psnr_y": any_db, "any_lr_psnr": any_small_db}
     if drawn_db:
-        more |= {"drawn_db": drawn_db, "drawn_lr_db": drawn_small_db, "drawn_gain": drawn_gain}
+        more |= {"drawn_db": drawn_db, "drawn_lr_psnr": drawn_small_db, "drawn_gain": drawn_gain}
         found["drawn_least_gain"] = min(drawn_gain)
     return found | {name: float(np.mean(values)) for name, values in more.items() if values}
 
 
 def _lanczos(small: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """The usual way back, H W 3."""
+    """The small picture enlarged by Lanczos, H W 3."""
     size = (small.shape[1] * scale, small.shape[0] * scale)
     return np.asarray(Image.fromarray(small).resize(size, Image.Resampling.LANCZOS))
 

@@ -12,6 +12,7 @@ from irncli.batch.estimate import Forecast, check_room, prepared
 from irncli.batch.names import Format
 from irncli.batch.plan import Job, Plan
 from irncli.errors import InputError, OutputError, UsageError
+from irncli.images.probe import Header
 from irncli.scratch import bytes_text
 
 Usage = namedtuple("Usage", "total used free")
@@ -33,7 +34,7 @@ def plan_of(folder: Path, count: int) -> Plan:
 def look(job: Job) -> Forecast:
     if job.name == "0.png":
         raise InputError("broken")
-    return Forecast(100, 50, 2000, 1000, "irn-x4-1", 4)
+    return Forecast(Header("PNG", 100, 50), 2000, 1000, "irn-x4-1", 4)
 
 
 def test_jobs_get_their_size_and_unreadable_ones_stay(tmp_path: Path, free: list[int]) -> None:
@@ -60,7 +61,7 @@ def test_what_is_replaced_needs_no_space_again(tmp_path: Path, free: list[int]) 
 
 def test_a_side_that_the_format_cannot_hold(tmp_path: Path, free: list[int]) -> None:
     def wide(job: Job) -> Forecast:
-        return Forecast(4097, 10, 16388, 40, "irn-x4-1", 4)
+        return Forecast(Header("PNG", 4097, 10), 16388, 40, "irn-x4-1", 4)
 
     with pytest.raises(UsageError, match="16388 x 40.*16383"):
         prepared(plan_of(tmp_path, 1), wide, WEBP)

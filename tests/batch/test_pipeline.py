@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ class Stages:
         self.abandoned = False
         self.kinds: dict[str, str] = {}
         self.told: list[str] = []
+        self.known: list[str | None] = []
 
     def _at(self, stage: str, job: Job) -> None:
         self.threads[stage].add(threading.get_ident())
@@ -47,20 +47,20 @@ class Stages:
         self._at("read", job)
         return job.name
 
-    def compute(self, job: Job, read: Any) -> Any:
+    def compute(self, job: Job, read: Any, known: Any = None) -> Any:
         self._at("compute", job)
+        assert known in (None, f"known {read}")
+        self.known.append(known)
         return read
 
     def alike(self, job: Job, read: Any) -> Hashable | None:
         return self.kinds.get(job.name)
 
-    @contextmanager
-    def together(self, group: Sequence[tuple[Job, Any]]) -> Iterator[None]:
+    def together(self, group: Sequence[tuple[Job, Any]]) -> Sequence[Any]:
         self.told.append("together " + "".join(read for _, read in group))
         if error := self.errors.get("together"):
             raise error
-        yield
-        self.told.append("apart")
+        return [f"known {read}" for _, read in group]
 
     def write(self, job: Job, computed: Any) -> Result:
         self._at("write", job)
@@ -138,6 +138,7 @@ def test_small_pictures_that_are_alike_are_computed_in_one_go(error: ModelError 
     assert report.count("done") == 15 and report.count("skipped") == 1
     groups = [told.split()[1] for told in stages.told if told.startswith("together")]
     assert groups[:1] == ["ab"]  # c is of no kind, e is there already, k is too large
+    assert sum(known is not None for known in stages.known) == (0 if error else sum(map(len, groups)))
     assert all(group in "fg hi lmnop" or group in ("lmno", "mnop") for group in groups[1:])
     assert [t for t in stages.told if t.startswith("compute")] == [f"compute {n}" for n in names if n != "e"]
 
@@ -176,7 +177,7 @@ def test_an_unusable_model_ends_the_run_after_what_is_done() -> None:
 
 def test_an_interruption_abandons_what_is_under_way() -> None:
     class Interrupted(Stages):
-        def compute(self, job: Job, read: Any) -> Any:
+        def compute(self, job: Job, read: Any, known: Any = None) -> Any:
             if job.name == "c":
                 raise KeyboardInterrupt
             return read

@@ -61,19 +61,19 @@ def test_any_size_and_scale_comes_back_in_its_size(
     tiny: dict[int, Rescaler], width: int, height: int, tenths: int, by_size: bool, seed: int
 ) -> None:
     scale = Fraction(tenths, 10)
-    wish = SizeSpec(scale=scale)
+    size = SizeSpec(scale=scale)
     if by_size:
         small = (max(1, int(width / scale)), max(1, int(height / (seed + 1))))
         if small == (width, height) or width > 8 * small[0] or height > 8 * small[1]:
             return
-        wish = SizeSpec(width=small[0], height=small[1])
+        size = SizeSpec(width=small[0], height=small[1])
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 1 + seed), np.uint8)
     rescaler = tiny[2 if tenths <= 20 else 4]
-    little, manifest = rescaler.downscale(picture[..., 0] if seed == 0 else picture, wish)
-    grid = wish.grid(width, height)
-    assert little.shape[:2] == grid.small
+    little, manifest = rescaler.downscale(picture[..., 0] if seed == 0 else picture, size)
+    sampling = size.sampling(width, height)
+    assert little.shape[:2] == sampling.small
     again = Manifest.from_json(manifest.to_json())
-    assert again.grid == grid
+    assert again.sampling == sampling
     restored = rescaler.upscale(little, again, tau=1.0)
     assert restored.shape == (picture[..., 0] if seed == 0 else picture).shape
 

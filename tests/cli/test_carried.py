@@ -12,8 +12,7 @@ from PIL import Image, ImageCms
 from running import Irn, save, scene
 
 import irncli
-from irncli.images.metadata import upright
-from irncli.images.picture import Metadata
+from irncli.images.metadata import Metadata, upright
 from irncli.images.read import read_picture
 from irncli.images.write import encode
 
@@ -76,11 +75,11 @@ def test_strip_drops_it_at_either_end(irn: Irn, tmp_path: Path, tiny_model: Path
     ("mode", "shape", "alpha", "palette"),
     [
         ("RGB", "rgb", "none", False),
-        ("RGBA", "rgb", "network", False),
-        ("L", "grey", "none", False),
-        ("LA", "grey", "network", False),
+        ("RGBA", "rgb", "resampled", False),
+        ("L", "grey-as-rgb", "none", False),
+        ("LA", "grey-as-rgb", "resampled", False),
         ("P", "rgb", "none", True),
-        ("1", "grey", "none", True),
+        ("1", "grey-as-rgb", "none", True),
     ],
 )
 def test_the_manifest_tells_the_truth(
@@ -101,7 +100,7 @@ def test_the_manifest_tells_the_truth(
     other = loaded.picture.colour.copy()
     other[0, 0, 0] ^= 1
     changed = type(loaded.picture)(other, loaded.picture.alpha)
-    (tmp_path / "b.png").write_bytes(encode(changed, "PNG", text=loaded.text)[0])
+    (tmp_path / "b.png").write_bytes(encode(changed, "PNG", text=loaded.header.text)[0])
     assert irn("upscale", "b.png", "--model", tiny_model).status == 3
     assert irn("upscale", "a.x4.png", "--model", tiny_model).status == 0
 
@@ -142,11 +141,11 @@ def test_what_is_said_once_is_known_of_each_file(irn: Irn, tmp_path: Path, tiny_
     assert irn(*words, "-v").err.count("CMYK") == 2
 
 
-def test_grey_is_never_tinted(irn: Irn, tmp_path: Path, tiny_colour_only: Path) -> None:
-    """Also by weights that were not trained for it, whose three channels differ."""
+def test_grey_is_never_tinted(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
+    """Though the three channels of its small picture differ."""
     save(tmp_path / "a.png", 45, 31, "L")
-    irn("downscale", "a.png", "--model", tiny_colour_only)
-    irn("upscale", "a.x4.png", "--model", tiny_colour_only)
+    irn("downscale", "a.png", "--model", tiny_model)
+    irn("upscale", "a.x4.png", "--model", tiny_model)
     with Image.open(tmp_path / "a.x4.png") as small, Image.open(tmp_path / "a.restored.png") as back:
         assert (small.mode, back.mode) == ("RGB", "L")
         assert np.ptp(np.asarray(small).astype(int), axis=2).max() > 0

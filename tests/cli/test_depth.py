@@ -13,7 +13,8 @@ from PIL import Image
 from running import Irn
 
 from irncli.images.picture import Picture
-from irncli.images.read import peek_text, read_picture
+from irncli.images.probe import probe
+from irncli.images.read import read_picture
 from irncli.images.write import encode
 
 
@@ -75,14 +76,12 @@ def test_the_low_bits_go_into_the_network_and_come_out_of_it(irn: Irn, tmp_path:
     assert error[16] < error[8]
 
 
-def test_without_weights_for_grey_a_grey_picture_of_16_bits_stays_grey(
-    irn: Irn, tmp_path: Path, tiny_colour_only: Path
-) -> None:
+def test_a_grey_picture_of_16_bits_stays_grey(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save16(tmp_path / "a.png", "LA")
-    assert irn("downscale", "a.png", "--model", tiny_colour_only, "--depth", 16).status == 0
+    assert irn("downscale", "a.png", "--model", tiny_model, "--depth", 16).status == 0
     small = read_picture(tmp_path / "a.x4.png").picture
     assert not small.grey and small.depth == 16
-    assert irn("upscale", "a.x4.png", "--model", tiny_colour_only).status == 0
+    assert irn("upscale", "a.x4.png", "--model", tiny_model).status == 0
     back = read_picture(tmp_path / "a.restored.png").picture
     assert back.grey and back.depth == 16 and back.alpha is not None
     assert not back.alpha[:4].any() and (back.alpha[-3:] == 65535).all()
@@ -91,9 +90,9 @@ def test_without_weights_for_grey_a_grey_picture_of_16_bits_stays_grey(
 def test_an_8_bit_picture_may_hide_in_16(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     Image.fromarray((smooth() // 257).astype(np.uint8)).save(tmp_path / "a.png")
     assert irn("downscale", "a.png", "--model", tiny_model, "--depth", 16).status == 0
-    assert peek_text(tmp_path / "a.x4.png").depth == 16
+    assert probe(tmp_path / "a.x4.png").depth == 16
     assert irn("upscale", "a.x4.png", "--model", tiny_model).status == 0
-    assert peek_text(tmp_path / "a.restored.png").depth == 8
+    assert probe(tmp_path / "a.restored.png").depth == 8
 
 
 @pytest.mark.parametrize("form", ["jpg", "webp"])
@@ -127,7 +126,9 @@ def test_resume_info_and_the_plan_know_the_depth(irn: Irn, tmp_path: Path, tiny_
     # The record alone does not make it the restored picture.
     restored = read_picture(tmp_path / "a.restored.png")
     cut = Picture((restored.picture.colour >> 8).astype(np.uint8))
-    (tmp_path / "a.restored.png").write_bytes(encode(cut, "PNG", text=restored.text, text_kind="record")[0])
+    (tmp_path / "a.restored.png").write_bytes(
+        encode(cut, "PNG", text=restored.header.text, text_kind="record")[0]
+    )
     assert irn(*up).lines
     info = json.loads(irn("info", "a.x4.png", "--json").out)
     assert (info["depth"], info["manifest"]["depth"], info["manifest"]["original_depth"]) == (16, 16, 16)
@@ -142,7 +143,7 @@ def test_a_converted_small_picture_is_told_from_its_manifest(
     assert irn("downscale", "a.png", "--model", tiny_model, "--depth", 16).status == 0
     loaded = read_picture(tmp_path / "a.x4.png")
     cut = Picture((loaded.picture.colour >> 8).astype(np.uint8))
-    (tmp_path / "a.x4.png").write_bytes(encode(cut, "PNG", text=loaded.text)[0])
+    (tmp_path / "a.x4.png").write_bytes(encode(cut, "PNG", text=loaded.header.text)[0])
     ran = irn("upscale", "a.x4.png", "--model", tiny_model)
     assert ran.status == 3 and "8 bits per sample where its manifest says 16" in ran.error()
 
@@ -150,7 +151,8 @@ def test_a_converted_small_picture_is_told_from_its_manifest(
 def test_a_lost_manifest_of_16_bits_is_restored_to_16(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save16(tmp_path / "a.png", height=6, width=9)
     ran = irn("upscale", "a.png", "--scale", 4, "--model", tiny_model)
-    assert ran.status == 0 and peek_text(tmp_path / "a.restored.png")[1:4] == ((36, 24), "PNG", 16)
+    header = probe(tmp_path / "a.restored.png")
+    assert ran.status == 0 and (header.size, header.format, header.depth) == ((36, 24), "PNG", 16)
 
 
 def test_without_libvips_one_line_says_what_to_install(
@@ -169,7 +171,7 @@ def test_without_libvips_one_line_says_what_to_install(
     assert irn("downscale", "grey.tif", "--model", tiny_model, "--depth", 16, "-o", "g.png").status == 0
     for name in ("back.png", "back.tif"):  # what is written needs none
         assert irn("upscale", "s.png", "--model", tiny_model, "-o", name).status == 0
-    assert peek_text(tmp_path / "back.png")[3] == 16
+    assert probe(tmp_path / "back.png").depth == 16
     assert tifffile.imread(tmp_path / "back.tif").dtype == np.uint16
 
 
@@ -183,7 +185,7 @@ def test_roundtrip_of_16_bits(irn: Irn, tmp_path: Path) -> None:
         facts = json.loads(ran.lines[0])
         assert (facts["depth"], facts["small_depth"]) == (16, depth)
         gains[depth] = facts["figures"]["psnr_y"]
-        depths = {p.name: peek_text(p).depth for p in (tmp_path / str(depth)).iterdir()}
+        depths = {p.name: probe(p).depth for p in (tmp_path / str(depth)).iterdir()}
         assert depths == {"a.x2.png": depth, "a.restored.png": 16, "a.lanczos.png": 16, "a.crops.png": 8}
     assert gains[16] > gains[8] + 3
 
@@ -198,7 +200,7 @@ def test_the_page_counts_all_16_bits_and_says_where_there_are_8(
     words = ("roundtrip", "a.png", "--model", "irn-x2", "--depth", depth, "--json", "--report")
     figures = json.loads(irn(*words, "a.html").lines[0])["figures"]
     page = (tmp_path / "a.html").read_text("utf-8")
-    for key in ("psnr_y", "psnr_rgb", "lanczos_psnr_y", "closeness_rgb"):
+    for key in ("psnr_y", "psnr_rgb", "lanczos_psnr_y", "lr_psnr"):
         assert f"{figures[key]:.2f}" in page, key
     assert figures["psnr_y"] > 55 or depth == 8  # which no picture of 8 bits comes to
     assert "a.png: figures count all of them; peers and codecs got 8, and windows show 8" in page

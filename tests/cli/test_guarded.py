@@ -30,9 +30,9 @@ def facts(ran: Ran) -> list[dict[str, object]]:
 
 
 def test_info_json_and_one_line_tell_of_a_fallback(
-    irn: Irn, ramp: Path, tmp_path: Path, tiny_colour_only: Path
+    irn: Irn, ramp: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
-    ran = irn("downscale", ramp, "--model", tiny_colour_only)
+    ran = irn("downscale", ramp, "--model", tiny_model)
     assert ran.status == 0
     told = [line for line in ran.err.splitlines() if "Lanczos" in line]
     assert len(told) == 1 and "ramp.png" in told[0]
@@ -40,19 +40,19 @@ def test_info_json_and_one_line_tell_of_a_fallback(
     (info,) = facts(irn("info", small, "--json"))
     assert info["manifest"]["restored_by"] == "lanczos"  # type: ignore[index]
     assert info["manifest"]["psnr_y"] > 40  # type: ignore[index,operator]
-    assert irn("upscale", small, "--model", tiny_colour_only).status == 0
+    assert irn("upscale", small, "--model", tiny_model).status == 0
     restored = np.asarray(Image.open(tmp_path / "ramp.restored.png")).astype(int)
     assert np.abs(restored - np.asarray(Image.open(ramp))).max() <= 3
-    one, summary = facts(irn("downscale", ramp, "-o", "again.png", "--model", tiny_colour_only, "--json"))
+    one, summary = facts(irn("downscale", ramp, "-o", "again.png", "--model", tiny_model, "--json"))
     assert (one["restored_by"], summary["done"]) == ("lanczos", 1)
 
 
 def test_check_looks_always_and_no_check_never(
-    irn: Irn, ramp: Path, tmp_path: Path, tiny_colour_only: Path
+    irn: Irn, ramp: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(60, 190, (64, 64, 3), np.uint8)).save(tmp_path / "noise.png")
-    model = ("--model", tiny_colour_only, "--json")
+    model = ("--model", tiny_model, "--json")
     looked, _ = facts(irn("downscale", "noise.png", "-o", "a.png", "--check", *model))
     unseen, _ = facts(irn("downscale", "ramp.png", "-o", "b.png", "--no-check", *model))
     assert looked["psnr_y"] is not None

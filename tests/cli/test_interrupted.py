@@ -45,7 +45,12 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def begin(tmp_path: Path, model: Path, writing: bool) -> subprocess.Popen[str]:
+DOWN = ("downscale",)
+BY_ROWS = ("upscale", "--scale", "4", "--memory-budget", "1MB")
+"""Each picture is written as it is computed, in the thread that Ctrl-C reaches."""
+
+
+def begin(tmp_path: Path, model: Path, writing: bool, words: tuple[str, ...] = DOWN) -> subprocess.Popen[str]:
     """A run that has reached its first picture's encoding, or the moment before its rename.
 
     There it waits for a file of the name "go".
@@ -54,7 +59,7 @@ def begin(tmp_path: Path, model: Path, writing: bool) -> subprocess.Popen[str]:
     for name in names:
         save(tmp_path / name)
     script = SLOW.replace("WRITING", str(writing))
-    argv = [sys.executable, "-c", script, "downscale", *names, "-j", "1", "-o", "o/", "--model", str(model)]
+    argv = [sys.executable, "-c", script, *words, *names, "-j", "1", "-o", "o/", "--model", str(model)]
     process = subprocess.Popen(
         argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=hear_ctrl_c,
@@ -74,12 +79,12 @@ def heard(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(said)
 
 
-@pytest.mark.parametrize("writing", [False, True])
+@pytest.mark.parametrize(("writing", "words"), [(False, DOWN), (True, DOWN), (True, BY_ROWS)])
 @pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]], ids=["INT2", "TERM"])
 def test_a_second_ctrl_c_or_a_sigterm_stops_at_once_and_leaves_nothing(
-    signals: list[signal.Signals], writing: bool, tmp_path: Path, tiny_model: Path
+    signals: list[signal.Signals], writing: bool, words: tuple[str, ...], tmp_path: Path, tiny_model: Path
 ) -> None:
-    process = begin(tmp_path, tiny_model, writing)
+    process = begin(tmp_path, tiny_model, writing, words)
     process.send_signal(signals[0])
     for number in signals[1:]:
         heard(process, "Ctrl-C again")  # two of a kind that come together are one
@@ -106,14 +111,15 @@ entry()
 """
 
 
+@pytest.mark.parametrize(("verb", "end"), [(DOWN, ".x4.png"), (BY_ROWS, ".restored.png")])
 @pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]], ids=["INT2", "TERM"])
 def test_what_is_there_when_the_run_is_ended_at_once_is_told(
-    signals: list[signal.Signals], tmp_path: Path, tiny_model: Path
+    signals: list[signal.Signals], verb: tuple[str, ...], end: str, tmp_path: Path, tiny_model: Path
 ) -> None:
     names = ["a.png", "b.png", "c.png", "d.png"]
     for i, name in enumerate(names):
         save(tmp_path / name, 300 + i, 220)  # not alike: one after the other
-    words = ["downscale", *names, "-j", "1", "-o", "o/", "--model", str(tiny_model)]
+    words = [*verb, *names, "-j", "1", "-o", "o/", "--model", str(tiny_model)]
     argv = [sys.executable, "-c", HELD, *words]
     process = subprocess.Popen(
         argv, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -129,7 +135,7 @@ def test_what_is_there_when_the_run_is_ended_at_once_is_told(
     out, err = process.communicate()
     assert process.returncode == 130, err
     there = sorted(f"o/{path.name}" for path in (tmp_path / "o").iterdir())
-    assert there == ["o/a.x4.png", "o/b.x4.png"] and sorted(out.splitlines()) == there
+    assert there == [f"o/a{end}", f"o/b{end}"] and sorted(out.splitlines()) == there
     assert "2 done, 0 skipped, 0 failed, 2 not tried" in err
 
 

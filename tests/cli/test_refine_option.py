@@ -52,7 +52,7 @@ def test_a_round_trip_tells_what_it_gains(irn: Irn, tmp_path: Path) -> None:
         assert ("in 2 steps" in (tmp_path / f"{steps}.html").read_text()) == (steps == 2)
     before, after = (told[steps]["figures"] for steps in (0, 2))
     assert after["psnr_y"] > before["psnr_y"] + 0.1
-    assert after["closeness_rgb"] >= before["closeness_rgb"] - 0.1
+    assert after["lr_psnr"] >= before["lr_psnr"] - 0.1
     assert irn("downscale", "a.png", "--refine", 2).status == 0
     with Image.open(tmp_path / "a.x4.png") as alone, Image.open(tmp_path / "out2/a.x4.png") as within:
         assert np.array_equal(np.asarray(alone), np.asarray(within))

@@ -155,7 +155,7 @@ def test_a_page_of_a_roundtrip(mode: str, irn: Irn, tmp_path: Path, tiny_model: 
     text = (tmp_path / "r.html").read_text("utf-8")
     for key in ("psnr_y", "lanczos_psnr_y", "psnr_rgb"):
         assert f"{a['figures'][key]:.2f}" in text
-    assert f"{a['figures']['ssim_y']:.4f}" in text and f"{a['figures']['closeness_rgb']:.2f}" in text
+    assert f"{a['figures']['ssim_y']:.4f}" in text and f"{a['figures']['lr_psnr']:.2f}" in text
     assert "tiny.png" in text
     again = irn("roundtrip", "a.png", "--model", tiny_model, "--report", "r.html", "--on-existing", "rename")
     assert again.lines[-1] == "r-2.html" and (tmp_path / "r-2.html").exists()
@@ -170,13 +170,13 @@ def test_the_page_may_lie_in_the_new_folder_of_the_pictures(
     assert {"a.x4.png", "r.html"} <= {path.name for path in (tmp_path / "new").iterdir()}
 
 
-def test_closeness_of_a_grey_picture_by_weights_that_know_no_grey(
-    irn: Irn, tmp_path: Path, tiny_colour_only: Path
+def test_lr_psnr_of_a_grey_picture_by_weights_that_know_no_grey(
+    irn: Irn, tmp_path: Path, tiny_model: Path
 ) -> None:
     save(tmp_path / "a.png", 45, 31, "L")
-    ran = irn("roundtrip", "a.png", "--model", tiny_colour_only, "--report", "r.html", "--json")
-    closeness = json.loads(ran.lines[0])["figures"]["closeness_rgb"]
-    assert f"{closeness:.2f} dB RGB to bicubic" in (tmp_path / "r.html").read_text("utf-8")
+    ran = irn("roundtrip", "a.png", "--model", tiny_model, "--report", "r.html", "--json")
+    lr_psnr = json.loads(ran.lines[0])["figures"]["lr_psnr"]
+    assert f"LR-PSNR {lr_psnr:.2f} dB" in (tmp_path / "r.html").read_text("utf-8")
 
 
 def test_the_page_shows_the_pictures_that_the_command_writes(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:

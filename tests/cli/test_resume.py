@@ -13,7 +13,6 @@ from networks import TINY, randomise
 from PIL import Image, PngImagePlugin
 from running import Irn, Ran, save
 
-from irncli.batch.models import stated
 from irncli.nn.network import InvertibleRescaler
 from irncli.pretrained.load import save_weights
 
@@ -89,19 +88,6 @@ def test_other_weights_make_it_again(small: Runs, irn: Irn, tmp_path: Path) -> N
     words = ("downscale", "in", "-o", "s/", "--on-existing", "resume", "--model", path)
     assert len(irn(*words).lines) == 3
     assert irn(*words).out == ""
-
-
-def test_weights_of_one_identity_that_differ_in_grey_redo_grey_pictures_and_alpha(
-    small: Runs, irn: Irn, tmp_path: Path, tiny_model: Path, tiny_colour_only: Path
-) -> None:
-    save(tmp_path / "in/g.png", 32, 21, "L")
-    save(tmp_path / "in/t.png", 32, 21, "RGBA")
-    assert small().lines == ["s/g.x4.png", "s/t.x4.png"]
-    assert stated(str(tiny_model)).fingerprint == stated(str(tiny_colour_only)).fingerprint
-    words = ("downscale", "in", "-o", "s/", "--on-existing", "resume", "--model", tiny_colour_only)
-    assert irn(*words).lines == ["s/g.x4.png", "s/t.x4.png"]
-    assert irn(*words).out == ""
-    assert small().lines == ["s/g.x4.png", "s/t.x4.png"]
 
 
 @pytest.fixture

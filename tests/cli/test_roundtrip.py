@@ -16,7 +16,7 @@ from skimage.metrics import structural_similarity
 
 from irncli.evaluation.bicubic import resize
 from irncli.evaluation.comparison import most_detailed
-from irncli.evaluation.contact_sheet import Panel, crop_sheet
+from irncli.evaluation.contact_sheet import crop_sheet
 from irncli.evaluation.measure import Restoration, square
 from irncli.evaluation.roundtrip import figures_of
 
@@ -89,7 +89,7 @@ def test_its_figures_are_those_of_its_pictures(irn: Irn, tmp_path: Path, tiny_x2
     assert figures["gain_y"] == pytest.approx(figures["psnr_y"] - figures["lanczos_psnr_y"])
     padded = np.pad(true, ((0, 1), (0, 1), (0, 0)), mode="edge") / 255.0
     small = np.round(np.clip(resize(padded, Fraction(1, 2)), 0, 1) * 255)
-    assert figures["closeness_rgb"] == pytest.approx(psnr(samples(tmp_path / "o/a.x2.png"), small))
+    assert figures["lr_psnr"] == pytest.approx(psnr(samples(tmp_path / "o/a.x2.png"), small))
     assert figures["small_bytes"] == (tmp_path / "o/a.x2.png").stat().st_size
     assert summary["mean"] == pytest.approx(figures)
 
@@ -152,7 +152,7 @@ def test_any_size_is_judged_like_any_other(words: list[str], irn: Irn, tmp_path:
         photo.convert("RGB").crop((200, 100, 340, 210)).save(tmp_path / "a.png")
     ran = irn("roundtrip", "a.png", *words, "--json", "-o", "out/")
     figures = json.loads(ran.lines[0])["figures"]
-    assert figures["gain_y"] > 2 and figures["closeness_rgb"] > 32
+    assert figures["gain_y"] > 2 and figures["lr_psnr"] > 32
     assert len(list((tmp_path / "out").iterdir())) == 4
     assert irn("roundtrip", "a.png", *words, "--report", "a.html").status == 2
 
@@ -175,7 +175,7 @@ def test_the_crop_is_where_the_detail_is() -> None:
 
 def test_the_sheet_shows_pixels_as_they_are() -> None:
     crop = scene(64, 64)
-    sheet = crop_sheet([Panel("original", crop), Panel("small", crop[::4, ::4])])
+    sheet = crop_sheet([("original", crop), ("small", crop[::4, ::4])])
     found = [
         (y, x)
         for y in range(sheet.shape[0] - 63)

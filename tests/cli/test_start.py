@@ -60,7 +60,9 @@ def test_help_says_what_tau_does(irn: Irn) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_has_a_help_text(command: str, irn: Irn) -> None:
-    options = irn(*command.split(), "--help").out.splitlines()
+    lines = irn(*command.split(), "--help").out.splitlines()
+    first = next(k for k, line in enumerate(lines) if line[:1].isalpha() and line.endswith(":"))
+    options = lines[first:]
     for line, following in zip(options, [*options[1:], ""], strict=True):
         if line.startswith("  -"):
             assert len(line.split("  ")) > 2 or following.startswith("      "), line

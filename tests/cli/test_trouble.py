@@ -61,7 +61,7 @@ def test_a_network_that_computes_no_numbers_writes_no_file(
         if value == 3e38:  # finite itself: the sum is not
             network.levels[1][0].F.inp.bias += value
     zeros = np.zeros(network.config.latent_channels, np.float32)
-    save_weights(tmp_path / "bad.safetensors", network, {"grey": "true"}, Latent(zeros, zeros))
+    save_weights(tmp_path / "bad.safetensors", network, {}, Latent(zeros, zeros))
     before = sorted(tmp_path.rglob("*"))
     for line in (("downscale", "a.png"), ("upscale", "a.png", "--scale", "4")):
         done = irn(*line, "--model", "bad.safetensors", "-o", "out.png", *budget)

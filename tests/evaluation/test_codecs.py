@@ -24,7 +24,7 @@ def test_the_best_that_fits(sizes: list[int], budget: int) -> None:
     if not fitting:
         assert fit is None
     else:
-        assert fit and fit.setting == fitting[-1] and len(fit.data) == sizes[fit.setting]
+        assert fit and fit[0] == fitting[-1] and len(fit[1]) == sizes[fit[0]]
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda c: c.name)

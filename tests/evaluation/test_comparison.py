@@ -48,7 +48,7 @@ def test_a_peer_sees_the_picture_with_its_edge_repeated() -> None:
     peers, points, views = compare(ours, 3000, ComparisonSpec((plain_peer(4),), (), 16))
     expected = bicubic(whole, 4)[:61, :47]
     assert peers[0].quality == quality(expected, true, 4)
-    assert math.isinf(peers[0].closeness_rgb) and points == ()
+    assert math.isinf(peers[0].lr_psnr) and points == ()
     there = np.s_[views.top : views.top + 16, views.left : views.left + 16]
     crops = {view.label: pixels(view) for view in views.crops}
     assert list(crops) == ["original", "restored", "Lanczos", "Plain", "error of restored, 8 times"]
@@ -63,7 +63,7 @@ def test_an_evaluation_with_peers_survives_json(tmp_path: Path, tiny_x2: Path) -
     rescaler = Rescaler(str(tiny_x2))
     jpeg = next(c for c in CODECS if c.name == "jpeg")
     spec = ComparisonSpec((plain_peer(2),), (jpeg,), 24)
-    scores = evaluate(rescaler, [tmp_path], draws=0, comparison=spec)
+    scores = evaluate(rescaler, [tmp_path], samples=0, comparison=spec)
     again = Scores.from_json(scores.to_json())
     assert again == scores
     (one,) = again.sets
@@ -81,5 +81,5 @@ def test_an_evaluation_with_peers_survives_json(tmp_path: Path, tiny_x2: Path) -
 
 def test_scores_without_peers_have_none(tmp_path: Path, tiny_x2: Path) -> None:
     Image.fromarray(original()).save(tmp_path / "a.png")
-    scores = evaluate(Rescaler(str(tiny_x2)), [tmp_path], draws=0)
+    scores = evaluate(Rescaler(str(tiny_x2)), [tmp_path], samples=0)
     assert scores.origins == () and scores.sets[0].pictures[0].views is None

@@ -55,14 +55,14 @@ def test_json_holds_what_the_table_shows_and_more(tiny_model, folders, tmp_path,
     target = tmp_path / "results.json"
     assert irn("--model", tiny_model, "--data", folders[0], "--data", folders[1], "--save", target) == 0
     scores = Scores.from_json(target.read_text())
-    assert scores.draws == 5 and not scores.grey and [s.name for s in scores.sets] == ["One", "Two"]
+    assert scores.samples == 5 and not scores.grey and [s.name for s in scores.sets] == ["One", "Two"]
     row = capsys.readouterr().out.splitlines()[1].split()
     figures = scores.sets[0].pictures[0].figures
-    assert row[1] == f"{figures.restored.psnr_y:.2f}" and row[4] == f"{figures.drawn.psnr_y:.2f}"
+    assert row[1] == f"{figures.restored.psnr_y:.2f}" and row[4] == f"{figures.sampled.psnr_y:.2f}"
 
     assert irn("--model", tiny_model, "--data", folders[0], "--samples", 0, "--grey", "--json") == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["grey"] is True and record["sets"][0]["mean"]["drawn"] is None
+    assert record["grey"] is True and record["sets"][0]["mean"]["sampled"] is None
 
 
 def test_refined_small_pictures_are_judged_and_said(tmp_path, capsys):
@@ -76,7 +76,7 @@ def test_refined_small_pictures_are_judged_and_said(tmp_path, capsys):
         quality[steps] = scores.sets[0].mean
     assert quality[2].restored.psnr_rgb > quality[0].restored.psnr_rgb + 0.1
     # Pillow's bicubic bounds it; MATLAB's, which is judged by, differs along the border.
-    assert quality[2].small.psnr_rgb > quality[0].small.psnr_rgb - 0.005
+    assert quality[2].small.lr_psnr > quality[0].small.lr_psnr - 0.005
     assert irn("--model", "irn-x4", tmp_path, "--samples", 0, "--refine", 1) == 0
     assert "refined in 1 steps" in capsys.readouterr().err
 

@@ -8,11 +8,11 @@ import pytest
 from irncli.evaluation.scores import Figures, PictureScores, Quality, Scores, SetScores, SmallScores, mean_of
 
 
-def figures(value: float, drawn: bool = True) -> Figures:
+def figures(value: float, sampled: bool = True) -> Figures:
     quality = Quality(value, value / 100, value - 1)
     return Figures(
         restored=quality,
-        drawn=quality if drawn else None,
+        sampled=quality if sampled else None,
         small=SmallScores(value, value, 0.9, 0.01, 100, 90, 80, 70),
         bicubic=quality,
         lanczos=quality,
@@ -23,8 +23,8 @@ def figures(value: float, drawn: bool = True) -> Figures:
     )
 
 
-def scores(*values: float, drawn: bool = True) -> Scores:
-    pictures = tuple(PictureScores(f"p{v}", 4, 4, figures(v, drawn)) for v in values)
+def scores(*values: float, sampled: bool = True) -> Scores:
+    pictures = tuple(PictureScores(f"p{v}", 4, 4, figures(v, sampled)) for v in values)
     return Scores(
         model="m",
         fingerprint="i" * 64,
@@ -32,7 +32,7 @@ def scores(*values: float, drawn: bool = True) -> Scores:
         tau=0.0,
         trained_pixels=None,
         grey=False,
-        draws=5,
+        samples=5,
         device="cpu",
         cpu="c",
         threads=1,
@@ -45,12 +45,12 @@ def scores(*values: float, drawn: bool = True) -> Scores:
 
 def test_means_go_field_by_field():
     assert mean_of([figures(25.0), figures(75.0)]) == figures(50.0)
-    assert mean_of([figures(25.0), figures(75.0, drawn=False)]).drawn is None
+    assert mean_of([figures(25.0), figures(75.0, sampled=False)]).sampled is None
 
 
-@pytest.mark.parametrize("drawn", [True, False])
-def test_json_and_back(drawn):
-    before = scores(30.0, 35.5, drawn=drawn)
+@pytest.mark.parametrize("sampled", [True, False])
+def test_json_and_back(sampled):
+    before = scores(30.0, 35.5, sampled=sampled)
     assert Scores.from_json(before.to_json()) == before
 
 

@@ -115,11 +115,8 @@ def test_the_command_names_the_worst_place(tiny_x2, folder, tmp_path, capsys):
     assert line in said.err and "outliers of the model's own making" in said.err
 
 
-def test_grey_has_no_chroma_and_a_model_without_grey_is_judged_all_the_same(
-    tiny_x2, tiny_colour_only, folder
-):
-    for model, coloured in ((tiny_x2, False), (tiny_colour_only, True)):
-        found = stress(Rescaler(str(model), device="cpu"), [folder], grey=True)
-        one = found.sets[0].pictures[0]
-        assert found.grey and one.restored_luma.error > 0
-        assert (one.small_chroma.error > 0) is coloured
+def test_grey_versions_are_judged(tiny_model, folder):
+    found = stress(Rescaler(str(tiny_model), device="cpu"), [folder], grey=True)
+    one = found.sets[0].pictures[0]
+    assert found.grey and one.restored_luma.error > 0
+    assert one.small_chroma.error > 0  # the small picture's, which has three channels

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from networks import randomise, relatives
 
 from irncli.errors import DeviceError, UsageError
-from irncli.execution import device
+from irncli.execution import precision
 from irncli.execution.engine import Engine
 from irncli.execution.sweep import LEAST_WIDTH
-from irncli.execution.tiles import Region, grid, spans
+from irncli.execution.tiles import Region, spans, tiling
 from irncli.nn.convolution import Conv
 from irncli.nn.couplings import COUPLINGS
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
@@ -128,7 +128,7 @@ def test_no_convolution_is_given_a_single_channel(
 def test_a_convolution_is_the_same_in_any_window(inputs: int, outputs: int, dtype: torch.dtype) -> None:
     """As wide as the paper's at x8 too: over 224 channels oneDNN sums by the size of the window."""
     torch.manual_seed(0)
-    conv = Conv(inputs, outputs).requires_grad_(False)
+    conv = Conv(inputs, outputs, 3, padding=1).requires_grad_(False)
     x = torch.randn(1, inputs, 62, 66).to(dtype).contiguous(memory_format=torch.channels_last)
     for activate in (False, True):
         with torch.inference_mode():
@@ -151,7 +151,7 @@ def test_a_convolution_of_pieces_is_that_of_the_whole(
     pieces: tuple[int, ...], side: int, outputs: int
 ) -> None:
     torch.manual_seed(0)
-    conv = Conv(sum(pieces), outputs, side).requires_grad_(False)
+    conv = Conv(sum(pieces), outputs, side, padding=side // 2).requires_grad_(False)
     x = torch.randn(1, sum(pieces), 62, 66).contiguous(memory_format=torch.channels_last)
     parts = [part.contiguous(memory_format=torch.channels_last) for part in x.split(pieces, 1)]
     for activate in (False, True):
@@ -173,7 +173,7 @@ def test_a_convolution_of_pieces_is_that_of_the_whole(
 @given(st.integers(0, 99), st.integers(0, 300), st.integers(1, 400), st.integers(1, 64))
 def test_tiles_cover_each_site_once(first: int, height: int, width: int, tile: int) -> None:
     seen = np.zeros((first + height, width), int)
-    for region in grid((first, first + height), width, tile):
+    for region in tiling((first, first + height), width, tile):
         assert 0 < region.height <= tile and 0 < region.width <= tile
         seen[region.y0 : region.y1, region.x0 : region.x1] += 1
     assert (seen[:first] == 0).all() and (seen[first:] == 1).all()
@@ -231,11 +231,11 @@ def test_a_bad_tile_is_a_usage_error(tile: int | str) -> None:
 
 
 def test_devices_are_named_truly() -> None:
-    assert device.available()[-1] == "cpu"
-    assert device.pick("auto").type == device.available()[0].split(":")[0]
-    assert device.pick("cpu").type == "cpu"
+    assert precision.available()[-1] == "cpu"
+    assert precision.pick("auto").type == precision.available()[0].split(":")[0]
+    assert precision.pick("cpu").type == "cpu"
     for wrong in ("tpu", "cuda:x", "cpu:1", ""):
         with pytest.raises(UsageError):
-            device.pick(wrong)
+            precision.pick(wrong)
     with pytest.raises(DeviceError, match="cpu"):
-        device.pick("cuda:99")
+        precision.pick("cuda:99")

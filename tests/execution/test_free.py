@@ -34,12 +34,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_a_limit_it_is_what_the_system_has(root: Path) -> None:
-    assert memory.free(CPU) == 8 * GB
+    assert memory.available_memory(CPU) == 8 * GB
 
 
 def test_nobody_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "ROOT", tmp_path)
-    assert memory.free(CPU) is None
+    assert memory.available_memory(CPU) is None
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("max", 8 * GB), (3 * GB, 2.5 * GB), (GB // 2, 0)])
@@ -51,7 +51,7 @@ def test_a_group_of_version_2(root: Path, limit: object, expected: float) -> Non
         group + "memory.current": GB,
         group + "memory.stat": f"anon 5\ninactive_file {GB // 2}\nactive_file 9",
     })  # fmt: skip
-    assert memory.free(CPU) == max(expected, 0)
+    assert memory.available_memory(CPU) == max(expected, 0)
 
 
 def test_a_group_above_may_be_the_tighter_one(root: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_group_above_may_be_the_tighter_one(root: Path) -> None:
         "sys/fs/cgroup/a/memory.max": 2 * GB,
         "sys/fs/cgroup/a/memory.current": GB,
     })  # fmt: skip
-    assert memory.free(CPU) == GB
+    assert memory.available_memory(CPU) == GB
 
 
 def test_in_a_container_only_the_mount_is_there(root: Path) -> None:
@@ -71,7 +71,7 @@ def test_in_a_container_only_the_mount_is_there(root: Path) -> None:
         "sys/fs/cgroup/memory.max": GB,
         "sys/fs/cgroup/memory.current": GB // 4,
     })  # fmt: skip
-    assert memory.free(CPU) == GB - GB // 4
+    assert memory.available_memory(CPU) == GB - GB // 4
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(2 * GB, GB + 4096), (0x7FFFFFFFFFFFF000, 8 * GB)])
@@ -83,11 +83,11 @@ def test_a_group_of_version_1(root: Path, limit: int, expected: int) -> None:
         group + "memory.usage_in_bytes": GB,
         group + "memory.stat": "inactive_file 1\ntotal_inactive_file 4096",
     })  # fmt: skip
-    assert memory.free(CPU) == expected
+    assert memory.available_memory(CPU) == expected
 
 
 def test_this_machine_tells() -> None:
-    found = memory.free(CPU)
+    found = memory.available_memory(CPU)
     assert found is None or 0 < found < 1 << 50
 
 
@@ -113,7 +113,7 @@ def test_the_bound_holds_what_a_tile_takes(
     network = randomise(InvertibleRescaler(config), 0)  # type: ignore[arg-type]
     device = StandIn(1 << 34)
     monkeypatch.setattr(engines, "pick", lambda name: DEVICE)
-    monkeypatch.setattr(engines, "free", device.free)
+    monkeypatch.setattr(engines, "available_memory", device.free)
     with device:
         engine = Engine(network, tile=32, dtype=dtype)
         s, before = engine.scale, device.used
@@ -135,7 +135,7 @@ def test_auto_asks_when_the_picture_begins(monkeypatch: pytest.MonkeyPatch) -> N
         hook = next(iter(engine.network.half_steps()[0].subnets)).register_forward_hook(
             lambda module, args, out, seen=seen: seen.append(args[0].shape[2])
         )
-        monkeypatch.setattr(engines, "free", lambda device, room=room: room)
+        monkeypatch.setattr(engines, "available_memory", lambda device, room=room: room)
         for _ in engine.encode(40, 40, lambda a, b: torch.rand(1, 3, b - a, 160)):
             pass
         hook.remove()

@@ -11,7 +11,7 @@ from networks import TINY, randomise
 
 from irncli import Rescaler
 from irncli.execution.engine import Engine
-from irncli.execution.memory import free
+from irncli.execution.memory import available_memory
 from irncli.nn.network import InvertibleRescaler
 
 pytestmark = [
@@ -71,7 +71,7 @@ def test_the_probe_settles_on_a_precision_that_works() -> None:
 @pytest.mark.usefixtures("capped")
 def test_a_hundred_megapixels_with_one_gigabyte() -> None:
     """The coefficients (4.8 GB if whole) may be on the host, the tiles fit or are halved."""
-    assert free(torch.device("cuda")) <= GB  # type: ignore[operator]
+    assert available_memory(torch.device("cuda")) <= GB  # type: ignore[operator]
     rescaler = Rescaler("irn-x4", device="cuda")
     large = picture(10_000, 10_000)
     small, manifest = rescaler.downscale(large)

@@ -22,28 +22,27 @@ def network() -> InvertibleRescaler:
     return randomise(InvertibleRescaler(TINY[4]), 0)
 
 
-@pytest.mark.parametrize("wish", ["bf16", "bf16+fp32:0,3"])
+@pytest.mark.parametrize("released", ["bf16", "bf16+fp32:0,3"])
 @pytest.mark.parametrize("native", [True, False])
-def test_the_files_wish_counts_where_it_is_native(
-    network: InvertibleRescaler, native: bool, wish: str, monkeypatch: pytest.MonkeyPatch
+def test_the_precision_of_the_file_counts_where_it_is_native(
+    network: InvertibleRescaler, native: bool, released: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "native_bf16", lambda kind: native)
-    assert precision.settle(network, wish, CPU, "id") == (wish if native else "fp32")
-    assert precision.settle(network, "fp32", CPU, "id") == "fp32"
-    assert precision.settle(network, "fp16", CPU, "id") == "fp32"
+    assert precision.settle(network, released, CPU) == (released if native else "fp32")
+    assert precision.settle(network, "fp32", CPU) == "fp32"
+    assert precision.settle(network, "fp16", CPU) == "fp32"
 
 
 def test_mps_begins_in_fp32(network: InvertibleRescaler) -> None:
-    assert precision.settle(network, "bf16", torch.device("mps"), "id") == "fp32"
+    assert precision.settle(network, "bf16", torch.device("mps")) == "fp32"
 
 
 @pytest.mark.parametrize(("there", "expected"), [(30.0, "bf16"), (29.9, "fp32"), (float("-inf"), "fp32")])
 def test_another_device_must_pass_the_probe(
-    network: InvertibleRescaler, there: float, expected: str, monkeypatch: pytest.MonkeyPatch, kept: Path
+    network: InvertibleRescaler, there: float, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "_device_name", str)
     monkeypatch.setattr(precision, "_probe", lambda n, device, dtype: 30.0 if device == CPU else there)
-    assert precision.settle(network, "bf16", torch.device("cuda"), "id") == expected
+    assert precision.settle(network, "bf16", torch.device("cuda")) == expected
 
 
 def test_the_probe_sees_a_network_that_computes_nonsense(network: InvertibleRescaler) -> None:

@@ -19,12 +19,12 @@ def test_the_bits_are_those_of_one_after_the_other(
     model: str, size: tuple[int, int], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rescaler = Rescaler(str(tiny_model) if model == "tiny" else model, device="cpu", dtype="fp32", threads=1)
-    planes = rescaler.planes
+    codec = rescaler.codec
     noise = np.random.default_rng(0).integers(0, 256, (5, *size, 3), np.uint8)
     pictures = list(map(np.ascontiguousarray, noise))
-    grid = planes.grid(*size)
-    small = [planes.down(picture, False, grid) for picture in pictures]
-    large = [planes.up(each, grid, False, 0.0, 0).whole() for each in small]
+    sampling = codec.sampling(*size)
+    small = [codec.down(picture, sampling) for picture in pictures]
+    large = [codec.up(each, sampling, False, 0.0, 0).whole() for each in small]
     calls: list[int] = []
     for name in ("encode_several", "decode_several"):
         several = getattr(Engine, name)
@@ -35,34 +35,31 @@ def test_the_bits_are_those_of_one_after_the_other(
 
         monkeypatch.setattr(Engine, name, counted)
     for _ in range(2):
-        with planes.down_together(pictures, grid):
-            monkeypatch.setattr(planes, "_encoded", None)  # nothing else is asked
-            together = [planes.down(picture, False, grid) for picture in pictures]
+        encoded = codec.encode_several(pictures, sampling)
+        monkeypatch.setattr(codec, "_encoded", None)  # nothing else is asked
+        together = [codec.down(p, sampling, encoded=e) for p, e in zip(pictures, encoded, strict=True)]
         assert all(map(np.array_equal, together, small))
-        with planes.up_together(small, grid):
-            monkeypatch.setattr(planes, "_decoded", None)
-            assert all(
-                map(np.array_equal, (planes.up(each, grid, False, 0.0, 0).whole() for each in small), large)
-            )
+        decoded = codec.decode_several(small, sampling)
+        monkeypatch.setattr(codec, "_decoded", None)
+        again = [
+            codec.up(each, sampling, False, 0.0, 0, decoded=d).whole()
+            for each, d in zip(small, decoded, strict=True)
+        ]
+        assert all(map(np.array_equal, again, large))
     assert calls == [5, 5, 5, 5]
 
 
-def test_where_the_bits_differ_they_go_one_after_the_other(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    planes = Rescaler(str(tiny_model), device="cpu", dtype="fp32").planes
+def test_where_the_bits_differ_nothing_is_given(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = Rescaler(str(tiny_model), device="cpu", dtype="fp32").codec
     pictures = [np.full((40, 52, 3), value, np.uint8) for value in (50, 60)]
-    grid = planes.grid(40, 52)
-    alone = [planes.down(picture, False, grid) for picture in pictures]
-    several = planes.engine.encode_several
+    sampling = codec.sampling(40, 52)
+    several = codec.engine.encode_several
 
     def off(batch: torch.Tensor) -> list[NDArray[np.float32]]:
         return [each + np.float32(1e-6) for each in several(batch)]
 
-    monkeypatch.setattr(planes.engine, "encode_several", off)
-    with planes.down_together(pictures, grid):
-        assert planes._ahead == {}
-        assert all(map(np.array_equal, (planes.down(picture, False, grid) for picture in pictures), alone))
+    monkeypatch.setattr(codec.engine, "encode_several", off)
+    assert codec.encode_several(pictures, sampling) == []
 
 
 def test_half_precision_takes_none(tiny_model: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from irncli.images.picture import Metadata, Picture
+from irncli.images.metadata import Metadata
+from irncli.images.picture import Picture
+from irncli.images.probe import probe
 from irncli.samples import dtype_of
 
 RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -83,3 +86,9 @@ def saved(image: Image.Image, format: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, format, **options)
     return file.getvalue()
+
+
+def facts_of(source: Path | BinaryIO) -> tuple[str | None, tuple[int, int], str, int]:
+    """Text, size, format and depth, by the header."""
+    header = probe(source)
+    return header.text, header.size, header.format, header.depth

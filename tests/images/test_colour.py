@@ -16,14 +16,14 @@ from PIL import Image, ImageCms
 
 from irncli.errors import InputError
 from irncli.images.picture import Picture, from_pillow, to_pillow
-from irncli.images.read import read_stream
+from irncli.images.read import read_picture
 
 GREYS = np.array([[0, 1, 128], [254, 255, 7]], np.uint8)
 COLOURS = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 14
 
 
 def read(data: bytes) -> Picture:
-    return read_stream(io.BytesIO(data), "test").picture
+    return read_picture(io.BytesIO(data), name="test").picture
 
 
 def png(image: Image.Image, **options: Any) -> bytes:

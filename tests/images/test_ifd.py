@@ -14,9 +14,9 @@ from pictures import exif, random_picture, saved, tags_of
 from PIL import Image
 
 from irncli.images import exif as ifd
-from irncli.images.metadata import exif_directory
-from irncli.images.picture import Metadata
-from irncli.images.read import encode, read_stream
+from irncli.images.metadata import Metadata, exif_directory
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 
 def sample(order: str) -> ifd.Directory:
@@ -62,7 +62,7 @@ def test_exif_goes_through_a_tiff_untouched(order: str) -> None:
     block = b"Exif\0\0" + ifd.file_head(sample(order))
     picture = replace(random_picture(3, 4, "RGB"), metadata=Metadata(exif=block))
     data, _ = encode(picture, "TIFF")
-    got = read_stream(io.BytesIO(data), "x").picture.metadata.exif
+    got = read_picture(io.BytesIO(data), name="x").picture.metadata.exif
     assert got == block
     with Image.open(io.BytesIO(data)) as plain:
         assert plain.getexif().get_ifd(ifd.EXIF)[36867] == "2020:01:02 03:04:05"
@@ -70,14 +70,14 @@ def test_exif_goes_through_a_tiff_untouched(order: str) -> None:
 
 def test_a_tiffs_own_layout_never_reaches_another_files_exif() -> None:
     data = saved(Image.new("RGB", (5, 4)), "TIFF", exif=exif()[6:], compression=None)
-    block = read_stream(io.BytesIO(data), "x").picture.metadata.exif
+    block = read_picture(io.BytesIO(data), name="x").picture.metadata.exif
     assert block is not None
     written = tags_of(exif()) | {315: "Jos??"}  # By Pillow, here.
     assert tags_of(block) == written
     tags = set(exif_directory(block).entries) | set(ifd.parse(block[6:]).entries)
     assert not tags & {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 323, 324, 325}
     bare = saved(Image.new("RGB", (5, 4)), "TIFF", dpi=(72, 72))
-    assert read_stream(io.BytesIO(bare), "x").picture.metadata.exif is None
+    assert read_picture(io.BytesIO(bare), name="x").picture.metadata.exif is None
 
 
 def test_layout_tags_smuggled_into_exif_do_not_break_a_tiff() -> None:
@@ -85,7 +85,7 @@ def test_layout_tags_smuggled_into_exif_do_not_break_a_tiff() -> None:
     for tag in (256, 257, 273, 279, 322, 323, 324, 325, 330):
         evil.put(tag, ifd.LONG, 0xFFFFFFFF)
     picture = replace(random_picture(3, 4, "RGB"), metadata=Metadata(exif=b"Exif\0\0" + ifd.file_head(evil)))
-    got = read_stream(io.BytesIO(encode(picture, "TIFF")[0]), "x").picture
+    got = read_picture(io.BytesIO(encode(picture, "TIFF")[0]), name="x").picture
     assert (got.width, got.height) == (4, 3)
     assert got.metadata.orientation == 6
 
@@ -96,7 +96,7 @@ def test_a_bigtiff_gives_its_exif() -> None:
     tifffile.imwrite(
         file, random_picture(3, 4, "RGB").colour, photometric="rgb", bigtiff=True, extratags=extra
     )
-    got = read_stream(io.BytesIO(file.getvalue()), "x").picture.metadata
+    got = read_picture(io.BytesIO(file.getvalue()), name="x").picture.metadata
     assert got.orientation == 3
     assert got.exif is not None and "José".encode() in got.exif
 

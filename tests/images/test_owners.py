@@ -15,7 +15,8 @@ from PIL import Image
 
 from irncli.errors import InputError
 from irncli.images.picture import TURN, Picture
-from irncli.images.read import peek_stream, read_picture, read_stream
+from irncli.images.probe import probe
+from irncli.images.read import read_picture
 
 FAULTS = Path(__file__).parents[1] / "fixtures" / "faults"
 HEIGHT, WIDTH = 48, 64
@@ -74,14 +75,14 @@ def test_a_turned_picture_is_turned_once(
 ) -> None:
     data = avif(bits, orientation) if format == "avif" else heic(bits, orientation, monkeypatch)
     assert (b"irot" in data or b"imir" in data) == (orientation != 1)
-    picture, wanted = read_stream(io.BytesIO(data), "x").picture, displayed(SCENE, orientation)
+    picture, wanted = read_picture(io.BytesIO(data), name="x").picture, displayed(SCENE, orientation)
     assert picture.depth == (8 if bits == 8 else 16)
     assert seen(picture).shape == wanted.shape and np.abs(seen(picture) - wanted).mean() < 4
-    assert peek_stream(io.BytesIO(data), "x").size == (picture.width, picture.height)
+    assert probe(io.BytesIO(data)).size == (picture.width, picture.height)
 
 
 def test_alpha_is_turned_with_its_picture() -> None:
-    picture = read_stream(io.BytesIO(avif(10, 6, alpha=True)), "x").picture
+    picture = read_picture(io.BytesIO(avif(10, 6, alpha=True)), name="x").picture
     assert picture.alpha is not None and picture.metadata.orientation == 6
     assert np.abs((picture.alpha >> 8).astype(int) - SCENE[..., 0]).mean() < 4
 
@@ -109,7 +110,7 @@ def test_a_multiplied_picture_of_more_bits_is_divided_as_its_twin_of_eight(forma
     else:  # as libvips writes the stored ones, with a reference "prem" added
         file.write((FAULTS / "multiplied10.avif").read_bytes())
     assert b"prem" in file.getvalue()
-    picture = read_stream(file, "x").picture
+    picture = read_picture(file, name="x").picture
     assert picture.alpha is not None and picture.depth == (8 if bits == 8 else 16)
     got = np.dstack((picture.colour, picture.alpha)) / (1 if bits == 8 else 257)
     assert np.abs(got - wanted)[:, [4, 12, 20, 44, 52, 60]].max() <= 3
@@ -138,7 +139,7 @@ def test_colour_is_divided_by_its_alpha_once(
     stored: dict[str, Any], channels: int, depth: int, order: str
 ) -> None:
     samples, data = layered(depth, channels, extrasamples=["assocalpha"], byteorder=order, **stored)
-    picture = read_stream(io.BytesIO(data), "x").picture
+    picture = read_picture(io.BytesIO(data), name="x").picture
     alpha = samples[..., -1:].astype(float)
     wanted = samples[..., :-1] * ((1 << depth) - 1.0) / np.maximum(alpha, 1)
     assert picture.alpha is not None and np.array_equal(picture.alpha, samples[..., -1])
@@ -169,10 +170,10 @@ def test_samples_in_planes_come_right_or_are_refused_by_name(
         depth, channels, planarconfig="separate", byteorder=order, **extra, **STORED[kind]
     )
     try:
-        picture = read_stream(io.BytesIO(data), "x").picture
+        picture = read_picture(io.BytesIO(data), name="x").picture
     except InputError as error:
         assert "plane" in error.what and "damaged" not in error.what and "tiffcp" in error.remedy
-        trouble = peek_stream(io.BytesIO(data), "x").trouble
+        trouble = probe(io.BytesIO(data)).trouble
         assert trouble is not None and "plane" in trouble.what
         assert channels == 2 or "tiles" in kind or alpha == "assocalpha"
         return

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from irncli.errors import DeviceError
-from irncli.execution.pixels import from_planes, pad_to_multiple, to_planes
+from irncli.execution.codec import from_planes, pad_to_multiple, to_planes
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5)])

@@ -20,6 +20,7 @@ from pictures import (
     XMP,
     assert_same_pixels,
     exif,
+    facts_of,
     metadata,
     random_picture,
     saved,
@@ -30,7 +31,9 @@ from PIL import Image, ImageOps
 from irncli.errors import InputError, OutputError
 from irncli.images import jxl
 from irncli.images.picture import Picture
-from irncli.images.read import count_pages, encode, peek_alpha, peek_stream, peek_turned, read_stream
+from irncli.images.probe import probe
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 pillow_heif.register_heif_opener()
 BLOCKS = np.kron(
@@ -39,7 +42,7 @@ BLOCKS = np.kron(
 
 
 def read(data: bytes, **options: Any) -> Picture:
-    return read_stream(io.BytesIO(data), "x", **options).picture
+    return read_picture(io.BytesIO(data), name="x", **options).picture
 
 
 def heif(samples: np.ndarray, **options: Any) -> bytes:
@@ -61,8 +64,8 @@ def test_a_turned_heif_is_seen_as_before(orientation: int) -> None:
     assert picture.metadata.orientation == 1
     assert (picture.metadata.icc, picture.metadata.xmp) == (RGB_PROFILE, XMP)
     assert tags_of(picture.metadata.exif) == tags_of(exif(1))
-    assert peek_stream(io.BytesIO(data), "x")[1:4] == (shown.size, "HEIF", 8)
-    assert not peek_turned(io.BytesIO(data))
+    assert facts_of(io.BytesIO(data))[1:4] == (shown.size, "HEIF", 8)
+    assert not probe(io.BytesIO(data)).turned
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA"])
@@ -72,7 +75,7 @@ def test_grey_and_alpha_of_a_heif(mode: str) -> None:
         image.putalpha(Image.fromarray(BLOCKS[..., 0] // 128 * 255))
     data = heif(np.asarray(image))
     picture = read(data)
-    assert picture.grey == (mode == "L") and peek_alpha(io.BytesIO(data)) == (mode == "RGBA")
+    assert picture.grey == (mode == "L") and probe(io.BytesIO(data)).alpha == (mode == "RGBA")
     if picture.alpha is not None:
         assert np.abs(picture.alpha.astype(int) - BLOCKS[..., 0] // 128 * 255).max() <= 1
 
@@ -82,7 +85,7 @@ def test_a_heif_of_10_bits_is_read_with_all_of_them() -> None:
     deep = pillow_heif.from_bytes("RGB;16", (96, 64), (np.dstack([ramp] * 3) << 6).tobytes())
     deep.save(file := io.BytesIO(), quality=-1, chroma=444, matrix_coefficients=0)
     picture = read(file.getvalue())
-    assert picture.depth == 16 and peek_stream(file, "x").depth == 16
+    assert picture.depth == 16 and probe(file).depth == 16
     assert np.array_equal(picture.colour[..., 0], np.rint(ramp * 65535.0 / 1023))
 
 
@@ -90,7 +93,7 @@ def test_a_heif_of_several_pictures_has_pages() -> None:
     file = pillow_heif.from_pillow(Image.fromarray(BLOCKS))
     file.add_from_pillow(Image.fromarray(255 - BLOCKS))
     file.save(held := io.BytesIO(), quality=-1, chroma=444, matrix_coefficients=0)
-    assert count_pages(held) == 2
+    assert probe(held).pages == 2
     with pytest.raises(InputError, match="has 2 pages"):
         read(held.getvalue())
     second = read(held.getvalue(), page=2).colour.astype(int)
@@ -188,8 +191,8 @@ def test_other_programs_see_a_jpeg_xl_of_ours_upright(orientation: int) -> None:
         assert image.getexif()[274] == 1
     with Image.open(io.BytesIO(encode(picture, "PNG")[0])) as image:
         assert np.array_equal(seen, np.asarray(ImageOps.exif_transpose(image)))
-    assert peek_stream(io.BytesIO(data), "x")[:3] == (TEXT, (5, 3), "JXL")
-    assert peek_turned(io.BytesIO(data)) == (orientation >= 5)
+    assert facts_of(io.BytesIO(data))[:3] == (TEXT, (5, 3), "JXL")
+    assert probe(io.BytesIO(data)).turned == (orientation >= 5)
     assert_same_pixels(read(data), picture)
 
 
@@ -228,8 +231,8 @@ def test_a_jpeg_xl_is_peeked_at_and_measured_without_decoding(monkeypatch: pytes
         raise AssertionError("decoded")
 
     monkeypatch.setattr(pillow_jxl.JpegXLImagePlugin, "Decoder", never)
-    assert peek_stream(io.BytesIO(data), "x")[:4] == (TEXT, (50, 40), "JXL", 8)
-    assert peek_alpha(io.BytesIO(data)) and count_pages(io.BytesIO(data)) == 1
+    assert facts_of(io.BytesIO(data))[:4] == (TEXT, (50, 40), "JXL", 8)
+    assert probe(io.BytesIO(data)).alpha and probe(io.BytesIO(data)).pages == 1
     with pytest.raises(InputError, match="40 x 50 pixels|50 x 40 pixels"):
         read(data, max_pixels=1999)
 
@@ -265,7 +268,7 @@ def test_without_its_plugin_one_line_says_what_to_install(
         read(data)
     assert caught.value.remedy == "Install it: pip install 'irncli[formats]'."
     if format == "JXL":
-        assert peek_stream(io.BytesIO(data), "x").trouble is not None
+        assert probe(io.BytesIO(data)).trouble is not None
         with pytest.raises(OutputError, match="needs pillow-jxl-plugin") as other:
             encode(Picture(BLOCKS), "JXL")
         assert "irncli[formats]" in other.value.remedy

@@ -17,23 +17,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from permissions import obey_permissions
-from pictures import TEXT, random_picture, saved
+from pictures import TEXT, facts_of, random_picture, saved
 from PIL import Image
 
+from irncli.atomic import write_whole
 from irncli.errors import InputError
 from irncli.images import exif as ifd
+from irncli.images.formats import READABLE_SUFFIXES, WRITABLE, looks_like_picture
 from irncli.images.picture import to_pillow
-from irncli.images.read import (
-    READABLE_SUFFIXES,
-    WRITABLE,
-    count_pages,
-    encode,
-    looks_like_picture,
-    peek_text,
-    read_picture,
-    read_stream,
-    write_whole,
-)
+from irncli.images.probe import probe
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 PICTURE = random_picture(40, 50, "RGB")
 AVIF = "AVIF" in WRITABLE.values()
@@ -72,20 +66,20 @@ def test_a_whole_file_is_read(kind: str, tmp_path: Path) -> None:
     loaded = read_picture(path)
     assert loaded.picture.colour.shape == (40, 50, 3)
     assert len(loaded.sha256) == 64
-    assert peek_text(path)[:3] == (loaded.text, (50, 40), loaded.format)
+    assert facts_of(path)[:3] == (loaded.header.text, (50, 40), loaded.header.format)
     assert looks_like_picture(path)
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_a_file_cut_anywhere_is_refused_or_lacks_no_pixel(kind: str) -> None:
     data = SAMPLES[kind]
-    whole = read_stream(io.BytesIO(data), "x").picture.colour
+    whole = read_picture(io.BytesIO(data), name="x").picture.colour
     step = max(1, len(data) // 60)
     cuts = {*range(1, len(data) - 24, step), *range(len(data) - 24, len(data))}
     refused = 0
     for cut in sorted(cuts):
         try:
-            colour = read_stream(io.BytesIO(data[:cut]), "x").picture.colour
+            colour = read_picture(io.BytesIO(data[:cut]), name="x").picture.colour
         except InputError as error:
             assert str(error).startswith("x: ")
             refused += 1
@@ -101,7 +95,7 @@ def test_a_flipped_bit_in_a_png_is_found(kind: str) -> None:
     start = data.index(b"IDAT") + 4
     for at in range(start, len(data) - 16, 37):
         with pytest.raises(InputError):
-            read_stream(io.BytesIO(data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :]), "x")
+            read_picture(io.BytesIO(data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :]), name="x")
 
 
 def test_a_png_without_its_end_or_with_a_wrong_checksum_is_refused() -> None:
@@ -109,7 +103,7 @@ def test_a_png_without_its_end_or_with_a_wrong_checksum_is_refused() -> None:
     data = SAMPLES["png"]
     for broken in (data[:-12], data[:-16], data[:-16] + bytes(4) + data[-12:]):
         with pytest.raises(InputError, match="cut short|damaged"):
-            read_stream(io.BytesIO(broken), "x")
+            read_picture(io.BytesIO(broken), name="x")
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
@@ -121,7 +115,7 @@ def test_damage_never_raises_anything_but_input_errors(kind: str, data: st.DataO
         at = data.draw(st.integers(0, len(broken) - 1) | st.integers(0, min(400, len(broken) - 1)))
         broken[at] = data.draw(st.integers(0, 255))
     try:
-        read_stream(io.BytesIO(bytes(broken)), "x", max_pixels=10_000)
+        read_picture(io.BytesIO(bytes(broken)), name="x", max_pixels=10_000)
     except InputError as error:
         assert str(error).isprintable()
 
@@ -189,7 +183,7 @@ def test_animations_and_pages_are_refused_with_their_number(
     path.write_bytes(_animation(format))
     message = refusal(path)
     assert word in message and "`page=" in message
-    assert count_pages(path) == 3
+    assert probe(path).pages == 3
     for page in (1, 2, 3):
         colour = read_picture(path, page=page).picture.colour
         assert abs(int(colour[2, 2, 0]) - 80 * (page - 1)) <= 12
@@ -201,7 +195,7 @@ def test_a_telephone_jpeg_with_a_second_picture_is_read_with_a_note(tmp_path: Pa
     path = tmp_path / "phone.jpg"
     path.write_bytes(_animation("MPO", 2))
     loaded = read_picture(path)
-    assert loaded.format == "JPEG"
+    assert loaded.header.format == "JPEG"
     assert len(loaded.picture.notes) == 1 and "2 pictures" in loaded.picture.notes[0]
 
 
@@ -237,10 +231,10 @@ def test_a_bomb_is_stopped_before_anything_is_allocated() -> None:
     code = """
 import io, resource, sys
 from irncli.errors import InputError
-from irncli.images.read import read_stream
+from irncli.images.read import read_picture
 resource.setrlimit(resource.RLIMIT_AS, (900 << 20, 900 << 20))
 try:
-    read_stream(io.BytesIO(sys.stdin.buffer.read()), "x", max_pixels=200_000_000)
+    read_picture(io.BytesIO(sys.stdin.buffer.read()), name="x", max_pixels=200_000_000)
 except InputError as error:
     print(error)
 """
@@ -295,7 +289,7 @@ warnings.simplefilter("error")
 sys.path[:0] = sys.argv[1:]
 from test_read_picture import SAMPLES, unanimated_png, hundred_samples_tiff
 from irncli.errors import InputError
-from irncli.images.read import read_stream
+from irncli.images.read import read_picture
 for kind, data in SAMPLES.items():
     for cut in (len(data), len(data) // 2, len(data) - 30):
         for at in (9, 20, 200, len(data) // 3):
@@ -303,12 +297,12 @@ for kind, data in SAMPLES.items():
             if cut < len(data):
                 broken[min(at, cut - 1)] ^= 255
             try:
-                read_stream(io.BytesIO(bytes(broken)), "x")
+                read_picture(io.BytesIO(bytes(broken)), name="x")
             except InputError:
                 pass
-read_stream(io.BytesIO(unanimated_png()), "x")
+read_picture(io.BytesIO(unanimated_png()), name="x")
 try:
-    read_stream(io.BytesIO(hundred_samples_tiff()), "x")
+    read_picture(io.BytesIO(hundred_samples_tiff()), name="x")
 except InputError:
     pass
 """
@@ -357,10 +351,10 @@ def test_peeking_decodes_nothing_and_loads_no_torch(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     at = SAMPLES["png"].index(b"IDAT") + 20
     path.write_bytes(SAMPLES["png"][:at] + bytes(8) + SAMPLES["png"][at + 8 :])
-    assert peek_text(path)[:3] == (TEXT, (50, 40), "PNG")
+    assert facts_of(path)[:3] == (TEXT, (50, 40), "PNG")
     code = (
-        "import sys; from pathlib import Path; from irncli.images.read import peek_text;"
-        f"peek_text(Path({str(path)!r})); sys.exit('torch' in sys.modules)"
+        "import sys; from pathlib import Path; from irncli.images.probe import probe;"
+        f"probe(Path({str(path)!r})); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

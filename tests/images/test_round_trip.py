@@ -17,26 +17,32 @@ from pictures import (
     XMP,
     assert_same_pixels,
     exif,
+    facts_of,
     metadata,
     random_picture,
     tags_of,
 )
 from PIL import Image
 
+from irncli.atomic import write_whole
 from irncli.errors import UsageError
+from irncli.images.formats import FORMATS, WRITABLE
 from irncli.images.metadata import upright
 from irncli.images.picture import Picture
-from irncli.images.read import LOSSLESS, WRITABLE, encode, peek_text, read_picture, read_stream, write_whole
+from irncli.images.probe import probe
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 MODES = ("L", "LA", "RGB", "RGBA")
-FORMATS = sorted(set(WRITABLE.values()))
+WRITTEN = sorted(set(WRITABLE.values()))
+LOSSLESS = sorted(name for name, row in FORMATS.items() if row.lossless)
 
 
 def back(data: bytes) -> Picture:
-    return read_stream(io.BytesIO(data), "test").picture
+    return read_picture(io.BytesIO(data), name="test").picture
 
 
-@pytest.mark.parametrize("format", sorted(LOSSLESS))
+@pytest.mark.parametrize("format", LOSSLESS)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     size=st.tuples(st.integers(1, 24), st.integers(1, 24)),
@@ -59,24 +65,24 @@ def test_lossless_formats_give_everything_back(
 ) -> None:
     picture = random_picture(*size, mode, seed, opaque=opaque)
     data, notes = encode(picture, format, text=text, strip=strip, compress=compress)
-    loaded = read_stream(io.BytesIO(data), "test")
+    loaded = read_picture(io.BytesIO(data), name="test")
     assert notes == loaded.picture.notes == ()
-    assert (loaded.text, loaded.format) == (text, format)
+    assert (loaded.header.text, loaded.header.format) == (text, format)
     assert_same_pixels(loaded.picture, picture)
     got, expected = loaded.picture.metadata, upright(picture.metadata) if strip else picture.metadata
     assert (got.icc, got.xmp, got.dpi) == (expected.icc, expected.xmp, expected.dpi)
     assert tags_of(got.exif) == tags_of(expected.exif)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", WRITTEN)
 @pytest.mark.parametrize("size", [(1, 1), (3, 70)])
 def test_every_format_holds_a_record_and_all_metadata(format: str, size: tuple[int, int]) -> None:
     for mode in MODES if format != "JPEG" else ("L", "RGB"):
         picture = random_picture(*size, mode)
         data, notes = encode(picture, format, text=TEXT, text_kind="record")
-        loaded = read_stream(io.BytesIO(data), "test")
+        loaded = read_picture(io.BytesIO(data), name="test")
         got = loaded.picture
-        assert (notes, loaded.text) == ((), TEXT)
+        assert (notes, loaded.header.text) == ((), TEXT)
         assert (got.height, got.width, got.grey) == (*size, picture.grey)
         assert (got.alpha is None) == (picture.alpha is None)
         assert got.metadata.orientation == 6
@@ -85,8 +91,8 @@ def test_every_format_holds_a_record_and_all_metadata(format: str, size: tuple[i
         assert tags_of(got.metadata.exif)[0x8769] == tags_of(exif())[0x8769]
 
 
-@pytest.mark.parametrize("source", FORMATS)
-@pytest.mark.parametrize("target", FORMATS)
+@pytest.mark.parametrize("source", WRITTEN)
+@pytest.mark.parametrize("target", WRITTEN)
 def test_metadata_survives_from_any_format_into_any(source: str, target: str) -> None:
     first = back(encode(random_picture(4, 5, "RGB"), source)[0])
     second = back(encode(first, target, text=TEXT)[0])
@@ -98,7 +104,7 @@ def test_metadata_survives_from_any_format_into_any(source: str, target: str) ->
         assert ours == tags_of(exif())
 
 
-@pytest.mark.parametrize("format", sorted(LOSSLESS))
+@pytest.mark.parametrize("format", LOSSLESS)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pixels_are_never_turned_and_the_tag_stays(format: str, orientation: int) -> None:
     picture = replace(random_picture(3, 5, "RGB"), metadata=metadata(False, orientation))
@@ -115,7 +121,7 @@ def test_a_turned_jpeg_comes_in_as_stored(orientation: int) -> None:
     assert np.array_equal(back(data).colour, stored)
 
 
-@pytest.mark.parametrize("format", sorted(LOSSLESS))
+@pytest.mark.parametrize("format", LOSSLESS)
 def test_the_same_picture_gives_the_same_bytes(format: str) -> None:
     picture = random_picture(40, 30, "RGBA")
     assert encode(picture, format, text=TEXT) == encode(picture, format, text=TEXT)
@@ -128,12 +134,12 @@ def test_the_png_manifest_is_one_plain_itxt_chunk_before_the_pixels() -> None:
     assert data.index(b"IHDR") < data.index(chunk) < data.index(b"IDAT")
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", WRITTEN)
 def test_peeking_finds_text_and_stored_size(format: str, tmp_path: Path) -> None:
     picture = random_picture(3, 7, "RGB")
     path = tmp_path / "ünïcode 画.bin"
     write_whole(path, encode(picture, format, text=TEXT)[0])
-    assert peek_text(path)[:3] == (TEXT, (7, 3), format)
+    assert facts_of(path)[:3] == (TEXT, (7, 3), format)
 
 
 def test_a_manifest_behind_the_pixels_is_found(tmp_path: Path) -> None:
@@ -143,12 +149,12 @@ def test_a_manifest_behind_the_pixels_is_found(tmp_path: Path) -> None:
     moved = data[:start] + data[end:-12] + data[start:end] + data[-12:]
     path = tmp_path / "moved.png"
     path.write_bytes(moved)
-    assert peek_text(path)[0] == TEXT
-    assert read_picture(path).text == TEXT
+    assert probe(path).text == TEXT
+    assert read_picture(path).header.text == TEXT
 
 
 def test_an_rgb_small_picture_keeps_the_grey_profile_of_its_original() -> None:
-    for format in sorted(LOSSLESS):
+    for format in LOSSLESS:
         small = replace(random_picture(4, 4, "RGB"), metadata=metadata(True))
         data, notes = encode(small, format, text=TEXT)
         with Image.open(io.BytesIO(data)) as plain:
@@ -168,7 +174,7 @@ def test_a_grey_profile_never_stands_in_an_rgb_container() -> None:
     assert back(data).metadata.icc == GREY_PROFILE
 
 
-@pytest.mark.parametrize("format", [f for f in FORMATS if f != "TIFF"])
+@pytest.mark.parametrize("format", [f for f in WRITTEN if f != "TIFF"])
 @pytest.mark.parametrize("orientation", [1, 8])
 def test_exif_bytes_stay_what_they_were(format: str, orientation: int) -> None:
     picture = replace(random_picture(4, 4, "RGB"), metadata=metadata(False, orientation))
@@ -187,8 +193,8 @@ def test_what_a_format_cannot_hold_is_said_and_the_rest_written() -> None:
         replace(picture, metadata=replace(picture.metadata, xmp=long_xmp)), "JPEG", text=TEXT
     )
     assert notes == ()
-    loaded = read_stream(io.BytesIO(data), "test")
-    assert (loaded.text, loaded.picture.metadata.xmp) == (TEXT, long_xmp)
+    loaded = read_picture(io.BytesIO(data), name="test")
+    assert (loaded.header.text, loaded.picture.metadata.xmp) == (TEXT, long_xmp)
 
     large_profile = RGB_PROFILE + bytes(1 << 20)
     data, notes = encode(
@@ -204,7 +210,7 @@ def test_damaged_xmp_gives_way_to_the_manifest(packet: bytes) -> None:
     picture = replace(picture, metadata=replace(picture.metadata, xmp=packet))
     data, notes = encode(picture, "WEBP", text=TEXT)
     assert len(notes) == 1 and "XMP" in notes[0]
-    assert read_stream(io.BytesIO(data), "test").text == TEXT
+    assert read_picture(io.BytesIO(data), name="test").header.text == TEXT
     data, notes = encode(picture, "PNG", text=TEXT)
     assert notes == ()
     assert back(data).metadata.xmp == packet
@@ -238,7 +244,7 @@ def test_strips_of_a_large_tiff_fit_together() -> None:
 
 def test_quality_is_obeyed_and_colour_is_not_subsampled() -> None:
     picture = random_picture(64, 64, "RGB", bare=True)
-    for format in ("JPEG", "AVIF") if "AVIF" in FORMATS else ("JPEG",):
+    for format in ("JPEG", "AVIF") if "AVIF" in WRITTEN else ("JPEG",):
         assert len(encode(picture, format, quality=30)[0]) < len(encode(picture, format)[0])
     with Image.open(io.BytesIO(encode(picture, "JPEG")[0])) as jpeg:
         assert [part[1:3] for part in jpeg.layer] == [(1, 1)] * 3  # type: ignore[attr-defined]

@@ -13,7 +13,9 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from irncli.errors import InputError
 from irncli.images.png import LARGEST_CHUNK
-from irncli.images.read import count_pages, encode, peek_alpha, peek_stream, read_picture, read_stream
+from irncli.images.probe import probe
+from irncli.images.read import read_picture
+from irncli.images.write import encode
 
 FAULTS = Path(__file__).parents[1] / "fixtures" / "faults"
 PIXELS = np.random.default_rng(3).integers(0, 256, (33, 47, 3), np.uint8)
@@ -69,17 +71,17 @@ ANCILLARY = {
 @pytest.mark.parametrize("place", ["before", "behind"])
 def test_a_wrong_checksum_costs_an_ancillary_chunk_and_a_note(kind: bytes, place: str) -> None:
     data = png(**{place: chunk(kind, ANCILLARY[kind], wrong=True)})
-    picture = read_stream(io.BytesIO(data), "x").picture
+    picture = read_picture(io.BytesIO(data), name="x").picture
     assert np.array_equal(picture.colour, PIXELS) and picture.alpha is None
     assert len(picture.notes) == 1 and kind.decode() in picture.notes[0]
-    assert peek_stream(io.BytesIO(data), "x").size == (47, 33)
-    assert count_pages(io.BytesIO(data)) == 1 and not peek_alpha(io.BytesIO(data))
+    assert probe(io.BytesIO(data)).size == (47, 33)
+    assert probe(io.BytesIO(data)).pages == 1 and not probe(io.BytesIO(data)).alpha
 
 
 def test_no_frame_remains_of_an_animation_with_a_damaged_one() -> None:
     frames = chunk(b"acTL", ANCILLARY[b"acTL"]) + chunk(b"fcTL", ANCILLARY[b"fcTL"], wrong=True)
     data = png(before=frames, behind=chunk(b"fdAT", bytes(9)))
-    assert np.array_equal(read_stream(io.BytesIO(data), "x").picture.colour, PIXELS)
+    assert np.array_equal(read_picture(io.BytesIO(data), name="x").picture.colour, PIXELS)
 
 
 def test_a_damaged_chunk_leaves_16_bits_and_other_chunks_alone() -> None:
@@ -93,7 +95,7 @@ def test_a_damaged_chunk_leaves_16_bits_and_other_chunks_alone() -> None:
         chunk(b"IDAT", zlib.compress(rows)),
         chunk(b"IEND", b""),
     )
-    picture = read_stream(io.BytesIO(PNG[:8] + b"".join(chunks)), "x").picture
+    picture = read_picture(io.BytesIO(PNG[:8] + b"".join(chunks)), name="x").picture
     assert np.array_equal(picture.colour, deep) and picture.alpha is None
     assert picture.metadata.dpi is not None and "tRNS" in picture.notes[0]
 
@@ -104,10 +106,10 @@ def test_a_wrong_checksum_of_a_critical_chunk_is_damage(kind: bytes) -> None:
     end = at + 8 + int.from_bytes(PNG[at : at + 4], "big")
     wrong = bytes([PNG[end] ^ 1])
     with pytest.raises(InputError, match="damaged"):
-        read_stream(io.BytesIO(PNG[:end] + wrong + PNG[end + 1 :]), "x")
+        read_picture(io.BytesIO(PNG[:end] + wrong + PNG[end + 1 :]), name="x")
     lower = bytes([kind[0] | 32]) + kind[1:]  # one flipped bit away from an ancillary chunk
     with pytest.raises(InputError):
-        read_stream(io.BytesIO(PNG.replace(kind, lower)), "x")
+        read_picture(io.BytesIO(PNG.replace(kind, lower)), name="x")
 
 
 def test_a_manifest_with_a_wrong_checksum_is_none() -> None:
@@ -115,8 +117,8 @@ def test_a_manifest_with_a_wrong_checksum_is_none() -> None:
     for place in ("before", "behind"):
         for wrong, found in ((False, "{}"), (True, None)):
             data = png(**{place: chunk(b"iTXt", words, wrong=wrong)})
-            assert read_stream(io.BytesIO(data), "x").text == found
-            assert peek_stream(io.BytesIO(data), "x").text == found
+            assert read_picture(io.BytesIO(data), name="x").header.text == found
+            assert probe(io.BytesIO(data)).text == found
 
 
 @pytest.mark.parametrize("place", ["before", "behind"])
@@ -133,14 +135,14 @@ def test_a_manifest_with_a_wrong_checksum_is_none() -> None:
 )
 def test_a_large_text_is_no_reason_to_refuse_a_picture(large: bytes, place: str) -> None:
     data = png(**{place: large})
-    picture = read_stream(io.BytesIO(data), "x").picture
+    picture = read_picture(io.BytesIO(data), name="x").picture
     assert np.array_equal(picture.colour, PIXELS)
-    assert peek_stream(io.BytesIO(data), "x").size == (47, 33)
+    assert probe(io.BytesIO(data)).size == (47, 33)
 
 
 def test_a_large_profile_is_read() -> None:
     profile = PROFILE + bytes(3 << 20)
-    picture = read_stream(io.BytesIO(saved("PNG", icc_profile=profile)), "x").picture
+    picture = read_picture(io.BytesIO(saved("PNG", icc_profile=profile)), name="x").picture
     assert np.array_equal(picture.colour, PIXELS) and picture.metadata.icc == profile
 
 
@@ -156,14 +158,14 @@ def test_a_large_profile_is_read() -> None:
     ids=["zTXt", "iTXt", "iCCP", "many"],
 )
 def test_what_unpacks_to_too_much_is_refused(bomb: bytes, place: str) -> None:
-    for read in (read_stream, peek_stream):
+    for read in (read_picture, probe):
         with pytest.raises(InputError, match="bomb"):
-            read(io.BytesIO(png(**{place: bomb})), "x")
+            read(io.BytesIO(png(**{place: bomb})), name="x")
 
 
 def test_pillows_limits_of_text_are_what_they_were_afterwards() -> None:
     before = PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
-    read_stream(io.BytesIO(png(before=chunk(b"zTXt", text(3 << 20)))), "x")
+    read_picture(io.BytesIO(png(before=chunk(b"zTXt", text(3 << 20)))), name="x")
     after = PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
     assert after == before
 
@@ -185,10 +187,10 @@ def test_a_big_endian_bigtiff_is_read_like_a_little_endian_one(
                 kind = "minisblack" if grey else "rgb"
                 writer.write(page, photometric=kind, contiguous=False, extratags=tags, **stored)
         assert file.getvalue()[:4] in (b"II+\0", b"MM\0+")
-        assert count_pages(file) == 2
+        assert probe(file).pages == 2
         for page in (1, 2):
             file.seek(0)
-            picture = read_stream(file, "x", page=page).picture
+            picture = read_picture(file, name="x", page=page).picture
             assert picture.metadata.orientation == 6
             assert picture.metadata.exif is not None and b"Somebody" in picture.metadata.exif
             got.append(picture.colour.squeeze())
@@ -201,7 +203,7 @@ def test_a_big_endian_bigtiff_cut_short_is_refused() -> None:
     data = file.getvalue()
     for end in range(0, len(data), 97):
         with pytest.raises(InputError):
-            read_stream(io.BytesIO(data[:end]), "x")
+            read_picture(io.BytesIO(data[:end]), name="x")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ def test_a_compression_that_nobody_knows_is_named() -> None:
     for code, words in ((34712, "JPEG 2000"), (34887, "LERC"), (61234, "61234")):
         data[at + 8 : at + 10] = code.to_bytes(2, "little")
         with pytest.raises(InputError, match=words) as caught:
-            read_stream(io.BytesIO(bytes(data)), "x")
+            read_picture(io.BytesIO(bytes(data)), name="x")
         assert "damaged" not in caught.value.what
 
 
@@ -236,7 +238,7 @@ def test_a_layout_that_pillow_does_not_know_is_named(planes: bool) -> None:
         kinds = {"photometric": "miniswhite", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
         tifffile.imwrite(file, np.ascontiguousarray(samples[..., :2]), **kinds)
     with pytest.raises(InputError, match="samples a pixel") as caught:
-        read_stream(file, "x")
+        read_picture(file, name="x")
     assert "damaged" not in caught.value.what
 
 
@@ -244,7 +246,7 @@ def test_a_bmp_that_pillow_does_not_decode_is_named() -> None:
     data = bytearray(saved("BMP"))
     data[30] = 4  # a JPEG inside
     with pytest.raises(InputError, match="not supported") as caught:
-        read_stream(io.BytesIO(bytes(data)), "x")
+        read_picture(io.BytesIO(bytes(data)), name="x")
     assert "damaged" not in caught.value.what
 
 
@@ -261,15 +263,15 @@ JPEGS = {
 @pytest.mark.parametrize("grey", [False, True])
 def test_a_jpeg_without_its_end_is_read_and_one_without_pixels_is_not(kind: str, grey: bool) -> None:
     data = saved("JPEG", PIXELS[..., 0] if grey else PIXELS, **JPEGS[kind])
-    whole = read_stream(io.BytesIO(data), "x").picture.colour
+    whole = read_picture(io.BytesIO(data), name="x").picture.colour
     for cut, filled in ((2, b""), (1, b""), (2, bytes(500)), (2, b"\xff" * 500)):
-        picture = read_stream(io.BytesIO(data[:-cut] + filled), "x").picture
+        picture = read_picture(io.BytesIO(data[:-cut] + filled), name="x").picture
         assert np.array_equal(picture.colour, whole) and "end marker" in picture.notes[0]
     first = data.index(b"\xff\xda") + 14
     for end in (*range(first, len(data) - 20, 61), *range(len(data) - 20, len(data) - 6)):
         for filled in (b"", bytes(500), b"\xff" * 500):
             with pytest.raises(InputError, match="damaged|cut short"):
-                read_stream(io.BytesIO(data[:end] + filled), "x")
+                read_picture(io.BytesIO(data[:end] + filled), name="x")
 
 
 def test_a_progressive_jpeg_that_lacks_a_scan_is_refused() -> None:
@@ -278,12 +280,12 @@ def test_a_progressive_jpeg_that_lacks_a_scan_is_refused() -> None:
     tables = data.rindex(b"\xff\xc4", 0, last)  # those of the last scan
     for end in (last, tables):
         with pytest.raises(InputError, match="damaged|cut short"):
-            read_stream(io.BytesIO(data[:end]), "x")
+            read_picture(io.BytesIO(data[:end]), name="x")
 
 
 def test_metadata_of_a_jpeg_without_its_end_comes_along() -> None:
     picture = read_picture(FAULTS / "noeoi.jpg").picture
     assert picture.colour.shape == (64, 96, 3)
     file = encode(picture, "JPEG")[0]
-    bare = read_stream(io.BytesIO(file[:-2]), "x").picture
+    bare = read_picture(io.BytesIO(file[:-2]), name="x").picture
     assert bare.metadata == picture.metadata

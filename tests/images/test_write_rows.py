@@ -22,7 +22,7 @@ from PIL import Image
 from irncli.errors import OutputError
 from irncli.images import png
 from irncli.images.picture import Picture
-from irncli.images.read import read_stream
+from irncli.images.read import read_picture
 from irncli.images.write import encode, encoding
 from irncli.samples import Bands, Samples, blocks
 
@@ -129,9 +129,9 @@ def test_a_text_may_change_behind_the_pixels(format: str, depth: int) -> None:
     by_rows = Picture(rows, None, picture.metadata)
     file = io.BytesIO()
     encoding(by_rows, format, text=lambda: f"{seen:020}", text_kind="record")[0](file)
-    found = read_stream(io.BytesIO(file.getvalue()), "x")
-    assert found.text == f"{picture.colour.sum():020}"
-    assert file.getvalue() == encode(picture, format, text=found.text, text_kind="record")[0]
+    found = read_picture(io.BytesIO(file.getvalue()), name="x")
+    assert found.header.text == f"{picture.colour.sum():020}"
+    assert file.getvalue() == encode(picture, format, text=found.header.text, text_kind="record")[0]
     assert (found.picture.metadata.icc, found.picture.notes) == (picture.metadata.icc, ())
 
 

@@ -204,12 +204,12 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 STUCK = """
 import time
-from irncli.images import whole
+from irncli.atomic import write_whole
 def stuck(fd):
     print("ready", flush=True)
     time.sleep(60)
 os.fsync = stuck
-whole.write_whole(Path(sys.argv[1]), bytes(1 << 20))
+write_whole(Path(sys.argv[1]), bytes(1 << 20))
 """
 
 

@@ -103,14 +103,15 @@ def test_a_subnet_reaches_exactly_its_radius(config: NetworkConfig) -> None:
     network = randomise(InvertibleRescaler(config), 0, std=0.1)
     for half in network.half_steps():
         if not half.subnets:  # pixel by pixel
-            assert half.radius == 0 and half.terms(torch.rand(1, 3, 5, 5)) == ()
+            assert half.radius == 0 and half.parameters(torch.rand(1, 3, 5, 5)) == ()
             continue
         side = 2 * half.radius + 5
         middle = side // 2
         x = torch.rand(1, half.reads[1] - half.reads[0], side, side)
         poked = x.clone()
         poked[..., middle, middle] += 1.0
-        moved = sum((a != b).any(1)[0] for a, b in zip(half.terms(x), half.terms(poked), strict=True))
+        pairs = zip(half.parameters(x), half.parameters(poked), strict=True)
+        moved = sum((a != b).any(1)[0] for a, b in pairs)
         rows, columns = torch.nonzero(moved, as_tuple=True)
         assert (rows - middle).abs().max() == half.radius
         assert (columns - middle).abs().max() == half.radius

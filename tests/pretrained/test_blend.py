@@ -13,7 +13,7 @@ from scripting import script
 
 from irncli.nn.network import InvertibleRescaler
 from irncli.pretrained.load import load_weights, save_weights
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 
 blending = script("scripts/blend_weights.py")
 
@@ -26,8 +26,8 @@ def saved(path: Path, seed: int) -> str:
 def test_a_blend_stands_between(tmp_path: Path) -> None:
     a, b = saved(tmp_path / "a.safetensors", 1), saved(tmp_path / "b.safetensors", 2)
     Image.fromarray(np.random.default_rng(3).integers(0, 256, (96, 96, 3), np.uint8)).save(tmp_path / "p.png")
-    pool, out = read_pool([tmp_path], 64, print), tmp_path / "c.safetensors"
-    fingerprint = blending.write(load_weights(a), load_weights(b), 0.25, out, pool)
+    dataset, out = read_dataset([tmp_path], 64, print), tmp_path / "c.safetensors"
+    fingerprint = blending.write(load_weights(a), load_weights(b), 0.25, out, dataset)
     first, second, between = load_weights(a), load_weights(b), load_weights(str(out))
     others = second.network.state_dict()
     for key, value in between.network.state_dict().items():

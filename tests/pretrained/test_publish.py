@@ -47,4 +47,4 @@ def test_what_arrives_is_what_is_here(hub: Hub, tmp_path: Path) -> None:
     fetched = subprocess.run(argv, cwd=tmp_path, env=there, capture_output=True, text=True)
     assert fetched.returncode == 0, fetched.stderr
     assert Path(fetched.stdout.strip()).read_bytes() == hub.files["model.safetensors"]
-    assert f"irn upscale photo.x2.png --model hf:{REPO}" in card and "## What it cannot do" in card
+    assert f"irn upscale photo.x2.png --model hf:{REPO}" in card and "## Limits" in card

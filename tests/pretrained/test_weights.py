@@ -18,17 +18,22 @@ import irncli
 from irncli.errors import IrnError, ModelError, OutputError
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.pretrained import catalogue
-from irncli.pretrained.fingerprint import checked_fingerprint, fingerprint_of, read_arrays, read_header
-from irncli.pretrained.int8 import parameters
+from irncli.pretrained.fingerprint import (
+    checked_fingerprint,
+    fingerprint_of,
+    parameters,
+    read_arrays,
+    read_header,
+)
 from irncli.pretrained.load import Latent, import_public, load_weights, save_weights
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     network = randomise(InvertibleRescaler(TINY[4]), 1)
     latent = Latent(np.linspace(-1, 1, 45, dtype=np.float32), np.full(45, 0.1, np.float32))
-    fingerprint = save_weights(tmp_path / "w.safetensors", network, {"tau": "0.5", "grey": "true"}, latent)
+    fingerprint = save_weights(tmp_path / "w.safetensors", network, {"tau": "0.5"}, latent)
     weights = load_weights(str(tmp_path / "w.safetensors"))
-    assert weights.fingerprint == fingerprint and weights.tau == 0.5 and weights.grey
+    assert weights.fingerprint == fingerprint and weights.tau == 0.5
     assert np.array_equal(weights.latent.mean, latent.mean)
     for key, value in network.state_dict().items():
         assert torch.equal(weights.network.state_dict()[key], value)

@@ -18,7 +18,7 @@ def scores() -> Scores:
         tau=0.0,
         trained_pixels=None,
         grey=False,
-        draws=1,
+        samples=1,
         device="cpu",
         cpu="a processor",
         threads=2,

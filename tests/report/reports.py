@@ -36,7 +36,7 @@ def picture(name: str, level: float, views: bool = True) -> PictureScores:
 
     figures = Figures(
         restored=quality(5),
-        drawn=quality(3),
+        sampled=quality(3),
         small=SmallScores(38 + level / 100, 44, 0.99, 0.0123, 1234567, 23456, 33210, 22110),
         bicubic=quality(-1),
         lanczos=quality(0),

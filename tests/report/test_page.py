@@ -57,7 +57,7 @@ def test_every_figure_of_the_tables_is_one_of_the_scores(scores: Scores) -> None
     for each in scores.sets:
         for f in [each.mean, *(p.figures for p in each.pictures)]:
             assert f"{f.restored.psnr_y:.2f}" in words and f"{f.restored.ssim_y:.4f}" in words
-            assert f"{f.lanczos.psnr_y:.2f}" in words and f"{f.small.psnr_rgb:.2f}" in words
+            assert f"{f.lanczos.psnr_y:.2f}" in words and f"{f.small.lr_psnr:.2f}" in words
         for peer in each.peers:
             assert f"{peer.quality.psnr_y:.2f}" in words
     assert "1,234,567" in words and "1.23%" in words
@@ -73,7 +73,7 @@ def test_names_are_only_text(scores: Scores) -> None:
 def test_figures_that_are_no_numbers_are_shown_as_such(scores: Scores) -> None:
     bare = picture("tiny", 30, views=False)
     figures = replace(
-        bare.figures, restored=replace(bare.figures.restored, psnr_y=math.inf, ssim_y=math.nan), drawn=None
+        bare.figures, restored=replace(bare.figures.restored, psnr_y=math.inf, ssim_y=math.nan), sampled=None
     )
     tiny = replace(bare, figures=figures, peers=(), codecs=())
     text = page([replace(scores, sets=(set_scores("", [tiny]),), origins=())])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.loop import train
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import RunConfig, Trainer
@@ -22,9 +22,9 @@ pytestmark = [
 
 
 def trainer(pictures, out, device: str, **changes) -> Trainer:
-    pool = read_pool([pictures], 40, print)
+    dataset = read_dataset([pictures], 40, print)
     run = RunConfig(out, device=device, compile=changes.pop("compile", False))
-    return Trainer(replace(RECIPE, **changes), run, pool, pool)
+    return Trainer(replace(RECIPE, **changes), run, dataset, dataset)
 
 
 def test_no_step_waits_for_the_cpu(pictures, tmp_path):

@@ -12,13 +12,12 @@ import torch
 
 from irncli.cli.app import main
 from irncli.errors import TrainingError
-from irncli.execution.codec import bicubic
-from irncli.execution.pixels import to_planes
+from irncli.execution.codec import bicubic, to_planes
 from irncli.nn.network import InvertibleRescaler
 from irncli.quantise import quantise
 from irncli.rescale import Rescaler
 from irncli.training.cost import passes
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.descent import Descent
 from irncli.training.objective import objective
 from irncli.training.recipe import LossConfig, Stage, load_recipe, parse_recipe
@@ -46,7 +45,7 @@ def photo(photo: np.ndarray) -> np.ndarray:
 def batch_of(photo: np.ndarray, rescaler: Rescaler) -> tuple[torch.Tensor, torch.Tensor]:
     """The photograph and its mirror image with their guides, N 3 H W."""
     _, manifest = rescaler.downscale(photo)
-    guide = to_planes(bicubic(photo, manifest.grid))
+    guide = to_planes(bicubic(photo, manifest.sampling))
     hr = to_planes(photo)
     return torch.cat([hr, hr.flip(3)]), torch.cat([guide, guide.flip(3)])
 
@@ -95,8 +94,8 @@ def test_a_grey_patch_keeps_one_plane(photo, shipped):
 
 
 def a_trainer(pictures: Path, out: Path, recipe=REFINING) -> Trainer:
-    pool = read_pool([pictures], 40, print)
-    return Trainer(recipe, RunConfig(out, compile=False), pool, pool)
+    dataset = read_dataset([pictures], 40, print)
+    return Trainer(recipe, RunConfig(out, compile=False), dataset, dataset)
 
 
 def test_nothing_is_learnt_of_the_descent_itself(pictures, tmp_path):
@@ -146,11 +145,11 @@ def test_the_way_down_learns_of_the_plain_picture_alone(photo, shipped):
 
 def test_validation_judges_it_and_the_log_says_so(pictures, tmp_path, shipped):
     network = shipped.engine.network
-    first = read_pool([EXAMPLES], 300, print)
+    first = read_dataset([EXAMPLES], 300, print)
     one = replace(first, starts=first.starts[:1], sizes=first.sizes[:1])
     plain = validate(network, one, "cpu")
     found = [validate(network, one, "cpu", refine=steps) for steps in (1, 3)]
-    assert all(set(judged) == {"psnr_y", "lr_db", "refined_db"} for judged in found)
+    assert all(set(judged) == {"psnr_y", "lr_psnr", "refined_db"} for judged in found)
     once, thrice = (judged["refined_db"] for judged in found)
     assert plain["psnr_y"] + 0.1 < once < thrice - 0.1 < plain["psnr_y"] + 5
     toml = tmp_path / "refining.toml"

@@ -10,8 +10,7 @@ import torch
 
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.training.batches import draw
-from irncli.training.crops import plan_crops
-from irncli.training.data import Dataset, with_drawn
+from irncli.training.data import Dataset, plan_crops, with_drawn
 from irncli.training.drawing import KINDS, drawn_picture
 from irncli.training.export import measure_latent
 from irncli.training.recipe import load_recipe
@@ -23,7 +22,7 @@ def photo(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return rng.integers(0, 256, (height, width, 3), np.uint8)
 
 
-def pool_of(side: int, count: int = 3) -> Dataset:
+def dataset_of(side: int, count: int = 3) -> Dataset:
     """Photographs without a sample of 0 or 255."""
     samples = torch.randint(1, 255, (count * side * side * 3,), dtype=torch.uint8)
     starts = torch.arange(count) * (3 * side * side)
@@ -44,19 +43,19 @@ def test_a_seed_draws_every_kind_and_few_pictures_twice() -> None:
 
 
 def test_a_pool_keeps_its_photographs_and_gets_the_drawn_ones_behind_them() -> None:
-    pool = pool_of(64)
-    more = with_drawn(pool, 20, 48, seed=1)
+    dataset = dataset_of(64)
+    more = with_drawn(dataset, 20, 48, seed=1)
     assert more.drawn == 20 and len(more.sizes) == 23
-    assert torch.equal(more.samples[: pool.samples.numel()], pool.samples)
+    assert torch.equal(more.samples[: dataset.samples.numel()], dataset.samples)
     assert more.picture(22).shape == (48, 48, 3)
-    assert more.digest != pool.digest and more.digest == with_drawn(pool, 20, 48, seed=1).digest
+    assert more.digest != dataset.digest and more.digest == with_drawn(dataset, 20, 48, seed=1).digest
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_share_of_patches_is_the_one_asked_for(share: float) -> None:
-    pool = with_drawn(pool_of(64), 20, 48, seed=1)
-    first = pool.starts[-20].item()
-    plan = plan_crops(pool, 2000, 16, seed=0, step=0, drawn_share=share)
+    dataset = with_drawn(dataset_of(64), 20, 48, seed=1)
+    first = dataset.starts[-20].item()
+    plan = plan_crops(dataset, 2000, 16, seed=0, step=0, drawn_share=share)
     assert (plan[:, 0] >= first).mean() == pytest.approx(share, abs=0.05)
 
 
@@ -64,8 +63,8 @@ def test_a_recipe_learns_from_them() -> None:
     recipe = replace(
         load_recipe("irn-x4-robust"), batch=40, patch=32, stages=(), drawn_share=0.5, stripe_share=0.0
     )
-    pool = with_drawn(pool_of(96), 40, 96, seed=1)
-    hr = draw(pool, recipe, seed=0, step=0).hr
+    dataset = with_drawn(dataset_of(96), 40, 96, seed=1)
+    hr = draw(dataset, recipe, seed=0, step=0).hr
     ends = (hr == 0).flatten(1).any(1) | (hr == 1).flatten(1).any(1)
     assert 0.2 < ends.float().mean() < 0.7
 
@@ -74,6 +73,9 @@ def test_the_latents_statistics_are_those_of_photographs() -> None:
     """A drawn picture's latent may be far larger, and a draw at tau 1 would then be noise."""
     torch.manual_seed(0)
     config = NetworkConfig(scale=2, blocks=(1,), width=(4,), subnet="residual", coupling="affine-shared")
-    network, pool = InvertibleRescaler(config), pool_of(64)
-    alone, beside = measure_latent(network, pool), measure_latent(network, with_drawn(pool, 6, 48, seed=1))
+    network, dataset = InvertibleRescaler(config), dataset_of(64)
+    alone, beside = (
+        measure_latent(network, dataset),
+        measure_latent(network, with_drawn(dataset, 6, 48, seed=1)),
+    )
     assert np.array_equal(alone.std, beside.std) and np.array_equal(alone.mean, beside.mean)

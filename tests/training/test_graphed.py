@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import RunConfig, Trainer
 
@@ -22,11 +22,11 @@ DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipi
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("refined", [0.0, 0.5])
 def test_graphed_steps_are_the_plain_ones(pictures, tmp_path, device, refined):
-    pool = read_pool([pictures], 40, print)
+    dataset = read_dataset([pictures], 40, print)
     loss = replace(RECIPE.loss, refine_share=refined, refine_steps=1, z="measured")
     recipe = replace(RECIPE, loss=loss, fp32_from=0.0, grey_share=0.5)
     plain, graphed = (
-        kind(recipe, RunConfig(tmp_path, device=device, compile=False), pool, None)
+        kind(recipe, RunConfig(tmp_path, device=device, compile=False), dataset, None)
         for kind in (Trainer, GraphedTrainer)
     )
     if device == "cuda":

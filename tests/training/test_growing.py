@@ -14,7 +14,7 @@ from irncli.errors import TrainingError
 from irncli.nn.haar import HaarStep
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.pretrained.load import load_weights, save_weights
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.growing import can_grow, grow
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import RunConfig, Trainer
@@ -111,10 +111,10 @@ def test_the_shipped_x8_recipe_grows_from_the_shipped_x4() -> None:
 
 def test_a_run_takes_up_a_smaller_scale_and_refuses_what_does_not_fit(pictures: Path, tmp_path: Path) -> None:
     tiny = load_recipe(str(Path(__file__).with_name("tiny.toml")))
-    recipe, pool = replace(tiny, network=X4), read_pool([pictures], 48, print)
+    recipe, dataset = replace(tiny, network=X4), read_dataset([pictures], 48, print)
     trained = moved(X2).float()
     save_weights(tmp_path / "small.safetensors", trained, {})
-    run = Trainer(recipe, RunConfig(tmp_path, compile=False), pool, None)
+    run = Trainer(recipe, RunConfig(tmp_path, compile=False), dataset, None)
     take_up(Output(), run, tmp_path / "small.safetensors")
     assert run.started_from == "small.safetensors" and run.step == 0
     for one, two in zip(run.network.parameters(), run.ema.parameters(), strict=True):
@@ -124,7 +124,7 @@ def test_a_run_takes_up_a_smaller_scale_and_refuses_what_does_not_fit(pictures: 
     save_weights(tmp_path / "other.safetensors", moved(replace(X2, width=(5,))).float(), {})
     narrow = moved(replace(X4, width=(2, 3))).float()
     save_weights(tmp_path / "narrow.safetensors", narrow, {})
-    wider = Trainer(recipe, RunConfig(tmp_path, compile=False), pool, None)
+    wider = Trainer(recipe, RunConfig(tmp_path, compile=False), dataset, None)
     take_up(Output(), wider, tmp_path / "narrow.safetensors")
     assert wider.started_from == "narrow.safetensors"
     hr = torch.rand(1, 3, 16, 16)

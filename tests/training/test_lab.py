@@ -1,21 +1,17 @@
-"""The lab: variants at equal pixels, rows that are kept, a notebook that says what they say."""
+"""The lab: variants at equal pixels, and rows that are kept."""
 
 from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scripting import script
 
-from irncli.training.cost import multiply_adds
-from irncli.training.recipe import load_recipe
-
 TOP = Path(__file__).parents[2]
 TINY = Path(__file__).with_name("tiny.toml")
-lab, lab_table = script("scripts/lab.py"), script("benchmarks/lab_table.py")
+lab = script("scripts/lab.py")
 PLAN = f"""
 set = "tiny"
 base = '{TINY}'
@@ -56,7 +52,7 @@ def test_variants_see_equal_pixels_and_leave_rows(plan, pictures, tmp_path, caps
     assert {row["recipe"]["loss"]["guide_weight"] for row in rows} == {3.0}
     assert wide["recipe"]["network"]["width"] == [6] and wide["multiply_adds"] > reference["multiply_adds"]
     for row in rows:
-        assert row["valid_psnr_y"] > 10 and row["valid_lr_db"] > 10 and row["valid_grey_db"] > 10
+        assert row["valid_psnr_y"] > 10 and row["valid_lr_psnr"] > 10 and row["valid_grey_db"] > 10
         assert row["ms_per_step"] > 0 and row["seconds_per_megapixel"] > 0 and row["parameters"] > 100
     # A second start does nothing again, but what has changed.
     capsys.readouterr()
@@ -75,53 +71,9 @@ def test_a_name_that_is_not_there_and_a_variant_that_cannot_be(plan, pictures, t
     assert "no time left" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted((TOP / "benchmarks/lab").glob("x*.toml")), ids=lambda p: p.stem)
-def test_the_variants_are_whole_and_cost_what_they_may(path):
-    """Equal pixels, equal guide unless it is what is asked, and no more multiply-adds than the reference."""
+@pytest.mark.parametrize("path", sorted((TOP / "benchmarks/lab").glob("*.toml")), ids=lambda p: p.stem)
+def test_every_plan_is_of_whole_recipes_at_equal_pixels(path):
     plan = tomllib.loads(path.read_text())
-    found = lab.recipes(plan, {}, plan["pixels"])
-    assert len(found) >= 10 and plan["set"] == path.stem
-    reference = found["reference"][1]
-    most = 1.01 * multiply_adds(reference.network)
-    for name, (why, recipe) in found.items():
-        assert why and recipe.network.scale == int(path.stem[1])
-        assert recipe.steps * recipe.batch * recipe.patch**2 == pytest.approx(plan["pixels"], rel=1e-2)
-        if name != "the paper's blocks":
-            assert 0.85 * most < multiply_adds(recipe.network) < most, name
-        if not name.startswith("guide"):
-            assert (recipe.loss.guide, recipe.loss.guide_weight) == ("l2", 2.0)
-
-
-def test_the_papers_row_is_its_own_recipe_at_the_pixels_of_the_others():
-    plan = tomllib.loads((TOP / "benchmarks/lab/paper.toml").read_text())
-    found = {name: recipe for name, (_, recipe) in lab.recipes(plan, {}, plan["pixels"]).items()}
-    theirs = load_recipe("paper-x4")
-    assert found["paper"] == replace(theirs, name="paper", steps=12)
-    for recipe in found.values():
-        assert recipe.network == theirs.network and recipe.loss == theirs.loss
-        assert recipe.optimiser == theirs.optimiser
-        assert recipe.steps * recipe.batch * recipe.patch**2 == pytest.approx(plan["pixels"], rel=1e-2)
-
-
-def test_the_notebook_says_what_the_rows_say():
-    assert lab_table.main(["--check"]) == 0
-
-
-def test_the_notebooks_table(plan, pictures, tmp_path, capsys):
-    rows = run(plan, pictures, tmp_path)
-    top = tmp_path / "top"
-    (top / "docs").mkdir(parents=True)
-    (top / "benchmarks" / "results").mkdir(parents=True)
-    page = top / "docs" / "lab.md"
-    page.write_text(f"before\n{lab_table.BEGIN}\nold\n{lab_table.END}\nafter\n")
-    assert lab_table.main([], top) == 0 and lab_table.NONE_YET in page.read_text()
-    (top / "benchmarks" / "results" / "lab.json").write_text(json.dumps(rows))
-    assert lab_table.main(["--check"], top) == 1 and "disagrees" in capsys.readouterr().err
-    assert lab_table.main([], top) == 0 and lab_table.main(["--check"], top) == 0
-    text = page.read_text()
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
-    best = max(rows, key=lambda row: row["valid_psnr_y"])
-    assert lines[2].startswith(f"| {best['variant']} | {best['valid_psnr_y']:.2f} |")
-    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
-    assert lab_table.main(["--chek"], top) == 2
+    for why, recipe in lab.recipes(plan, {}, plan["pixels"]).values():
+        seen = recipe.steps * recipe.batch * recipe.patch**2
+        assert why and seen == pytest.approx(plan["pixels"], rel=1e-2)

@@ -25,7 +25,7 @@ from irncli.pretrained.load import load_weights
 from irncli.training import loop
 from irncli.training.batches import draw
 from irncli.training.checkpoint import kind_of
-from irncli.training.data import Dataset, read_pool
+from irncli.training.data import Dataset, read_dataset
 from irncli.training.divergence import BROKEN, RETREATS, WINDOW, DivergenceMonitor
 from irncli.training.export import write_results
 from irncli.training.loop import COLUMNS, train
@@ -38,14 +38,14 @@ RECIPE = load_recipe(str(TINY))
 SIDE = RECIPE.patch + 2 * guide_margin(2)
 
 
-def pool_of(folder: Path) -> Dataset:
-    return read_pool([folder], SIDE, silent)
+def dataset_of(folder: Path) -> Dataset:
+    return read_dataset([folder], SIDE, silent)
 
 
 def trainer(folder: Path, out: Path, recipe: Recipe = RECIPE, **options: Any) -> Trainer:
     """A run that learns from and is judged on the same pictures, uncompiled."""
-    pool = pool_of(folder)
-    return Trainer(recipe, RunConfig(out, compile=False, **options), pool, pool)
+    dataset = dataset_of(folder)
+    return Trainer(recipe, RunConfig(out, compile=False, **options), dataset, dataset)
 
 
 def silent(line: str) -> None:
@@ -65,7 +65,7 @@ def test_six_steps_lower_the_loss_and_leave_a_loadable_file(pictures, tmp_path):
     run = trainer(pictures, tmp_path)
 
     def loss() -> float:
-        batch = draw(run.train_pool, RECIPE, 99, 0)
+        batch = draw(run.train_set, RECIPE, 99, 0)
         given = (batch.hr, batch.guide, batch.grey, batch.noise, RECIPE.loss)
         return objective(run.network, *given)[0].item()
 
@@ -75,12 +75,12 @@ def test_six_steps_lower_the_loss_and_leave_a_loadable_file(pictures, tmp_path):
     weights, record, curve, checkpoint = write_results(run)
 
     loaded = load_weights(str(weights))
-    assert loaded.tau == 0 and loaded.grey and loaded.header["pixels"] == str(6 * 2 * 32 * 32)
+    assert loaded.tau == 0 and loaded.header["pixels"] == str(6 * 2 * 32 * 32)
     for key, value in run.ema.state_dict().items():
         assert torch.equal(loaded.network.state_dict()[key], value)
     assert loaded.latent.std.shape == (9,) and (loaded.latent.std > 0).all()
     facts = json.loads(record.read_text())
-    assert facts["fingerprint"] == loaded.fingerprint and facts["data"] == run.train_pool.digest
+    assert facts["fingerprint"] == loaded.fingerprint and facts["data"] == run.train_set.digest
     assert facts["recipe"]["name"] == "tiny" and facts["step"] == 6 and len(facts["history"]) == 1
     with Image.open(curve) as image:
         assert image.size[0] > 300 and len(image.convert("RGB").getcolors()) > 3
@@ -167,15 +167,15 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.loop import train
 from irncli.training.trainer import RunConfig
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import Trainer
 torch.set_num_threads(1)
-pool = read_pool([Path(sys.argv[2])], 40, print)
+dataset = read_dataset([Path(sys.argv[2])], 40, print)
 options = {"steps": int(sys.argv[4]), "save_every": float(sys.argv[5]), "compile": False}
-run = Trainer(load_recipe(sys.argv[1]), RunConfig(Path(sys.argv[3]), **options), pool, None)
+run = Trainer(load_recipe(sys.argv[1]), RunConfig(Path(sys.argv[3]), **options), dataset, None)
 step = run.one_step
 """
 """A run of TINY on a folder, into another, of so many steps, saving every so many seconds."""
@@ -259,14 +259,14 @@ def test_one_that_diverges_again_and_again_is_given_up(pictures, tmp_path):
 
 
 def test_the_watch_tells_astray_from_noisy():
-    watch = DivergenceMonitor()
+    monitor = DivergenceMonitor()
     rng = np.random.default_rng(0)
-    assert not any(watch.diverged(0.03 * math.exp(rng.normal(0, 0.5))) for _ in range(500))
-    assert watch.calm
-    told = [watch.diverged(0.3) for _ in range(WINDOW)]
-    assert told[-1] and not watch.calm and told.index(True) > WINDOW // 3
-    watch.start_over()
-    assert not watch.diverged(0.3)  # judged anew only when there is a window again
+    assert not any(monitor.diverged(0.03 * math.exp(rng.normal(0, 0.5))) for _ in range(500))
+    assert monitor.calm
+    told = [monitor.diverged(0.3) for _ in range(WINDOW)]
+    assert told[-1] and not monitor.calm and told.index(True) > WINDOW // 3
+    monitor.start_over()
+    assert not monitor.diverged(0.3)  # judged anew only when there is a window again
 
 
 def test_a_full_disk_never_costs_the_last_checkpoint(pictures, tmp_path):
@@ -303,15 +303,15 @@ def test_damaged_and_foreign_checkpoints_are_refused(pictures, tmp_path):
 def test_pictures_that_cannot_be_read_are_named_and_passed_over(pictures, tmp_path):
     for path in pictures.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    whole = read_pool([tmp_path], SIDE, silent)
+    whole = read_dataset([tmp_path], SIDE, silent)
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "cut.png").write_bytes((pictures / "0.png").read_bytes()[:300])
     Image.fromarray(np.full((96, 96), 40000, np.uint16)).save(tmp_path / "deep.png")
     Image.new("RGB", (20, 200)).save(tmp_path / "narrow.png")
     (tmp_path / "notes.txt").write_text("not looked at")
     said = []
-    pool = read_pool([tmp_path], SIDE, said.append)
-    assert pool.digest == whole.digest and pool.pixels == 3 * 96 * 96
+    dataset = read_dataset([tmp_path], SIDE, said.append)
+    assert dataset.digest == whole.digest and dataset.pixels == 3 * 96 * 96
     assert len(said) == 4
     for name in ("text.png", "cut.png", "deep.png"):
         assert sum(name in line for line in said) == 1
@@ -325,7 +325,7 @@ def test_too_few_or_too_small_pictures_are_a_clear_error(pictures, tmp_path):
         (pictures, 10**6, "too few pictures"),
     ):
         with pytest.raises(TrainingError, match=reason):
-            read_pool([folder], SIDE, silent, at_least=least)
+            read_dataset([folder], SIDE, silent, at_least=least)
 
 
 def test_an_output_folder_that_cannot_be_is_an_output_error(pictures, tmp_path):
@@ -343,15 +343,15 @@ def test_without_a_working_compiler_it_goes_on_and_says_so(pictures, tmp_path, m
 
     monkeypatch.setattr(torch, "compile", broken)
     monkeypatch.setattr(loop, "compiler_missing", lambda: None)
-    pool = pool_of(pictures)
+    dataset = dataset_of(pictures)
     said = []
-    run = Trainer(RECIPE, RunConfig(tmp_path, steps=2), pool, None)
+    run = Trainer(RECIPE, RunConfig(tmp_path, steps=2), dataset, None)
     assert train(run, said.append) and any("torch.compile does not work here" in line for line in said)
     reference = trainer(pictures, tmp_path, steps=2)
     train(reference, silent)
     assert same(run, reference)
     monkeypatch.setattr(loop, "compiler_missing", lambda: "no C++ compiler found")
-    again = Trainer(RECIPE, RunConfig(tmp_path, steps=2), pool, None)
+    again = Trainer(RECIPE, RunConfig(tmp_path, steps=2), dataset, None)
     assert train(again, said.append) and "no C++ compiler found" in said and same(run, again)
 
 

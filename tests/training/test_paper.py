@@ -9,7 +9,7 @@ from safetensors import safe_open
 from irncli.nn.network import paper_config
 from irncli.pretrained.load import load
 from irncli.training.batches import Batch, draw
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.optimiser import rate_at
 from irncli.training.recipe import load_recipe
 from irncli.training.trainer import RunConfig, Trainer
@@ -26,9 +26,9 @@ def step():
 @pytest.fixture(scope="module")
 def after(step, pictures, tmp_path_factory):
     """A trainer of paper-x2 that has taken the fixture's step, and what it said of its losses."""
-    pool = read_pool([pictures], 64, print)
+    dataset = read_dataset([pictures], 64, print)
     run = RunConfig(tmp_path_factory.mktemp("paper"), compile=False, seed=10)
-    trainer = Trainer(load_recipe("paper-x2"), run, pool, None)
+    trainer = Trainer(load_recipe("paper-x2"), run, dataset, None)
     trainer.start_from(load(str(FIXTURES / "public-x2-weights.safetensors")).state_dict())
     batch = Batch(
         hr=step["batch"],
@@ -117,13 +117,13 @@ def test_the_recipes_say_what_the_paper_says(scale, fit):
 def test_a_latent_is_drawn_anew_for_each_step_and_only_where_asked(pictures):
 
     recipe = load_recipe("paper-x2")
-    pool = read_pool([pictures], 64, print)
+    dataset = read_dataset([pictures], 64, print)
     small = type(recipe)(
         name="small", network=recipe.network, steps=2, batch=8, patch=64, grey_share=0.0, loss=recipe.loss
     )
-    one, two, again = (draw(pool, small, 0, step).latent for step in (0, 1, 0))
+    one, two, again = (draw(dataset, small, 0, step).latent for step in (0, 1, 0))
     assert one.shape == (8, 9, 32, 32)
     assert abs(one.mean()) < 0.02 and abs(one.std() - 1) < 0.02
     assert torch.equal(one, again) and not torch.equal(one, two)
     tiny = load_recipe(str(Path(__file__).with_name("tiny.toml")))
-    assert draw(pool, tiny, 0, 0).latent is None
+    assert draw(dataset, tiny, 0, 0).latent is None

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 from irncli.training import ranks
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.loop import train
 from irncli.training.trainer import RunConfig
 from irncli.training.recipe import load_recipe
@@ -32,8 +32,8 @@ recipe, out = load_recipe(sys.argv[1]), Path(sys.argv[3])
 recipe = replace(recipe, steps=4, batch=4, fp32_from=0.0, grey_share=0.5)
 if sys.argv[4:]:
     recipe = replace(recipe, loss=replace(recipe.loss, refine_share=0.5, refine_steps=2))
-pool = read_pool([Path(sys.argv[2])], 40, print)
-run = Trainer(recipe, RunConfig(out, compile=False, device=device), pool, pool, together)
+dataset = read_dataset([Path(sys.argv[2])], 40, print)
+run = Trainer(recipe, RunConfig(out, compile=False, device=device), dataset, dataset, together)
 losses, learn = [], run.learn
 def spy(batch):
     if run.step == 2 and together.rank == together.world - 1:  # one rank alone is sick

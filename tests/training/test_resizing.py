@@ -19,7 +19,7 @@ from irncli.quantise import to_grid
 from irncli.rescale import Rescaler
 from irncli.sizes import Sampling
 from irncli.training.batches import Batch, draw
-from irncli.training.data import read_pool
+from irncli.training.data import read_dataset
 from irncli.training.objective import guide_margin, objective
 from irncli.training.recipe import AnyScaleConfig, LossConfig, Recipe, load_recipe, recipe_from
 from irncli.training.resizing import plan_sizes, resizing_of
@@ -59,18 +59,18 @@ def test_the_chain_is_the_wrappers(tmp_path: Path, scale: int) -> None:
     apart, drift = [], []
     for k, picture in enumerate(pictures):
         h, w = picture.shape[:2]
-        grid = Sampling.sized(w, h, 14, 14)
-        theirs = torch.from_numpy(rescaler.planes.down_real(picture, grid)).permute(2, 0, 1)
+        sampling = Sampling.sized(w, h, 14, 14)
+        theirs = torch.from_numpy(rescaler.codec.down_real(picture, sampling)).permute(2, 0, 1)
         torch.testing.assert_close(lr[k], theirs, atol=1e-5, rtol=0)
-        file = rescaler.planes.down(picture, False, grid)
-        back = torch.cat(list(rescaler.planes.up_real(file, grid, False, 0.0, 0)), 2)[0]
+        file = rescaler.codec.down(picture, sampling)
+        back = torch.cat(list(rescaler.codec.up_real(file, sampling, False, 0.0, 0)), 2)[0]
         torch.testing.assert_close(restored[k, :, :h, :w], back, atol=1e-5, rtol=0)
         assert not restored[k, :, h:].any() and not restored[k, :, :, w:].any()
         apart.append((back - hr[k, :, :h, :w]).abs().mean())
-        second = rescaler.planes.down_real(rescaler.planes.up(file, grid, False, 0.0, 0).whole(), grid)
+        second = rescaler.codec.down_real(rescaler.codec.up(file, sampling, False, 0.0, 0).whole(), sampling)
         drift.append(np.square(second - file / 255.0).mean())
         guide = bicubic[0][k] @ hr[k] @ bicubic[1][k].T
-        known = resize(picture / 255, (1 / grid.step_y, 1 / grid.step_x))
+        known = resize(picture / 255, (1 / sampling.step_y, 1 / sampling.step_x))
         np.testing.assert_allclose(guide.permute(1, 2, 0), known, atol=1e-5)
     assert losses[1].item() == pytest.approx(np.mean(apart), abs=1e-5)
     assert (again[0] - losses[0]).item() == pytest.approx(np.mean(drift), abs=1e-5)
@@ -103,8 +103,8 @@ def test_the_factors_are_those_that_the_network_is_chosen_for(scale: int, least:
 
 
 def test_a_batch_holds_originals_beside_patches(pictures: Path) -> None:
-    pool = read_pool([pictures], 48, print)
-    plain, batch = draw(pool, replace(ANY, any_scale=AnyScaleConfig()), 1, 2), draw(pool, ANY, 1, 2)
+    dataset = read_dataset([pictures], 48, print)
+    plain, batch = draw(dataset, replace(ANY, any_scale=AnyScaleConfig()), 1, 2), draw(dataset, ANY, 1, 2)
     assert plain.resizing is None and batch.resizing
     patch, whole = ANY.patch, 0
     for k in range(ANY.batch):
@@ -125,10 +125,10 @@ def _factors(h: int, w: int, sites: int) -> tuple[Fraction, Fraction]:
 
 
 def test_a_run_learns_from_it_to_the_same_bits_each_time(pictures: Path, tmp_path: Path) -> None:
-    pool = read_pool([pictures], 48, print)
+    dataset = read_dataset([pictures], 48, print)
 
     def run(recipe: Recipe) -> tuple[Trainer, Tensor]:
-        trainer = Trainer(recipe, RunConfig(tmp_path, compile=False), pool, None)
+        trainer = Trainer(recipe, RunConfig(tmp_path, compile=False), dataset, None)
         losses = torch.stack([trainer.one_step() for _ in range(2)])
         return trainer, losses
 
@@ -141,24 +141,24 @@ def test_a_run_learns_from_it_to_the_same_bits_each_time(pictures: Path, tmp_pat
 
 def test_a_line_of_the_log_judges_another_scale_as_the_files_have_it(pictures: Path, tmp_path: Path) -> None:
     rescaler = Rescaler(str(save_tiny(tmp_path, 2)), device="cpu")
-    pool = read_pool([pictures], 48, print)
-    found = validate(rescaler.weights.network, pool, "cpu", any_scale=True)
-    assert found.keys() == {"psnr_y", "lr_db", "any_psnr_y", "any_lr_db"}
+    dataset = read_dataset([pictures], 48, print)
+    found = validate(rescaler.weights.network, dataset, "cpu", any_scale=True)
+    assert found.keys() == {"psnr_y", "lr_psnr", "any_psnr_y", "any_lr_psnr"}
     side = (96 - 2 * guide_margin(2)) * 3 // 4
-    picture = pool.picture(0).numpy()[4 : 4 + side, 4 : 4 + side]
-    grid = Sampling.sized(side, side, 44, 44)
-    small = rescaler.planes.down(picture, False, grid)
-    back = rescaler.planes.up(small, grid, False, 0.0, 0).whole()
+    picture = dataset.picture(0).numpy()[4 : 4 + side, 4 : 4 + side]
+    sampling = Sampling.sized(side, side, 44, 44)
+    small = rescaler.codec.down(picture, sampling)
+    back = rescaler.codec.up(small, sampling, False, 0.0, 0).whole()
     ours, true = (luma(cut_border(p, 2)) for p in (back, picture))
     assert found["any_psnr_y"] == pytest.approx(psnr(ours, true), abs=0.02)
     guide = to_grid(torch.from_numpy(resize(picture / 255, Fraction(44, side)))).numpy()
-    assert found["any_lr_db"] == pytest.approx(psnr(small, guide.astype(np.uint8)), abs=0.02)
+    assert found["any_lr_psnr"] == pytest.approx(psnr(small, guide.astype(np.uint8)), abs=0.02)
 
 
 def test_a_compiled_step_takes_any_batch_without_another_graph(pictures: Path) -> None:
     """All shapes are those of the patch, whatever the originals' sizes."""
-    pool = read_pool([pictures], 48, print)
-    batches = [draw(pool, ANY, 1, step) for step in range(3)]
+    dataset = read_dataset([pictures], 48, print)
+    batches = [draw(dataset, ANY, 1, step) for step in range(3)]
 
     def shapes(batch: Batch) -> list[torch.Size]:
         assert batch.resizing

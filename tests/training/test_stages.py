@@ -18,9 +18,10 @@ from irncli.errors import TrainingError
 from irncli.nn.network import InvertibleRescaler, NetworkConfig
 from irncli.training import compiling, loop
 from irncli.training.compiling import compile_blocks, compile_training, undo_compile
-from irncli.training.data import Dataset, read_pool
+from irncli.training.cost import FLOP_PER_MULTIPLY_ADD, matrix_peak, peak_share
+from irncli.training.data import Dataset, read_dataset
 from irncli.training.descent import Descent
-from irncli.training.loop import COLUMNS, FLOP_PER_MULTIPLY_ADD, Log, matrix_peak, peak_share, train
+from irncli.training.loop import COLUMNS, Log, train
 from irncli.training.objective import Objective, guide_margin
 from irncli.training.recipe import Stage, load_recipe, parse_recipe, recipe_from
 from irncli.training.trainer import RunConfig, Trainer
@@ -36,8 +37,8 @@ GROWING = replace(
 
 
 def trainer(pictures, out, recipe=RECIPE, **options) -> Trainer:
-    pool = read_pool([pictures], recipe.largest_patch + 2 * guide_margin(2), print)
-    return Trainer(recipe, RunConfig(out, compile=False, **options), pool, pool)
+    dataset = read_dataset([pictures], recipe.largest_patch + 2 * guide_margin(2), print)
+    return Trainer(recipe, RunConfig(out, compile=False, **options), dataset, dataset)
 
 
 def test_each_stage_changes_what_it_names():
@@ -77,8 +78,8 @@ def test_a_run_goes_through_its_stages_and_counts_its_pixels(pictures, tmp_path)
         ("[[stages]]\nbegin = 0.5\npatch = 33", "multiple of 2"),
         ("[[stages]]\nbegin = 0.5\nloss = {hr = 'l3'}", "loss.hr must be"),
         ("[[stages]]\nbegin = 0.5\nloss = {guid = 3}", "guid"),
-        ("[[stages]]\nbegun = 0.5", "unknown setting stages.begun"),
-        ("[stages]\nbegin = 0.5", "must be tables"),
+        ("[[stages]]\nbegun = 0.5", "unknown setting stages.0.begun"),
+        ("[stages]\nbegin = 0.5", "stages"),
     ],
 )
 def test_a_stage_with_a_slip_is_refused(stages, reason):
@@ -237,14 +238,14 @@ def test_on_a_cpu_each_of_several_processes_compiles_the_whole(pictures, tmp_pat
 
 def test_validation_judges_grey_beside_colour(pictures, tmp_path):
     run = trainer(pictures, tmp_path)
-    found = validate(run.ema, run.valid_pool, "cpu", grey=True)
-    assert set(found) == {"psnr_y", "lr_db", "grey_db"} and 10 < found["grey_db"] < 60
-    assert "grey_db" not in validate(run.ema, run.valid_pool, "cpu")
+    found = validate(run.ema, run.valid_set, "cpu", grey=True)
+    assert set(found) == {"psnr_y", "lr_psnr", "grey_db"} and 10 < found["grey_db"] < 60
+    assert "grey_db" not in validate(run.ema, run.valid_set, "cpu")
     seen, inverse = [], run.ema.inverse
     run.ema.inverse = lambda lr, z: seen.append(lr) or inverse(lr, z)
     with torch.no_grad():
         run.ema.levels[0][0].F.out.bias.copy_(torch.tensor([0.3, -0.1, 0.0]))
-    validate(run.ema, run.valid_pool, "cpu", grey=True)
+    validate(run.ema, run.valid_set, "cpu", grey=True)
     colour, grey = seen[:2]
     assert torch.equal(grey[:, 0], grey[:, 1]) and torch.equal(grey[:, 1], grey[:, 2])  # one plane
     assert not torch.equal(colour[:, 0], colour[:, 1])
@@ -254,9 +255,9 @@ def test_validation_judges_grey_beside_colour(pictures, tmp_path):
 def test_validation_takes_pictures_that_no_cell_divides(scale):
     side = 256 + 2 * guide_margin(scale) + 11
     samples = torch.randint(0, 256, (side * side * 3,), dtype=torch.uint8)
-    pool = Dataset(samples, torch.tensor([0]), torch.tensor([[side, side]]), "")
+    dataset = Dataset(samples, torch.tensor([0]), torch.tensor([[side, side]]), "")
     network = InvertibleRescaler(NetworkConfig(scale, (1,), (2,), subnet="residual", downsampling="matrix"))
-    found = validate(network, pool, "cpu", any_scale=True)
+    found = validate(network, dataset, "cpu", any_scale=True)
     assert all(math.isfinite(value) for value in found.values())
 
 
@@ -279,23 +280,23 @@ def test_the_pictures_come_from_the_cache_the_second_time(pictures, tmp_path, mo
     for path in pictures.iterdir():
         (tmp_path / "in" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "in" / "broken.png").write_text("no picture")
-    first = read_pool([tmp_path / "in"], 40, said.append, cache=cache)
+    first = read_dataset([tmp_path / "in"], 40, said.append, cache=cache)
     with safe_open(cache, "pt") as file:
         assert file.get_tensor("samples").dtype == torch.uint8
     with monkeypatch.context() as patch:
         patch.setattr("irncli.training.data.read_picture", None)
-        second = read_pool([tmp_path / "in"], 40, said.append, cache=cache)
+        second = read_dataset([tmp_path / "in"], 40, said.append, cache=cache)
     assert torch.equal(first.samples, second.samples) and torch.equal(first.sizes, second.sizes)
     assert (first.digest, first.licences) == (second.digest, second.licences)
     assert len(said) == 2 and said[0] == said[1] and "broken.png" in said[0]
     # Another picture, another size or a cut file: made anew.
     (tmp_path / "in" / "0.png").unlink()
-    third = read_pool([tmp_path / "in"], 40, said.append, cache=cache)
+    third = read_dataset([tmp_path / "in"], 40, said.append, cache=cache)
     assert third.digest != first.digest and len(third.sizes) == 2
     cache.write_bytes(cache.read_bytes()[:100])
-    assert read_pool([tmp_path / "in"], 40, said.append, cache=cache).digest == third.digest
+    assert read_dataset([tmp_path / "in"], 40, said.append, cache=cache).digest == third.digest
     # One that cannot be written is said and survived.
-    lost = read_pool([tmp_path / "in"], 40, said.append, cache=tmp_path / "in" / "1.png" / "c")
+    lost = read_dataset([tmp_path / "in"], 40, said.append, cache=tmp_path / "in" / "1.png" / "c")
     assert lost.digest == third.digest and "cannot be written" in said[-1]
     assert not list(cache.parent.glob(".*"))
 
@@ -310,6 +311,20 @@ def test_a_log_of_other_columns_goes_on_under_the_new_ones(tmp_path):
     lines = path.read_text().splitlines()
     assert lines[0] == ",".join(COLUMNS) and len(lines) == 4
     assert lines[1].startswith("3,0.5,,") and lines[3].startswith("5,,,,0.25")
+
+
+def test_rows_from_before_lr_psnr_had_one_name_are_read(pictures, tmp_path):
+    run = trainer(pictures, tmp_path)
+    run.history = [{"step": 3, "valid_lr_db": 40.0}]
+    run.save()
+    resumed = trainer(pictures, tmp_path)
+    resumed.resume(run.checkpoint)
+    assert resumed.history == [{"step": 3, "valid_lr_psnr": 40.0}]
+    path = tmp_path / "old.csv"
+    path.write_text("step,train_lr_db\n3,39.5\n")
+    Log(path).close()
+    header, row = (line.split(",") for line in path.read_text().splitlines())
+    assert dict(zip(header, row, strict=True))["train_lr_psnr"] == "39.5"
 
 
 def test_the_share_of_the_peak_is_what_two_operations_need():

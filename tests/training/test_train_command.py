@@ -117,7 +117,7 @@ def test_the_authors_layout_begins_a_run_of_the_papers_recipe(pictures, tmp_path
     words = (recipe, "--data", pictures, "-o", tmp_path, "--no-compile", "--steps", 1, "--resume", weights)
     assert irn(*words) == 0
     trained = load_weights(str(tmp_path / "paper-x2.safetensors"))
-    assert trained.tau == 1 and not trained.grey and (trained.latent.std == 1).all()
+    assert trained.tau == 1 and (trained.latent.std == 1).all()
 
 
 def test_refusals(pictures, done, tmp_path):

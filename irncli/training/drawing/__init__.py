@@ -17,7 +17,7 @@ from irncli.training.drawing.tools import Photo, Pixels, Rng
 DRAWN, DRAWN_VALID = 1500, 28
 """Pictures that a run draws for itself, to learn from and to be judged by."""
 DRAWN_SEEDS = (0, 1)
-"""Of the two; no other set of drawn pictures has these."""
+"""Seeds of those two sets; no other set of drawn pictures has them."""
 KINDS: dict[str, tuple[Callable[[Rng, int, int, Photo], Pixels], float]] = {
     "plain": (raster.plain, 1.0),
     "gradients": (raster.gradients, 1.0),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from irncli.training.augmentation import paste_flats, plan_flats
+from irncli.training.augmentation import paste_rectangles, plan_rectangles
 
 
 def plan(share: float, seed: int = 0) -> np.ndarray:
-    return plan_flats(400, 40, share, np.random.default_rng(seed))
+    return plan_rectangles(400, 40, share, np.random.default_rng(seed))
 
 
 def test_the_share_of_patches_is_the_one_asked_for() -> None:
@@ -24,7 +24,7 @@ def test_rectangles_lie_where_they_are_planned_and_nowhere_else() -> None:
     numbers[0, 0] = torch.tensor([2, 3, 5, 7, 255, 0, 51])
     numbers[0, 1] = torch.tensor([-4, 6, 4, 99, 0, 255, 0])
     patches = torch.full((2, 3, 10, 10), 0.5)
-    pasted = paste_flats(patches, numbers)
+    pasted = paste_rectangles(patches, numbers)
     assert torch.equal(pasted[1], patches[1])
     assert torch.equal(pasted[0, :, 3, 4], torch.tensor([1.0, 0.0, 0.2]))
     assert torch.equal(pasted[0, :, 3, 6], torch.tensor([0.0, 1.0, 0.0]))  # the last on top

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from irncli.training.augmentation import NUMBERS, paste_stripes, plan_stripes
+from irncli.training.augmentation import NUMBERS, paste_gratings, plan_gratings
 from irncli.training.batches import draw
 from irncli.training.data import Dataset
 from irncli.training.recipe import load_recipe
@@ -16,7 +16,7 @@ SIZE = 64
 
 
 def plan(share: float, seed: int = 0) -> np.ndarray:
-    return plan_stripes(400, SIZE, share, np.random.default_rng(seed))
+    return plan_gratings(400, SIZE, share, np.random.default_rng(seed))
 
 
 def test_the_share_of_patches_is_the_one_asked_for() -> None:
@@ -27,7 +27,7 @@ def test_the_share_of_patches_is_the_one_asked_for() -> None:
 
 def test_without_a_share_nothing_is_drawn() -> None:
     rng, untouched = np.random.default_rng(7), np.random.default_rng(7)
-    plan_stripes(8, SIZE, 0.0, rng)
+    plan_gratings(8, SIZE, 0.0, rng)
     assert rng.random() == untouched.random()
 
 
@@ -45,7 +45,7 @@ def test_a_grating_is_pasted_where_it_is_planned_and_has_its_period_and_its_colo
     numbers = torch.zeros(2, NUMBERS, dtype=torch.int64)  # one with a period of 4 pixels along its rows
     numbers[0] = torch.tensor([4, 8, 20, 40, 0, 250, 125, 40, 255, 0, 51, 0, 255, 51])
     patches = torch.full((2, 3, 48, 48), 0.5)
-    pasted = paste_stripes(patches, numbers)
+    pasted = paste_gratings(patches, numbers)
     assert torch.equal(pasted[1], patches[1])
     inside = pasted[0, :, 4:20, 8:40]
     assert (inside[:, :, :-4] - inside[:, :, 4:]).abs().max() < 1e-5
@@ -66,9 +66,9 @@ def test_half_the_gratings_are_grey() -> None:
 
 def test_a_recipe_s_share_reaches_the_batch_and_its_guide() -> None:
     samples = torch.full((3 * 128 * 128,), 128, dtype=torch.uint8)
-    pool = Dataset(samples, torch.tensor([0]), torch.tensor([[128, 128]]), "")
+    dataset = Dataset(samples, torch.tensor([0]), torch.tensor([[128, 128]]), "")
     recipe = replace(load_recipe("irn-x4"), batch=8, patch=64, flat_share=0.0, stages=())
-    plain, striped = (draw(pool, replace(recipe, stripe_share=share), 0, 0) for share in (0.0, 1.0))
+    plain, striped = (draw(dataset, replace(recipe, stripe_share=share), 0, 0) for share in (0.0, 1.0))
     assert plain.hr.min() == plain.hr.max()
     assert (striped.hr.std((1, 2, 3)) > 0).all()
     assert (striped.guide - plain.guide).abs().amax((1, 2, 3)).min() > 0
