@@ -80,7 +80,7 @@ def downscale(
     form = small_format(target, files.format, template, quality.depth)
     check_compress(form, files.compress, small=True)
     choice = ModelChoice(spec, request.size.model).checked()
-    found, missed = found_in(words, recursive=files.recursive, stdin=stdin)
+    found, failures = found_in(words, recursive=files.recursive, stdin=stdin)
     if files.page == "all":
         found = each_page(found)
         check_target(found, target)
@@ -113,7 +113,7 @@ def downscale(
         depth=quality.depth,
         headers=headers,
     )
-    return _do(request, plan, [*missed, *nowhere], work, forecaster, form, observer)
+    return _do(request, plan, [*failures, *nowhere], work, forecaster, form, observer)
 
 
 def upscale(
@@ -151,7 +151,7 @@ def upscale(
     form = restored_format(target, files.format, quality.quality, template)
     check_compress(form, files.compress)
     override = ManifestOverride.of_size(request.size)
-    found, missed = found_in(words, recursive=files.recursive, stdin=stdin)
+    found, failures = found_in(words, recursive=files.recursive, stdin=stdin)
     headers = Headers()
     found, refused, passed = headers.small_ones(found, override)
     if passed:
@@ -183,7 +183,7 @@ def upscale(
         form,
         Outputs(files.on_existing, stdout),
         model=model,
-        assumed=override,
+        override=override,
         tau=quality.tau,
         strip=files.strip,
         compress=files.compress,
@@ -194,13 +194,13 @@ def upscale(
         budget=budget,
         headers=headers,
     )
-    return _do(request, plan, [*missed, *refused, *nowhere], work, forecaster, form, observer)
+    return _do(request, plan, [*failures, *refused, *nowhere], work, forecaster, form, observer)
 
 
 def _do(
     request: DownscaleRequest | UpscaleRequest,
     plan: Plan,
-    missed: list[InputFailure],
+    failures: list[InputFailure],
     work: Downscale | Upscale,
     forecaster: Forecaster,
     form: Format,
@@ -212,11 +212,11 @@ def _do(
 
     if request.files.dry_run:
         look = partial(foreseen, work=work, forecaster=forecaster, form=form, tile=request.machine.tile)
-        return run(plan, in_turn(look, "planned"), observer, missed=missed)
+        return run(plan, in_turn(look, "planned"), observer, failures=failures)
     runner = _runner(request.machine, work, to_stdout=not all(job.outputs for job in plan.jobs))
     work.budget.announce()
     tidy(plan)
-    return run(plan, runner, observer, missed=missed, fail_fast=request.machine.fail_fast)
+    return run(plan, runner, observer, failures=failures, fail_fast=request.machine.fail_fast)
 
 
 def _runner(machine: Machine, work: Downscale | Upscale, *, to_stdout: bool) -> Runner:

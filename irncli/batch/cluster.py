@@ -44,14 +44,14 @@ def by_ray(work: Downscale | Upscale, actors: int | None) -> Runner:
     """
     ray = _ray()
 
-    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
+    def runner(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
         if jobs:
             # Ray prints what it has to say of a dead worker to stdout, which is for results, in a thread.
             ours: Any = _OfThisThread(sys.stdout)
             with redirect_stdout(ours):
                 yield from _Run(ray, work, actors, jobs).outcomes(begin, stop, late)
 
-    return way
+    return runner
 
 
 def _ray() -> Any:

@@ -90,7 +90,7 @@ def _names() -> Callable[[str], str]:
 def small_forecast(
     headers: Headers, choice: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
 ) -> Forecaster:
-    """How downscale and roundtrip look at their inputs; ``depth``: bits per sample of the small pictures."""
+    """What downscale and roundtrip will make of their inputs; ``depth``: bits per sample of the small ones."""
 
     named = _names()
 
@@ -102,15 +102,15 @@ def small_forecast(
     return forecast
 
 
-def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: Format) -> Forecaster:
-    """How upscale looks at its inputs; ``assumed`` for lost manifests."""
+def restored_forecast(headers: Headers, override: ManifestOverride | None, form: Format) -> Forecaster:
+    """What upscale will make of its inputs; ``override`` for lost manifests."""
 
     named = _names()
 
     def forecast(job: Job) -> Forecast:
         header = headers.of(job)
-        if header.manifest is None and assumed:
-            model, sampling = headers.taken_for(job, assumed)
+        if header.manifest is None and override:
+            model, sampling = headers.taken_for(job, override)
             depth = form.depth(header.depth)
             return Forecast(header, sampling.width, sampling.height, named(model), scale_of(model), depth)
         made = headers.manifest_of(job)

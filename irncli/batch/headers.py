@@ -77,22 +77,21 @@ class Headers:
                 self._known[key] = error
         return self._known[key]
 
-    def taken_for(self, item: InputFile | Job, assumed: ManifestOverride) -> tuple[str, Sampling]:
+    def taken_for(self, item: InputFile | Job, override: ManifestOverride) -> tuple[str, Sampling]:
         """The model and the sampling of a small picture without a manifest. Raise InputError, UsageError."""
         header = self.of(item)
-        return assumed.of(header.width, header.height, turned=header.turned)
+        return override.of(header.width, header.height, turned=header.turned)
 
     def small_ones(
-        self, found: Sequence[InputFile], assumed: ManifestOverride | None
+        self, found: Sequence[InputFile], override: ManifestOverride | None
     ) -> tuple[list[InputFile], list[InputFailure], int]:
         """What there is to restore, what there is not and why, and how many were passed over in folders.
 
-        A folder stands for the small pictures in it. Without a manifest, and nothing assumed in its place,
-        a picture that was named itself is refused here: it takes no output's name. What cannot be read is
+        A folder stands for the small pictures in it. Without a manifest, and without ``override``, a picture that was named itself is refused here: it takes no output's name. What cannot be read is
         left to the run.
         """
         kept: list[InputFile] = []
-        missed: list[InputFailure] = []
+        failures: list[InputFailure] = []
         passed: dict[Path, int] = {}
         others: set[Path] = set()
         for item in found:
@@ -102,23 +101,23 @@ class Headers:
             elif header.trouble:
                 lost = not header.made_by_irn
             else:
-                lost = header.restored or not (header.made_by_irn or assumed)
+                lost = header.restored or not (header.made_by_irn or override)
             if folder and lost:
                 passed[folder] = passed.get(folder, 0) + 1
                 continue
             if folder:
                 others.add(folder)
-            if (readable := self.known(item)) and readable.manifest is None and assumed is None:
+            if (readable := self.known(item)) and readable.manifest is None and override is None:
                 error = refusal(readable) or readable.error or lost_manifest()
-                missed.append(InputFailure(_name(item), error))
+                failures.append(InputFailure(_name(item), error))
             else:
                 kept.append(item)
         remedy = "Give another folder; for small pictures whose manifest was lost add `scale=4`."
         for folder in passed.keys() - others:
-            missed.append(
+            failures.append(
                 InputFailure(str(folder), InputError("there is no small picture in this folder", remedy))
             )
-        return kept, missed, sum(passed.values())
+        return kept, failures, sum(passed.values())
 
     def own_work(self, jobs: Sequence[Job]) -> list[Job]:
         """Those of a folder's pictures that irn made itself, if there are others among them."""

@@ -51,24 +51,24 @@ def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Inp
     end. A word that gives nothing is in the second list; it never hides what the others give.
     """
     found: list[InputFile] = []
-    missed: list[InputFailure] = []
+    failures: list[InputFailure] = []
     pipes: dict[tuple[int, int], bytes] = {}
     for word in words:
         try:
             status = os.stat(word)
             mode = status.st_mode
         except (OSError, ValueError) as error:
-            missed.append(InputFailure(word, not_there(word, error)))
+            failures.append(InputFailure(word, not_there(word, error)))
             continue
         if stat.S_ISDIR(mode):
             pictures, trouble, folders = _walk(Path(word), recursive)
             found += [InputFile(path, path.relative_to(word)) for path in pictures]
-            missed += trouble
+            failures += trouble
             if not pictures and not trouble:
                 remedy = "Give another folder, or the pictures themselves."
                 if folders and not recursive:
                     remedy = "Add `recursive` to look in the folders below it too."
-                missed.append(InputFailure(word, InputError("there is no picture in this folder", remedy)))
+                failures.append(InputFailure(word, InputError("there is no picture in this folder", remedy)))
         elif stat.S_ISREG(mode):
             found.append(InputFile(Path(word)))
         elif stat.S_ISFIFO(mode):
@@ -78,10 +78,10 @@ def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Inp
                     pipes[number] = read_pipe(word)
                 found.append(InputFile(Path(word), data=pipes[number]))
             except InputError as error:
-                missed.append(InputFailure(word, error))
+                failures.append(InputFailure(word, error))
         else:
-            missed.append(InputFailure(word, InputError("not an ordinary file", "Give a picture file.")))
-    return found, missed
+            failures.append(InputFailure(word, InputError("not an ordinary file", "Give a picture file.")))
+    return found, failures
 
 
 def read_pipe(word: str) -> bytes:
@@ -178,7 +178,7 @@ class Words:
     """What the words stand for. The paths are literal from here on: no pattern, no list, no dash."""
 
     paths: tuple[str, ...]
-    missed: tuple[InputFailure, ...] = ()
+    failures: tuple[InputFailure, ...] = ()
     """Lists that cannot be read and patterns that nothing fits."""
     piped: bool = False
     """A picture comes through standard input."""
@@ -198,7 +198,7 @@ def expand(words: Sequence[str], *, nul: bool = False, stdin: Callable[[], bytes
     if nul and not any(word.startswith("@") for word in words):
         raise UsageError("`nul` is for lists, and there is none", "Give one: @list.txt, or @- for a pipe.")
     paths: list[str] = []
-    missed: list[InputFailure] = []
+    failures: list[InputFailure] = []
     for word in words:
         if word == PIPE or os.path.lexists(word):
             paths += [] if word == PIPE else [word]
@@ -206,34 +206,34 @@ def expand(words: Sequence[str], *, nul: bool = False, stdin: Callable[[], bytes
             try:
                 paths += _listed(word, nul, stdin)
             except InputError as error:
-                missed.append(InputFailure(word, error))
+                failures.append(InputFailure(word, error))
         elif glob.has_magic(word):
             # Not recursive: links below could make ** run for ever, and -r is there for trees.
             fitting = sorted(glob.glob(word))
             if not fitting:
-                missed.append(
+                failures.append(
                     InputFailure(word, InputError("no file fits this pattern", "Check the spelling."))
                 )
             paths += fitting
         else:
             paths.append(word)
-    return Words(tuple(paths), tuple(missed), PIPE in words)
+    return Words(tuple(paths), tuple(failures), PIPE in words)
 
 
 def found_in(
     words: Words, *, recursive: bool = False, stdin: Callable[[], bytes] | None = None
 ) -> tuple[list[InputFile], list[InputFailure]]:
     """The pictures that words stand for, and what gave none. ``stdin`` gives the bytes of ``-``."""
-    found, missed = discover(words.paths, recursive=recursive)
-    missed = [*words.missed, *missed]
+    found, failures = discover(words.paths, recursive=recursive)
+    failures = [*words.failures, *failures]
     if words.piped:
         try:
             if stdin is None:
                 raise InputError("there is no standard input here", "Give a file.")
             found.append(InputFile(STDIN, data=stdin()))
         except InputError as error:
-            missed.append(InputFailure(PIPE, error))
-    return found, missed
+            failures.append(InputFailure(PIPE, error))
+    return found, failures
 
 
 def names_stdin(word: str) -> bool:

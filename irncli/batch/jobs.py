@@ -176,7 +176,7 @@ class Upscale:
     outputs: Outputs
     model: str | None = None
     """Given on the command line; its fingerprint must be the manifest's."""
-    assumed: ManifestOverride | None = None
+    override: ManifestOverride | None = None
     tau: float | None = None
     strip: bool = False
     compress: int | None = None
@@ -199,9 +199,9 @@ class Upscale:
         return options
 
     @property
-    def _assumed_options(self) -> Options:
+    def _override_options(self) -> Options:
         """What of the options shapes a restored picture that had no manifest."""
-        return {**self.options, **(self.assumed.options if self.assumed else {})}
+        return {**self.options, **(self.override.options if self.override else {})}
 
     @property
     def _quality(self) -> int:
@@ -220,9 +220,9 @@ class Upscale:
         if header and header.manifest:
             origin: Manifest | Stated = header.manifest
             options = self.options
-        elif header and self.assumed:
-            model, _ = self.headers.taken_for(job, self.assumed)
-            origin, options = stated(model), self._assumed_options
+        elif header and self.override:
+            model, _ = self.headers.taken_for(job, self.override)
+            origin, options = stated(model), self._override_options
         else:
             return False
         tau = origin.tau if self.tau is None else self.tau
@@ -296,7 +296,7 @@ class Upscale:
             decoded=decoded,
             by_rows=by_rows,
         )
-        options = self.options if has_manifest(loaded.header.text) else self._assumed_options
+        options = self.options if has_manifest(loaded.header.text) else self._override_options
         record = record_of(loaded.sha256, pixels, rescaler, manifest, tau, job.seed, options)
         return restored, record, manifest.scale, (*notes, *self.models.heard(), *loaded.picture.notes)
 
@@ -326,23 +326,23 @@ class Upscale:
 
     def _manifest(self, loaded: Loaded) -> tuple[Rescaler, Manifest, str, tuple[str, ...]]:
         """The model, the manifest, the digest of the pixels (counted once), and notes."""
-        if self.assumed and not has_manifest(loaded.header.text):
+        if self.override and not has_manifest(loaded.header.text):
             picture = loaded.picture
             turned = picture.metadata.orientation >= 5
-            model, sampling = self.assumed.of(picture.width, picture.height, turned=turned)
+            model, sampling = self.override.of(picture.width, picture.height, turned=turned)
             rescaler = self.models.the_one(model)
             manifest = rescaler.assumed_manifest(picture, sampling)
             what = f"no manifest: taken for the work of {rescaler.name} on {manifest.width}x{manifest.height}"
             if not sampling.is_whole(rescaler.scale):
                 what += ", by its size" if "x" in sampling.word else f" at scale {sampling.word}"
-            if self.assumed.size is None:
+            if self.override.size is None:
                 what += "; for another size add `size=WxH`"
             what += "; if irn did not make it, no hidden detail comes back"
             return rescaler, manifest, manifest.pixels_sha256, (what,)
         from irncli.rescale import Rescaler, picture_digest
 
         manifest = Rescaler.read_manifest(loaded.picture, loaded.header.text, self.accept_modified)
-        if self.assumed and self.assumed.size:
+        if self.override and self.override.size:
             raise UsageError("`size` is for pictures without a manifest", "Leave it out.")
         # Verified already, unless they may be others.
         pixels = picture_digest(loaded.picture) if self.accept_modified else manifest.pixels_sha256

@@ -78,10 +78,10 @@ def overlapped(stages: Stages, workers: int, most: int = AHEAD_PIXELS) -> Runner
     outcomes of those under way.
     """
 
-    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
+    def runner(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
         return _flow(jobs, stages, workers, most, begin, stop, late)
 
-    return way
+    return runner
 
 
 def _flow(

@@ -101,7 +101,7 @@ def target_of(output: str | None, words: Words, *, only_folder: bool = False) ->
     if only_folder:
         remedy = f"For a new folder, end it in /: `output={output}/`"
         raise UsageError(f"`output={output}` is not a folder", remedy)
-    count = len(words.paths) + len(words.missed) + words.piped
+    count = len(words.paths) + len(words.failures) + words.piped
     if count > 1 or any(os.path.isdir(path) for path in words.paths):
         several = f"there are {count} inputs" if count > 1 else "the input is a folder"
         folder = "small/" if output == "-" else f"{output}/"
@@ -185,16 +185,16 @@ def make_plan(
 
 def with_a_place(plan: Plan) -> tuple[Plan, list[InputFailure]]:
     """The plan without the jobs whose outputs nothing could write, and why: found before any work."""
-    possible, missed = [], []
+    possible, failures = [], []
     for job in plan.jobs:
         try:
             for output in job.outputs:
                 check_place(output)
         except OutputError as error:
-            missed.append(InputFailure(job.name, error, job.file))
+            failures.append(InputFailure(job.name, error, job.file))
         else:
             possible.append(job)
-    return replace(plan, jobs=tuple(possible)), missed
+    return replace(plan, jobs=tuple(possible)), failures
 
 
 def in_shard(path: str, shard: tuple[int, int]) -> bool:

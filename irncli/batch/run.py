@@ -140,13 +140,13 @@ class Runner(Protocol):
 
 def run(
     plan: Plan,
-    way: Runner,
+    runner: Runner,
     observer: Observer,
     *,
-    missed: Sequence[InputFailure] = (),
+    failures: Sequence[InputFailure] = (),
     fail_fast: bool = False,
 ) -> Report:
-    """Do every job in its way. What gave no job at all (``missed``, skipped) is reported first.
+    """Do every job. What gave no job at all (``failures``, skipped) is reported first.
 
     ``fail_fast`` ends the run at the first failure. The first Ctrl-C lets the pictures that are under way
     be finished, the second ends the run at once; both are in the report.
@@ -165,7 +165,7 @@ def run(
         observer.end(outcome)
 
     # An input with several outputs, such as samples, is one.
-    total = len({miss.name for miss in missed} | {job.name for job in (*plan.skipped, *plan.jobs)})
+    total = len({failure.name for failure in failures} | {job.name for job in (*plan.skipped, *plan.jobs)})
     try:
         with first_interrupt_waits(observer.stopping) as asked:
 
@@ -173,12 +173,12 @@ def run(
                 return asked.is_set() or (fail_fast and failed.is_set())
 
             observer.begin(total)
-            for miss in missed:
-                end(Outcome(miss.name, "failed", error=miss.error, file=miss.file))
+            for failure in failures:
+                end(Outcome(failure.name, "failed", error=failure.error, file=failure.file))
             for job in plan.skipped:
                 end(Outcome(job.name, "skipped", job.outputs))
-            with closing(way(plan.jobs, begin=observer.start, stop=stop, late=unsaid.append)) as ways:
-                for outcome in ways:
+            with closing(runner(plan.jobs, begin=observer.start, stop=stop, late=unsaid.append)) as ended:
+                for outcome in ended:
                     end(outcome)
             interrupted = asked.is_set()
     except KeyboardInterrupt:
@@ -197,14 +197,14 @@ def run(
 def in_turn(work: Work, success: Literal["done", "planned"] = "done") -> Runner:
     """One job after the other. ``success`` is what to call a job that ended well: a dry run only plans."""
 
-    def way(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
+    def runner(jobs: Sequence[Job], *, begin: Begin, stop: Stop, late: Late) -> Generator[Outcome]:
         for job in jobs:
             if stop():
                 return
             begin(job)
             yield _do(job, work, success)
 
-    return way
+    return runner
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, get_args, get_type_hi
 import typer
 from typer.core import TyperCommand
 
-from irncli.cli.defaults import lost_folder, tell_origins
+from irncli.cli.defaults import lost_folder, show_origins
 from irncli.cli.options import Panel
 from irncli.cli.output import Output, refusal_record
 from irncli.errors import IrnError
@@ -97,7 +97,7 @@ def command(function: Callable[Concatenate[Output, P], int]) -> Callable[..., in
                 raise out.trouble
             if lost_folder():
                 _load_torch_elsewhere()
-            tell_origins(ctx, out.detail, beside=MESSAGES)
+            show_origins(ctx, out.detail, beside=MESSAGES)
             # All of their options first: a group may be called as an option is.
             words = [{field: values.pop(field) for field in panel.options} for _, panel in groups.values()]
             for (name, (group, _)), fields in zip(groups.items(), words, strict=True):

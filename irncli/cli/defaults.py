@@ -103,7 +103,7 @@ def read_defaults(command: Any, folder: Path) -> Defaults:
     return Defaults(str(path), values, frozenset(found))
 
 
-def tell_origins(ctx: typer.Context, detail: Callable[[str], None], *, beside: Container[str]) -> None:
+def show_origins(ctx: typer.Context, detail: Callable[[str], None], *, beside: Container[str]) -> None:
     """For -v: the options that are not as built in, and where each came from; ``beside``: not these."""
     words, told = ctx.command_path.partition(" ")[2], []
     for parameter in ctx.command.params:

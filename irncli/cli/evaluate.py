@@ -159,15 +159,15 @@ def evaluate(
             threads=machine.threads,
         )
 
-    tell = partial(_tell, out, save, on_existing == "overwrite")
+    publish = partial(_publish, out, save, on_existing == "overwrite")
     if sizes:
         choices = [ModelChoice(size_spec(size), model).checked() for size in sizes]
-        _any_scale(out, choices, load, folders, tell)
+        _any_scale(out, choices, load, folders, publish)
         return 0
     assert model
     rescaler = load(model)
     if stress:
-        _stress(out, rescaler, folders, grey, tell)
+        _stress(out, rescaler, folders, grey, publish)
         return 0
 
     comparison = None
@@ -181,15 +181,15 @@ def evaluate(
     scores = judge(
         rescaler, folders, samples=samples, grey=grey, refine=steps, comparison=comparison, progress=progress
     )
-    tell(scores.to_json(), lambda: show(out, scores))
+    publish(scores.to_json(), lambda: show(out, scores))
     return 0
 
 
-Tell = Callable[[str, Callable[[], None]], None]
+Publish = Callable[[str, Callable[[], None]], None]
 """Takes figures as JSON, and what shows their table."""
 
 
-def _tell(out: Output, save: str | None, replace: bool, text: str, show_table: Callable[[], None]) -> None:
+def _publish(out: Output, save: str | None, replace: bool, text: str, show_table: Callable[[], None]) -> None:
     from irncli.atomic import write_whole
 
     try:
@@ -203,7 +203,11 @@ def _tell(out: Output, save: str | None, replace: bool, text: str, show_table: C
 
 
 def _any_scale(
-    out: Output, choices: list[ModelChoice], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
+    out: Output,
+    choices: list[ModelChoice],
+    load: Callable[[str], Rescaler],
+    folders: list[Path],
+    publish: Publish,
 ) -> None:
     from irncli.evaluation.any_scale import AnyScaleFigures, evaluate, to_json
     from irncli.sizes import scale_text
@@ -229,17 +233,17 @@ def _any_scale(
         out.table(ANY_SCALE_COLUMNS, rows)
         out.say(ANY_SCALE_LEGEND)
 
-    tell(to_json(found), show_table)
+    publish(to_json(found), show_table)
 
 
-def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, tell: Tell) -> None:
+def _stress(out: Output, rescaler: Rescaler, folders: list[Path], grey: bool, publish: Publish) -> None:
     from irncli.evaluation.stress import stress
 
     def progress(name: str, picture: PictureStress) -> None:
         out.detail(f"{name}: HR chroma {picture.restored_chroma.error:.1f} levels")
 
     found = stress(rescaler, folders, grey=grey, progress=progress)
-    tell(found.to_json(), lambda: show_stress(out, found))
+    publish(found.to_json(), lambda: show_stress(out, found))
 
 
 def show_stress(out: Output, found: Stress) -> None:

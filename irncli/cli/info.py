@@ -51,8 +51,8 @@ def info(out: Output, files: Files = None) -> int:
     files = [PIPE if names_stdin(file) else file for file in files]
     piped = read_stdin() if PIPE in files else None
     plan = Plan(tuple(Job(Path(file), (), data=piped if file == PIPE else None) for file in files))
-    teller = ProgressObserver(out, _show_outcome, planned=True)
-    report = run(plan, in_turn(lambda job: Result(describe(job.source, job.data))), teller)
+    observer = ProgressObserver(out, _show_outcome, planned=True)
+    report = run(plan, in_turn(lambda job: Result(describe(job.source, job.data))), observer)
     return conclude(out, report, summary=False)
 
 

@@ -121,7 +121,7 @@ def roundtrip(
         what = "`report` shows the scales that weights were trained for"
         raise UsageError(what, "Use `scale=4` or `scale=2`.")
     kinds = (spec.word, "restored", "lanczos", "crops") if files.output is not None else ()
-    found, missed = found_in(words, recursive=files.recursive, stdin=read_stdin)
+    found, failures = found_in(words, recursive=files.recursive, stdin=read_stdin)
     if files.page == "all":
         found = each_page(found)
     jobs, seed = [], restored.drawn_seed()
@@ -131,7 +131,7 @@ def roundtrip(
         number = files.page if isinstance(files.page, int) else item.page
         jobs.append(Job(item.path, paths, seed, item.below, item.data, number, item.page is not None))
     plan, nowhere = with_a_place(make_plan(jobs, files.on_existing, resumable=False))
-    missed += nowhere
+    failures += nowhere
     headers = Headers()
     forecaster = small_forecast(headers, choice, small.depth, BothWays)
     holds = partial(headers.decodes, max_pixels=files.max_pixels)
@@ -153,7 +153,7 @@ def roundtrip(
         compared, Budget(machine.memory_budget, out.note),
         refine=request.refine, check=small.check, progress=observer.share,
     )  # fmt: skip
-    ended = run(plan, in_turn(work), observer, missed=missed, fail_fast=machine.fail_fast)
+    ended = run(plan, in_turn(work), observer, failures=failures, fail_fast=machine.fail_fast)
     if not out.json:
         _show_table(out, ended)
     if shown and work.judged:

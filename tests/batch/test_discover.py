@@ -18,15 +18,15 @@ def picture(path: Path) -> Path:
 
 
 def names(words: list[str], top: Path, recursive: bool = False) -> list[str]:
-    found, missed = discover(words, recursive=recursive)
-    assert not missed
+    found, failures = discover(words, recursive=recursive)
+    assert not failures
     return [str(item.path.relative_to(top)) for item in found]
 
 
 def test_a_file_stands_for_itself_whatever_it_is_called(tmp_path: Path) -> None:
     odd = picture(tmp_path / "a[1]*?.data")
-    found, missed = discover([str(odd)])
-    assert [item.path for item in found] == [odd] and not missed
+    found, failures = discover([str(odd)])
+    assert [item.path for item in found] == [odd] and not failures
     assert found[0].below is None
 
 
@@ -88,27 +88,27 @@ def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
 
 def test_a_folder_named_like_a_picture_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "x.png").mkdir()
-    found, missed = discover([str(tmp_path / "x.png")])
-    assert not found and "no picture" in missed[0].error.what and missed[0].error.status == 3
+    found, failures = discover([str(tmp_path / "x.png")])
+    assert not found and "no picture" in failures[0].error.what and failures[0].error.status == 3
 
 
 def test_a_folder_with_pictures_only_below_says_how_to_get_them(tmp_path: Path) -> None:
     picture(tmp_path / "sub/a.png")
-    _, missed = discover([str(tmp_path)])
-    assert "`recursive`" in missed[0].error.remedy
+    _, failures = discover([str(tmp_path)])
+    assert "`recursive`" in failures[0].error.remedy
 
 
 @pytest.mark.parametrize("word", ["", "gone.png", "gone/", "\0", "file.txt/x.png", "n" * 5000])
 def test_what_is_not_there_is_missed_and_hides_nothing(word: str, tmp_path: Path) -> None:
     (tmp_path / "file.txt").write_text("words")
     good = picture(tmp_path / "good.png")
-    found, missed = discover([str(tmp_path / word) if word else "", str(good)])
+    found, failures = discover([str(tmp_path / word) if word else "", str(good)])
     assert [item.path for item in found] == [good]
-    assert len(missed) == 1 and missed[0].error.status == 3
+    assert len(failures) == 1 and failures[0].error.status == 3
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    found, missed = discover([str(tmp_path / "pipe.png")])
-    assert not found and "ordinary" in missed[0].error.what
+    found, failures = discover([str(tmp_path / "pipe.png")])
+    assert not found and "ordinary" in failures[0].error.what
     assert discover([str(tmp_path)])[0] == []

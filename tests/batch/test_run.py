@@ -92,7 +92,7 @@ def test_what_gave_no_job_is_told_first_and_counts() -> None:
     watcher = Watcher()
     plan = Plan(plan_of("a").jobs, plan_of("old").jobs)
     report = run(
-        plan, in_turn(failing({})), watcher, missed=[InputFailure("gone", InputError("no such file"))]
+        plan, in_turn(failing({})), watcher, failures=[InputFailure("gone", InputError("no such file"))]
     )
     assert watcher.told == ["begin 3", "failed gone", "skipped old", "start a", "done a", "close"]
     assert report.status == 3

@@ -31,8 +31,8 @@ def test_a_path_that_exists_is_never_a_pattern() -> None:
 
 def test_a_pattern_that_nothing_fits_is_told() -> None:
     words = expand(["z*.png", "b.png"])
-    assert words.paths == ("b.png",) and words.missed[0].name == "z*.png"
-    assert words.missed[0].error.status == 3
+    assert words.paths == ("b.png",) and words.failures[0].name == "z*.png"
+    assert words.failures[0].error.status == 3
 
 
 def test_stars_do_not_run_round_a_loop_of_links() -> None:
@@ -56,8 +56,8 @@ def test_a_name_that_is_no_utf8_comes_through_a_list() -> None:
 def test_nul_ends_the_paths_of_a_list() -> None:
     Path("list").write_bytes(b"#a\nb.png\0c.png\0")
     assert expand(["@list"], nul=True).paths == ("#a\nb.png", "c.png")
-    missed = expand(["@list"]).missed
-    assert "`nul`" in missed[0].error.remedy
+    failures = expand(["@list"]).failures
+    assert "`nul`" in failures[0].error.remedy
 
 
 def test_a_list_comes_through_a_pipe_when_asked() -> None:
@@ -79,7 +79,7 @@ def test_a_list_that_cannot_be_used_is_missed(content: bytes | None) -> None:
         Path("list.txt").write_bytes(content)
     words = expand(["@list.txt", "b.png"])
     assert words.paths == ("b.png",)
-    assert words.missed[0].name == "@list.txt" and words.missed[0].error.status == 3
+    assert words.failures[0].name == "@list.txt" and words.failures[0].error.status == 3
 
 
 def test_a_file_whose_name_begins_like_a_list_is_a_file() -> None:
