@@ -19,4 +19,5 @@ KINDS = {"manifest": Manifest, "record": RestoredRecord, "network": NetworkConfi
 def test_what_is_read_is_written_again(file: Path) -> None:
     text = file.read_text("utf-8")
     written = KINDS[file.stem.partition("-")[0]].from_json(text).to_json()
-    assert written == (GOLDEN / "manifest.json").read_text("utf-8") if "early" in file.stem else text
+    # A manifest of before is written as one of today.
+    assert written == ((GOLDEN / "manifest.json").read_text("utf-8") if "early" in file.stem else text)
