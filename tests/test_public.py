@@ -191,7 +191,7 @@ def test_changed_pixels_and_foreign_manifests_are_found(rescaler: Rescaler, tiny
         Rescaler.read_manifest(from_pillow(small.resize((9, 9))), text)
     with pytest.raises(ManifestError, match="channels"):
         Rescaler.read_manifest(from_pillow(small.convert("L")), text)
-    with pytest.raises(ManifestError, match="--scale"):
+    with pytest.raises(ManifestError, match="`scale=4`"):
         Rescaler.read_manifest(from_pillow(small), None)
     with pytest.raises(UsageError):
         Rescaler(str(tiny_x2)).upscale(small, manifest)
