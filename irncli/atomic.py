@@ -9,7 +9,7 @@ import secrets
 import stat
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -244,6 +244,13 @@ def sweep_leftovers(folder: Path) -> None:
     for name in names:
         with contextlib.suppress(OSError):
             _remove_if_unlocked(os.path.join(folder, name))
+
+
+def sweep_beside(outputs: Iterable[Path]) -> None:
+    """Remove what killed processes left behind in the folders that outputs go to."""
+    for folder in sorted({place_of(output).parent for output in outputs}):
+        if os.path.isdir(folder):
+            sweep_leftovers(folder)
 
 
 def _locked_temporary(folder: Path) -> tuple[int, str]:

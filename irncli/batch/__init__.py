@@ -14,6 +14,7 @@ report; what is wrong with the request itself is raised.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -206,16 +207,16 @@ def _do(
     form: Format,
     observer: Observer,
 ) -> Report:
+    from irncli.atomic import sweep_beside
     from irncli.batch.estimate import foreseen
     from irncli.batch.run import in_turn, run
-    from irncli.batch.writer import tidy
 
     if request.files.dry_run:
         look = partial(foreseen, work=work, forecaster=forecaster, form=form, tile=request.machine.tile)
         return run(plan, in_turn(look, "planned"), observer, failures=failures)
     runner = _runner(request.machine, work, to_stdout=not all(job.outputs for job in plan.jobs))
     work.budget.announce()
-    tidy(plan)
+    sweep_beside(plan.outputs)
     return run(plan, runner, observer, failures=failures, fail_fast=request.machine.fail_fast)
 
 
@@ -224,7 +225,8 @@ def _runner(machine: Machine, work: Downscale | Upscale, *, to_stdout: bool) -> 
     if machine.engine == "local":
         from irncli.batch.pipeline import overlapped
 
-        return overlapped(work, machine.workers, work.budget.ahead)
+        workers = min(4, os.cpu_count() or 1) if machine.jobs is None else machine.jobs
+        return overlapped(work, workers, work.budget.ahead)
     from irncli.batch.cluster import by_ray
     from irncli.errors import UsageError
 

@@ -23,11 +23,12 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Literal, TextIO
 
+from irncli.atomic import sweep_beside
 from irncli.batch.headers import Headers
 from irncli.batch.jobs import Downscale, Upscale
 from irncli.batch.plan import Job
 from irncli.batch.run import Begin, Late, Outcome, RunError, Runner, Stop, named
-from irncli.batch.writer import Outputs, sweep
+from irncli.batch.writer import Outputs
 from irncli.errors import DeviceError, UsageError
 
 MOST_DEATHS = 2
@@ -144,7 +145,9 @@ class _Run:
         finally:
             self.ray.shutdown()
             if self.running or self.deaths:
-                sweep(self.jobs)  # what actors that were killed had half written
+                sweep_beside(
+                    output for job in self.jobs for output in job.outputs
+                )  # what actors that were killed had half written
 
     def _start(self) -> None:
         before = signal.getsignal(signal.SIGTERM)

@@ -90,7 +90,7 @@ def _names() -> Callable[[str], str]:
 def small_forecast(
     headers: Headers, choice: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
 ) -> Forecaster:
-    """What downscale and roundtrip will make of their inputs; ``depth``: bits per sample of the small ones."""
+    """What downscale and roundtrip will make of their inputs; ``depth``: that of the small pictures."""
 
     named = _names()
 

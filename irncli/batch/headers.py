@@ -29,7 +29,7 @@ class InputHeader(Header):
 
     manifest: Manifest | None = None
     error: ManifestError | None = None
-    """Why there is no manifest."""
+    """Why there is no manifest, where there is a text in its place."""
 
     @property
     def made_by_irn(self) -> bool:
@@ -87,8 +87,9 @@ class Headers:
     ) -> tuple[list[InputFile], list[InputFailure], int]:
         """What there is to restore, what there is not and why, and how many were passed over in folders.
 
-        A folder stands for the small pictures in it. Without a manifest, and without ``override``, a picture that was named itself is refused here: it takes no output's name. What cannot be read is
-        left to the run.
+        A folder stands for the small pictures in it. Without a manifest, and without ``override``, a picture
+        that was named itself is refused here: it takes no output's name. What cannot be read is left to the
+        run.
         """
         kept: list[InputFile] = []
         failures: list[InputFailure] = []
@@ -188,7 +189,7 @@ def read_input(job: Job, max_pixels: int, *, by_rows: bool = False) -> Loaded:
 
 def _with_manifest(header: Header) -> InputHeader:
     if header.text is None:
-        return InputHeader(**vars(header), error=lost_manifest())
+        return InputHeader(**vars(header))
     try:
         manifest = Manifest.from_json(header.text)
         # Or a forged one would fill the disk in the forecast.

@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -117,7 +118,7 @@ class Format:
     pillow: str
     """Pillow's name of the format: ``PNG``."""
 
-    @property
+    @cached_property
     def row(self) -> ImageFormat:
         """What it can hold."""
         return FORMATS[self.pillow]

@@ -79,6 +79,11 @@ class Plan:
     jobs: tuple[Job, ...]
     skipped: tuple[Job, ...] = ()
 
+    @property
+    def outputs(self) -> list[Path]:
+        """All files that are written, or were there already."""
+        return [output for job in (*self.jobs, *self.skipped) for output in job.outputs]
+
 
 def target_of(output: str | None, words: Words, *, only_folder: bool = False) -> Target:
     """What ``-o`` means for these words. Raise UsageError if one file cannot take what they give."""

@@ -275,11 +275,6 @@ class Machine:
         _read(self, "tile", _tile)
         _read(self, "memory_budget", _bytes)
 
-    @property
-    def workers(self) -> int:
-        """Threads that read and write pictures while the network works."""
-        return min(4, os.cpu_count() or 1) if self.jobs is None else self.jobs
-
 
 @dataclass(frozen=True)
 class DownscaleRequest:

@@ -13,11 +13,9 @@ from irncli.atomic import (
     Contents,
     abandon_temporaries,
     pass_on,
-    place_of,
-    sweep_leftovers,
     write_whole,
 )
-from irncli.batch.plan import Job, Plan, next_free
+from irncli.batch.plan import Job, next_free
 from irncli.batch.request import OnExisting
 from irncli.errors import ExistsError, OutputError
 
@@ -104,18 +102,6 @@ class Outputs:
         """The process ends at once: write nothing more, and leave nothing half written."""
         self._abandoned.set()
         abandon_temporaries()
-
-
-def tidy(plan: Plan) -> None:
-    """Remove what a killed run left behind in the folders of the outputs."""
-    sweep((*plan.jobs, *plan.skipped))
-
-
-def sweep(jobs: Iterable[Job]) -> None:
-    """The same for the folders of these jobs."""
-    for folder in sorted({place_of(output).parent for job in jobs for output in job.outputs}):
-        if os.path.isdir(folder):
-            sweep_leftovers(folder)
 
 
 def _number(path: Path) -> int | None:

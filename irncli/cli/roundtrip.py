@@ -98,6 +98,7 @@ def roundtrip(
 
     from functools import partial
 
+    from irncli.atomic import sweep_beside
     from irncli.batch.estimate import BothWays, Budget, prepared, small_forecast
     from irncli.batch.headers import Headers
     from irncli.batch.inputs import expand, found_in
@@ -105,7 +106,7 @@ def roundtrip(
     from irncli.batch.names import Format, page_stem
     from irncli.batch.plan import Job, each_page, make_plan, place, target_of, with_a_place
     from irncli.batch.run import in_turn, run
-    from irncli.batch.writer import Outputs, tidy
+    from irncli.batch.writer import Outputs
     from irncli.cli.inputs import read_stdin
     from irncli.cli.progress import ProgressObserver, conclude
     from irncli.pretrained.catalogue import scale_of
@@ -138,7 +139,7 @@ def roundtrip(
     plan = prepared(plan, forecaster, Format(".png", "PNG"), most=files.max_pixels, holds=holds)
     if restored.seed == "random":
         out.note(f"`seed={seed}` was drawn")
-    tidy(plan)
+    sweep_beside(plan.outputs)
 
     from irncli.evaluation.roundtrip import RoundTrip, comparison_with
     from irncli.report.page import page as page_of
