@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=TOP / "benchmarks" / "results" / "peers")
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--peer", action="append", default=[], help="more peers, such as the authors' file")
-    parser.add_argument("--draws", default="1")
+    parser.add_argument("--samples", default="1")
     parser.add_argument("--threads")
     options = parser.parse_args()
 
@@ -59,7 +59,7 @@ def main() -> None:
             path = Path(folder) / f"x{scale}.json"
             words = [word for peer in peers for word in ("--peer", peer)]
             data = ("--data", str(options.set5), "--data", str(options.examples))
-            beside = ("--codecs", "--crops", "--draws", options.draws, "--json", str(path))
+            beside = ("--codecs", "--crops", "--samples", options.samples, "--save", str(path))
             irn("evaluate", "-v", "--model", model, *data, *words, *beside, *threads)
             scores = without_pictures(Scores.from_json(path.read_text("utf-8")))
             (options.results / path.name).write_text(scores.to_json(), "utf-8")

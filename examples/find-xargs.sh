@@ -3,10 +3,9 @@
 #
 #   examples/find-xargs.sh PHOTOS SMALL [options of `irn downscale`]
 #
-# Here: JPEGs of more than 100 kB, whatever their names. The tree is kept below SMALL, or two pictures of one
-# name from two folders would write one file, which processes that know nothing of each other cannot find. xargs
-# ends with 123 when one of them failed; each failure is on stderr. Run it again and only what is missing or
-# changed is done. In one process, without folders: find ... -print0 | irn downscale -0 @- -o SMALL/
+# Here: JPEGs of more than 100 kB. The folders are kept below SMALL; otherwise pictures of the same name from two
+# folders would write the same file, which separate processes cannot notice. xargs ends with 123 if one of them
+# failed; each failure is on stderr. Run it again, and only what is missing or changed is done. In one process, without folders: find ... -print0 | irn downscale -0 @- -o SMALL/
 set -eu
 
 if [ $# -lt 2 ]; then
@@ -16,8 +15,8 @@ fi
 export photos="$1" small="$2"
 shift 2
 
-# A process for each folder, so that the model is loaded once for it; one thread each, since -P shares the cores
-# out already.
+# One process for each folder loads the model once for it. One thread each, because -P already shares out the
+# cores.
 find "$photos" -type d -print0 |
     xargs -0 -P "${JOBS:-2}" -I {} sh -c '
         folder=$1

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Make every picture below a folder small, and bring them all back.
+# Make every picture below a folder small, and restore them all.
 #
 #   examples/folder.sh PHOTOS WORK [options of `irn downscale`, such as --scale 2]
 #
-# WORK/small/ gets the small pictures, WORK/restored/ the restored ones, the folders' tree kept. A file that
+# WORK/small/ gets the small pictures, WORK/restored/ the restored ones, in the same folders. A file that
 # cannot be read does not stop the rest; it is named on stderr and the script ends with irn's own status
 # (3: an input failed). Run it again and only what is new is done.
 set -u

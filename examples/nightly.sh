@@ -3,8 +3,8 @@
 #
 #   17 3 * * * /path/to/nightly.sh /srv/photos /srv/small
 #
-# Only what is new or changed is done, whenever the last run ended and however. Two runs never overlap. Says
-# nothing when all is well, so that cron sends no mail; everything is in SMALL/irn.log.
+# Only what is new or changed is done, however the last run ended. Two runs never overlap. The script prints
+# nothing if all is well, so that cron sends no mail; everything is in SMALL/irn.log.
 set -u
 
 if [ $# -lt 2 ]; then

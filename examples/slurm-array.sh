@@ -8,7 +8,7 @@
 #
 #   sbatch examples/slurm-array.sh SMALL RESTORED [options of `irn upscale`]
 #
-# A task that was cut off is submitted again as it is: what was finished is found whole and skipped.
+# Submit a task that was interrupted again as it is: it skips what is finished.
 set -eu
 
 if [ $# -lt 2 ]; then

@@ -28,20 +28,23 @@ _making = threading.Lock()
 _held: set[str] = set()
 """Temporary files that this process is writing."""
 _REASONS = {
-    errno.ENOSPC: ("no space is left on the device", "Free some space, or choose another folder with -o."),
-    errno.EDQUOT: ("the disk quota is used up", "Free some space, or choose another folder with -o."),
+    errno.ENOSPC: (
+        "no space is left on the device",
+        "Free some space, or choose another folder with `output`.",
+    ),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space, or choose another folder with `output`."),
     errno.EFBIG: ("the file would be larger than the limit here", "Raise the limit (ulimit -f)."),
-    errno.EACCES: ("no permission to write there", "Choose another folder with -o."),
-    errno.EPERM: ("no permission to write there", "Choose another folder with -o."),
-    errno.EROFS: ("the file system is read-only", "Choose another folder with -o."),
-    errno.ENOENT: ("its folder does not exist", "Make the folder first, or choose another with -o."),
-    errno.ENOTDIR: ("a part of its path is not a folder", "Choose another folder with -o."),
-    errno.EISDIR: ("a folder of that name is there", "Choose another name with -o."),
-    errno.ENAMETOOLONG: ("its name is too long", "Choose a shorter name with -o."),
-    errno.ELOOP: ("its links lead in a circle", "Choose another name with -o."),
+    errno.EACCES: ("no permission to write there", "Choose another folder with `output`."),
+    errno.EPERM: ("no permission to write there", "Choose another folder with `output`."),
+    errno.EROFS: ("the file system is read-only", "Choose another folder with `output`."),
+    errno.ENOENT: ("its folder does not exist", "Make the folder first, or choose another with `output`."),
+    errno.ENOTDIR: ("a part of its path is not a folder", "Choose another folder with `output`."),
+    errno.EISDIR: ("a folder of that name is there", "Choose another name with `output`."),
+    errno.ENAMETOOLONG: ("its name is too long", "Choose a shorter name with `output`."),
+    errno.ELOOP: ("its links lead in a circle", "Choose another name with `output`."),
     errno.ENXIO: ("nobody reads from that pipe, or no device is there", "Begin its reader first."),
     errno.EPIPE: ("its reader has gone", "See who reads it."),
-    errno.ENOTBLK: ("a disk itself, which is never written to", "Choose a file with -o."),
+    errno.ENOTBLK: ("a disk itself, which is never written to", "Choose a file with `output`."),
 }
 
 
@@ -71,10 +74,7 @@ def write_whole(path: Path, data: Contents, replace: bool = True) -> None:
         fd, temporary = _locked_temporary(place.parent)
         held = temporary
         with os.fdopen(fd, "wb") as stream:
-            if callable(data):
-                data(stream)
-            else:
-                stream.write(data)
+            _fill(stream, data)
             stream.flush()
             os.fsync(fd)
             if fcntl is not None:
@@ -99,10 +99,20 @@ def write_whole(path: Path, data: Contents, replace: bool = True) -> None:
             _held.discard(held)
 
 
+def _fill(stream: BinaryIO, data: Contents) -> None:
+    if not callable(data):
+        stream.write(data)
+        return
+    try:
+        data(stream)
+    except ValueError as error:  # no fault of the path, which is open
+        raise RuntimeError(f"the contents could not be made: {error}") from error
+
+
 def unwritable(path: Path, error: OSError | ValueError) -> OutputError:
     """What to say of an output that ``error`` keeps from being written."""
     number = error.errno if isinstance(error, OSError) and error.errno else 0
-    what, remedy = _REASONS.get(number, (str(error), "Choose another name or folder with -o."))
+    what, remedy = _REASONS.get(number, (str(error), "Choose another name or folder with `output`."))
     return OutputError(f"{path}: cannot be written: {what}", remedy)
 
 
@@ -189,21 +199,21 @@ def pass_on(contents: Contents, to: Callable[[bytes], object]) -> None:
         to(contents)
         return
     with tempfile.TemporaryFile() as file:
-        contents(file)
+        _fill(file, contents)
         file.seek(0)
         while block := file.read(1 << 20):
             to(block)
 
 
 def exists(
-    path: Path, choices: str = "skip or overwrite", option: str = "-o", *, others: int = 0
+    path: Path, choices: str = "skip or overwrite", parameter: str = "output", *, others: int = 0
 ) -> ExistsError:
-    """What to say of an output that is there already: what --on-existing takes, what names another place.
+    """What to say of an output that is there already: what ``on_existing`` takes, what names another place.
 
     ``others``: how many more of a run's outputs are.
     """
     more = f" (and {others} more)" if others else ""
-    remedy = f"Add --on-existing {choices}, or give another {option}."
+    remedy = f"Add `on_existing={choices}`, or give another `{parameter}`."
     return ExistsError(f"{path} exists already{more}", remedy)
 
 

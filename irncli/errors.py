@@ -11,11 +11,18 @@
     └─ TrainingError            a recipe or data that cannot be trained on  3
 
 Everything else that reaches the command line is a bug (status 1).
+
+Where a text means a parameter, it has it as in Python and in backquotes: `` `tau=11` is out of range``. The
+command line says ``--tau 11`` instead (:func:`irncli.cli.output.with_options`).
 """
 
 from __future__ import annotations
 
+import re
 from errno import ENOMEM
+
+PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
+"""A parameter in a text, perhaps with its value."""
 
 
 class IrnError(Exception):
@@ -27,6 +34,12 @@ class IrnError(Exception):
         super().__init__(what)
         self.what = what
         self.remedy = remedy
+
+    @property
+    def parameter(self) -> str | None:
+        """The first parameter that the error complains of, such as ``tau``."""
+        found = PARAMETER.search(self.what)
+        return found[1] if found else None
 
     def __str__(self) -> str:
         return f"{self.what.rstrip('.')}. {self.remedy}".rstrip()
@@ -91,4 +104,4 @@ def short_of_memory(error: BaseException) -> DeviceError | None:
     return None
 
 
-SHORT_OF_MEMORY = "Give it more (ulimit -v shows a limit), or less to do at once: --tile 256, -j 1."
+SHORT_OF_MEMORY = "Give it more (ulimit -v shows a limit), or less to do at once: `tile=256`, `jobs=1`."

@@ -27,7 +27,7 @@ MODES = ("rgb", "grey-as-rgb")
 ALPHAS = ("none", "resampled")
 RESTORED_BY = ("network", "lanczos")
 
-_REMEDY = "Restore it without its manifest: irn upscale --scale 4."
+_REMEDY = "Restore it without its manifest: `scale=4`."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
 MOST_DB = 99.0
@@ -279,7 +279,7 @@ def check_size(manifest: Manifest, width: int, height: int) -> None:
 def lost_manifest() -> ManifestError:
     """What to say of a picture without any manifest."""
     what = "not made by irn, or its manifest was lost"
-    return ManifestError(what, "Add --scale 4 if irn made it; in any other picture no detail is hidden.")
+    return ManifestError(what, "Add `scale=4` if irn made it; in any other picture no detail is hidden.")
 
 
 def pixels_hash(shape: tuple[int, ...], depth: int) -> hashlib._Hash:

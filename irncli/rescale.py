@@ -168,12 +168,12 @@ class Rescaler:
         """
         tau = manifest.tau if tau is None else tau
         if not 0 <= tau <= MAX_TAU:
-            raise UsageError(f"--tau {tau:g} is out of range", f"Use 0 to {MAX_TAU:g}.")
+            raise UsageError(f"`tau={tau:g}` is out of range", f"Use 0 to {MAX_TAU:g}.")
         if not 0 <= seed < 1 << 63:
-            raise UsageError(f"--seed {seed} is out of range", "Use 0 to 2^63 - 1.")
+            raise UsageError(f"`seed={seed}` is out of range", "Use 0 to 2^63 - 1.")
         if manifest.fingerprint != self.fingerprint:
             raise UsageError(
-                f"made by {manifest.model}, not by {self.name}", "Leave --model out to use its own weights."
+                f"made by {manifest.model}, not by {self.name}", "Leave `model` out to use its own weights."
             )
         check_manifest(manifest, small)
         if manifest.scale != self.scale:
@@ -366,7 +366,7 @@ def check_pixels(manifest: Manifest, small: Picture, accept_modified: bool) -> N
     if not accept_modified and manifest.pixels_sha256 != picture_digest(small):
         raise ManifestError(
             "its pixels were changed after irn made it, and the hidden detail with them",
-            "Use the file as it was made, or add --accept-modified.",
+            "Use the file as it was made, or add `accept_modified`.",
         )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from irncli.errors import OutputError
 
-REMEDY = "Free some space, choose another folder with -o, or raise --memory-budget."
+REMEDY = "Free some space, choose another folder with `output`, or raise `memory_budget`."
 
 
 class Scratch:

@@ -119,9 +119,9 @@ class SizeSpec:
         """Raise UsageError for more than one way to say it or for a scale below 1.1, ModelError above 8."""
         ways = [self.scale is not None, bool(self.width or self.height), self.max_side is not None]
         if sum(ways) > 1:
-            raise UsageError("--scale, --size, --width, --height and --max-side say one thing", "Keep one.")
+            raise UsageError("`scale`, `size`, `width`, `height` and `max_side` say one thing", "Keep one.")
         if self.scale is not None and not LEAST <= self.scale <= MOST:
-            what, remedy = f"--scale {float(self.scale):g}", f"Use {float(LEAST):g} to {float(MOST):g}."
+            what, remedy = f"`scale={float(self.scale):g}`", f"Use {float(LEAST):g} to {float(MOST):g}."
             if self.scale > MOST:
                 raise ModelError(f"{what}: there are no weights for so much", remedy)
             raise UsageError(f"{what} is no scale to make smaller by", remedy)
@@ -189,7 +189,7 @@ def lost_sampling(small: tuple[int, int], scale: Fraction | None, size: tuple[in
         remedy = f"It must be larger, at most {MOST} times."
         fits = min(sampling.steps) >= 1 and 1 < max(sampling.steps) <= MOST
     if not fits:
-        what = "--size {}x{} does not fit a small picture of {}x{}".format(
+        what = "`size={}x{}` does not fit a small picture of {}x{}".format(
             sampling.width, sampling.height, *small
         )
         raise UsageError(what, remedy)

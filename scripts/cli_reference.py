@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from irncli.cli.app import HELP, app
+from irncli.cli.command import panel_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 AGAIN = "Made by scripts/cli_reference.py: run it again instead of editing this."
@@ -51,20 +52,20 @@ class Command:
     usage: str
     text: str
     """Paragraphs, with examples behind a line ``Examples:``."""
-    arguments: list[tuple[str, str]]
-    options: list[tuple[str, str]]
+    panels: dict[str, list[tuple[str, str]]]
+    """Headings with what stands below each: an argument or option, and what it means."""
 
 
 def commands(command: Any, words: str = "irn", above: Any = None) -> Iterator[Command]:
     """A command and those below it."""
     context = typer.Context(command, info_name=words.split()[-1], parent=above, **HELP)
-    rows: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
+    panels: dict[str, list[tuple[str, str]]] = {}
     for each in command.get_params(context):
         if record := each.get_help_record(context):
-            rows[each.param_type_name].append((record[0], " ".join(record[1].split())))
+            panels.setdefault(panel_of(each), []).append((record[0], " ".join(record[1].split())))
     usage = command.get_usage(context).removeprefix("Usage: ")
     text = (command.help or "").replace("\b\n", "")
-    yield Command(words, " ".join(usage.split()), text, rows["argument"], rows["option"])
+    yield Command(words, " ".join(usage.split()), text, panels)
     for name, each in getattr(command, "commands", {}).items():
         yield from commands(each, f"{words} {name}", context)
 
@@ -78,9 +79,8 @@ def markdown(tree: list[Command]) -> str:
         lines += [*text.splitlines(), ""]
         if examples:
             lines += ["```sh", *examples, "```", ""]
-        rows = [*command.arguments, *command.options]
-        if rows:
-            lines += ["| | |", "|---|---|"]
+        for title, rows in command.panels.items():
+            lines += [f"| {title} | |", "|---|---|"]
             lines += [f"| `{_cell(left)}` | {_cell(_escaped(right))} |" for left, right in rows]
             lines.append("")
     lines += ["## Defaults", "", DEFAULTS, "", "## Exit status", "", "| | |", "|---|---|"]
@@ -93,12 +93,13 @@ def man_page(tree: list[Command]) -> str:
     top, *rest = tree
     lines = [f'.\\" {AGAIN}', ".TH IRN 1", ".SH NAME", "irn \\- pictures that shrink, and grow back"]
     lines += [".SH SYNOPSIS", f".B {_roff(top.usage)}", ".SH DESCRIPTION", _roff(top.text)]
-    lines += [line for row in top.options for line in _item(*row)]
+    lines += [line for rows in top.panels.values() for row in rows for line in _item(*row)]
     lines.append(".SH COMMANDS")
     for command in rest:
         text, examples = _parts(command.text)
         lines += [f".SS {_roff(command.usage)}", *_roff(text).replace("\n\n", "\n.PP\n").splitlines()]
-        lines += [line for row in (*command.arguments, *command.options) for line in _item(*row)]
+        for title, rows in command.panels.items():
+            lines += [".PP", f"{title}:", *(line for row in rows for line in _item(*row))]
         if examples:
             lines += [".PP", "Examples:", ".PP", ".nf", ".RS", *map(_roff, examples), ".RE", ".fi"]
     lines += [".SH ENVIRONMENT", _roff(DEFAULTS), ".SH EXIT STATUS"]

@@ -58,7 +58,7 @@ def _ray() -> Any:
     try:
         return import_module("ray")
     except ImportError as error:
-        what = "--engine ray needs Ray, which is not installed"
+        what = "`engine=ray` needs Ray, which is not installed"
         raise UsageError(what, "Install it: pip install 'irncli[ray]'.") from error
 
 
@@ -155,7 +155,7 @@ class _Run:
             self.ray.init(logging_level=logging.CRITICAL, log_to_driver=False, **here)
         except Exception as error:  # as many kinds as there are ways to fail
             what = f"Ray could not be started ({' '.join(str(error).split())[:200]})"
-            raise RunError(DeviceError(what, "Check RAY_ADDRESS, or leave --engine out.")) from error
+            raise RunError(DeviceError(what, "Check RAY_ADDRESS, or leave `engine` out.")) from error
         finally:
             signal.signal(signal.SIGTERM, before)  # Ray puts its own there
         there = self.ray.cluster_resources()
@@ -222,7 +222,9 @@ class _Run:
             return None
         job = self.jobs[index]
         what = f"{MOST_DEATHS} workers died over it, perhaps for want of memory"
-        return Outcome(job.name, "failed", job.outputs, error=DeviceError(what, "Try it without --engine."))
+        return Outcome(
+            job.name, "failed", job.outputs, error=DeviceError(what, "Try it without `engine=ray`.")
+        )
 
 
 class _OfThisThread:

@@ -9,15 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from irncli.batch.headers import Headers
 from irncli.batch.models import ManifestOverride, ModelChoice, stated
 from irncli.batch.names import Format
 from irncli.batch.plan import Job, Plan, existing
+from irncli.batch.run import Result
 from irncli.errors import OutputError, UsageError
-from irncli.images.probe import Header
+from irncli.images.probe import Header, refuse_large
 from irncli.pretrained.catalogue import scale_of
 from irncli.scratch import Spill, bytes_text
+
+if TYPE_CHECKING:
+    from irncli.batch.jobs import Downscale, Upscale
 
 LOSSLESS_BYTES = 1.5
 """Bytes of a photograph's pixel as PNG, on the small side: too little space is found in the run as well and
@@ -83,18 +88,18 @@ def _names() -> Callable[[str], str]:
 
 
 def small_forecast(
-    headers: Headers, fit: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
+    headers: Headers, choice: ModelChoice, depth: int = 8, kind: Callable[..., Forecast] = Forecast
 ) -> Forecaster:
     """How downscale and roundtrip look at their inputs; ``depth``: bits per sample of the small pictures."""
 
     named = _names()
 
-    def look(job: Job) -> Forecast:
+    def forecast(job: Job) -> Forecast:
         header = headers.of(job)
-        model, sampling = fit.of(header.width, header.height, turned=header.turned)
+        model, sampling = choice.of(header.width, header.height, turned=header.turned)
         return kind(header, sampling.small_width, sampling.small_height, named(model), scale_of(model), depth)
 
-    return look
+    return forecast
 
 
 def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: Format) -> Forecaster:
@@ -102,7 +107,7 @@ def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: 
 
     named = _names()
 
-    def look(job: Job) -> Forecast:
+    def forecast(job: Job) -> Forecast:
         header = headers.of(job)
         if header.manifest is None and assumed:
             model, sampling = headers.taken_for(job, assumed)
@@ -112,12 +117,12 @@ def restored_forecast(headers: Headers, assumed: ManifestOverride | None, form: 
         depth = form.depth(made.original_depth)
         return Forecast(header, made.width, made.height, made.model, made.scale, depth)
 
-    return look
+    return forecast
 
 
 def prepared(
     plan: Plan,
-    look: Forecaster,
+    forecaster: Forecaster,
     form: Format,
     *,
     room: bool = True,
@@ -130,10 +135,10 @@ def prepared(
     picture whose header cannot be read, or that has more than ``most`` pixels, is left to the run, and so
     is one that the run would end for and that is not what it says (``holds``, asked only then).
     """
-    jobs, foreseen = [], []
+    jobs, forecasts = [], []
     for job in plan.jobs:
         try:
-            forecast = look(job)
+            forecast = forecaster(job)
         except Exception:  # a reader's own mistake too costs its file alone
             jobs.append(job)
             continue
@@ -148,19 +153,46 @@ def prepared(
             jobs.append(job)
             continue
         jobs.append(replace(job, pixels=forecast.pixels, depth=forecast.larger_depth))
-        foreseen.append((job, forecast))
+        forecasts.append((job, forecast))
     if room:
         try:
-            check_room(_needed(foreseen, form))
+            check_room(_needed(forecasts, form))
         except OutputError:
-            check_room(_needed([each for each in foreseen if holds(each[0])], form))
+            check_room(_needed([each for each in forecasts if holds(each[0])], form))
     return replace(plan, jobs=tuple(jobs))
 
 
-def _needed(foreseen: Sequence[tuple[Job, Forecast]], form: Format) -> dict[Path, int]:
+def foreseen(
+    job: Job, work: Downscale | Upscale, forecaster: Forecaster, form: Format, tile: int | str
+) -> Result:
+    """What a run would do for a job, from the header alone. Raise InputError for what it would refuse."""
+    work.refuse(job)
+    forecast = forecaster(job)
+    width, height = forecast.header.size
+    for size in ((width, height), (forecast.width, forecast.height)):
+        refuse_large(size, work.max_pixels)
+    if work.current(job):
+        return Result(skipped=True)
+    details = {
+        "width": width,
+        "height": height,
+        "output_width": forecast.width,
+        "output_height": forecast.height,
+        "model": forecast.model,
+        "scale": forecast.scale,
+        "depth": forecast.depth,
+        "larger_depth": forecast.larger_depth,
+        "tile": tile,
+        "memory": work.budget.memory(forecast.pixels, forecast.larger_depth),
+        "space": forecast.space(form),
+    }
+    return Result(details)
+
+
+def _needed(forecasts: Sequence[tuple[Job, Forecast]], form: Format) -> dict[Path, int]:
     """Bytes in each folder."""
     needed: dict[Path, int] = {}
-    for job, forecast in foreseen:
+    for job, forecast in forecasts:
         for output, space in zip(job.outputs, forecast.spaces(form, len(job.outputs)), strict=True):
             more = max(0, space - _size(output))  # it takes the place of what is there
             needed[output.parent] = needed.get(output.parent, 0) + more
@@ -172,7 +204,7 @@ def _check_sides(job: Job, forecast: Forecast, form: Format) -> None:
     if most and side > most:
         size = f"{forecast.width} x {forecast.height}"
         what = f"{job.name}: {form.pillow} cannot hold its {size} pixels (the most a side is {most})"
-        raise UsageError(what, "Choose --format png or tiff.")
+        raise UsageError(what, "Choose `format=png` or `format=tiff`.")
 
 
 def check_room(needed: dict[Path, int]) -> None:
@@ -187,7 +219,7 @@ def check_room(needed: dict[Path, int]) -> None:
         free = shutil.disk_usage(existing(folder)).free
         if size > free:
             what = f"{folder}: about {bytes_text(size)} will be needed, and {bytes_text(free)} are free"
-            raise OutputError(what, "Free some space, or choose another folder with -o.")
+            raise OutputError(what, "Free some space, or choose another folder with `output`.")
 
 
 def _size(path: Path) -> int:
@@ -237,7 +269,7 @@ class Budget:
     def announce(self) -> None:
         """Say that no budget is below what the model takes."""
         if self.size is not None and not self._free:
-            self.tell(f"--memory-budget: the model alone takes about {bytes_text(MODEL_MEMORY)}")
+            self.tell(f"`memory_budget`: the model alone takes about {bytes_text(MODEL_MEMORY)}")
 
     @property
     def _free(self) -> int:

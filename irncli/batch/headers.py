@@ -113,7 +113,7 @@ class Headers:
                 missed.append(InputFailure(_name(item), error))
             else:
                 kept.append(item)
-        remedy = "Give another folder; for small pictures whose manifest was lost add --scale 4."
+        remedy = "Give another folder; for small pictures whose manifest was lost add `scale=4`."
         for folder in passed.keys() - others:
             missed.append(
                 InputFailure(str(folder), InputError("there is no small picture in this folder", remedy))
@@ -122,9 +122,8 @@ class Headers:
 
     def own_work(self, jobs: Sequence[Job]) -> list[Job]:
         """Those of a folder's pictures that irn made itself, if there are others among them."""
-        from_folders = [job for job in jobs if job.below]
-        ours = [job for job in from_folders if (header := self.known(job)) and header.made_by_irn]
-        return ours if len(ours) < len(from_folders) else []
+        ours = [job for job in jobs if (header := self.known(job)) and header.made_by_irn]
+        return ours if len(ours) < len(jobs) else []
 
     def decodes(self, job: Job, max_pixels: int) -> Loaded | None:
         """The picture, if it is of the size that its head says, which anybody can have written there.
@@ -139,7 +138,7 @@ class Headers:
         return loaded if (picture.width, picture.height) == (header.width, header.height) else None
 
     def holds(self, job: Job, max_pixels: int, model: str | None, modified: bool) -> bool:
-        """Whether it decodes and its manifest is of its pixels; ``modified``: as --accept-modified."""
+        """Whether it decodes and its manifest is of its pixels; ``modified``: or of others."""
         loaded = self.decodes(job, max_pixels)
         if loaded is None:
             return False
@@ -174,7 +173,7 @@ def refusal(header: InputHeader, *, lossy: bool = False) -> InputError | None:
 def stored_with_loss(header: InputHeader) -> InputError:
     """What to say of a small picture that is."""
     what = f"is a {FORMATS[header.format].lossy_word}, which irn downscale never writes: {LOSS}"
-    add = "--accept-modified" if header.manifest else "--lossy-lr --scale 4"
+    add = "`accept_modified`" if header.manifest else "`allow_lossy` `scale=4`"
     return InputError(what, f"Give the file as irn made it; for a lossy copy of it, add {add}.")
 
 

@@ -67,7 +67,7 @@ def discover(words: Sequence[str], *, recursive: bool = False) -> tuple[list[Inp
             if not pictures and not trouble:
                 remedy = "Give another folder, or the pictures themselves."
                 if folders and not recursive:
-                    remedy = "Add -r to look in the folders below it too."
+                    remedy = "Add `recursive` to look in the folders below it too."
                 missed.append(InputFailure(word, InputError("there is no picture in this folder", remedy)))
         elif stat.S_ISREG(mode):
             found.append(InputFile(Path(word)))
@@ -196,7 +196,7 @@ def expand(words: Sequence[str], *, nul: bool = False, stdin: Callable[[], bytes
     if words.count(PIPE) + words.count("@-") > 1:
         raise UsageError("standard input is asked for twice", "Give - or @- once.")
     if nul and not any(word.startswith("@") for word in words):
-        raise UsageError("-0 is for lists, and there is none", "Give one: @list.txt, or @- for a pipe.")
+        raise UsageError("`nul` is for lists, and there is none", "Give one: @list.txt, or @- for a pipe.")
     paths: list[str] = []
     missed: list[InputFailure] = []
     for word in words:
@@ -220,6 +220,22 @@ def expand(words: Sequence[str], *, nul: bool = False, stdin: Callable[[], bytes
     return Words(tuple(paths), tuple(missed), PIPE in words)
 
 
+def found_in(
+    words: Words, *, recursive: bool = False, stdin: Callable[[], bytes] | None = None
+) -> tuple[list[InputFile], list[InputFailure]]:
+    """The pictures that words stand for, and what gave none. ``stdin`` gives the bytes of ``-``."""
+    found, missed = discover(words.paths, recursive=recursive)
+    missed = [*words.missed, *missed]
+    if words.piped:
+        try:
+            if stdin is None:
+                raise InputError("there is no standard input here", "Give a file.")
+            found.append(InputFile(STDIN, data=stdin()))
+        except InputError as error:
+            missed.append(InputFailure(PIPE, error))
+    return found, missed
+
+
 def names_stdin(word: str) -> bool:
     """Whether a word means standard input: a dash, or a name that the system has for it."""
     return word == PIPE or word in _NAMES_OF_STDIN
@@ -241,7 +257,7 @@ def _listed(word: str, nul: bool, stdin: Callable[[], bytes] | None) -> list[str
         paths = [os.fsdecode(path) for path in data.split(b"\0") if path]
     else:
         if b"\0" in data:
-            remedy = "Add -0 if NUL separates its paths; save it as UTF-8 if an editor wrote it."
+            remedy = "Add `nul` if NUL separates its paths; save it as UTF-8 if an editor wrote it."
             raise InputError("the list holds NUL bytes", remedy)
         lines = (line.removesuffix(b"\r") for line in data.split(b"\n"))
         # Names on disk need not be UTF-8: what is none comes through as it is.

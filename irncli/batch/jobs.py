@@ -42,7 +42,7 @@ class Downscale:
     """A picture -> its small picture with the manifest inside."""
 
     models: Models
-    fit: ModelChoice
+    choice: ModelChoice
     format: Format
     outputs: Outputs
     strip: bool = False
@@ -55,9 +55,8 @@ class Downscale:
     check: bool | None = None
     """Whether each is restored before it is kept (:mod:`irncli.guard`); None: where there is reason to."""
     progress: Callable[[float], None] = lambda done: None
-    """Told the share of them that is done."""
+    """Told the share of both that is done."""
     depth: int = 8
-    """Bits per sample of the small pictures."""
     _known: dict[str, Stated] = field(default_factory=dict, repr=False)
     headers: Headers = field(default_factory=Headers)
     budget: Budget = Budget()
@@ -68,7 +67,7 @@ class Downscale:
         page = {} if job.page is None else {"page": job.page}
         refine = {"refine": self.refine} if self.refine else {}
         check = {} if self.check is None else {"check": int(self.check)}
-        return self.models.options | self.fit.options | more | page | refine | check
+        return self.models.options | self.choice.options | more | page | refine | check
 
     def _name(self, job: Job) -> str | None:
         """What the manifest keeps of the name. Raise InputError for one that it cannot hold."""
@@ -76,25 +75,27 @@ class Downscale:
             return None
         if not holds_name(job.source.name):
             what = "its name is not one that a manifest holds: plain signs, no backslash"
-            raise InputError(what, "Rename it, or leave --keep-name out.")
+            raise InputError(what, "Rename it, or leave `keep_name` out.")
         return job.source.name
 
     def current(self, job: Job) -> bool:
         if self.outputs.on_existing != "resume":
             return False
-        model = self._model(job)
-        if model is None:
+        if (model := self._model(job)) is None:
             return False
         made, options = self._stated(model), self.options(job)
         return is_small_of(job, self.format, made, options, self._name(job), self.max_pixels, self.depth)
 
+    def refuse(self, job: Job) -> None:
+        """Nothing is refused but what reading finds."""
+
     def _model(self, job: Job) -> str | None:
         """None for a picture that the run will refuse."""
-        header = self.fit.alone or self.headers.known(job)
+        header = self.choice.alone or self.headers.known(job)
         if header is None or isinstance(header, str):
             return header
         try:
-            return self.fit.of(header.width, header.height, turned=header.turned)[0]
+            return self.choice.of(header.width, header.height, turned=header.turned)[0]
         except InputError:
             return None
 
@@ -111,12 +112,12 @@ class Downscale:
         if self.refine or self.budget.size is not None or not _small(picture, 1):
             return None
         turned = picture.metadata.orientation >= 5
-        return self.fit.of(picture.width, picture.height, turned=turned), picture.colour.shape
+        return self.choice.of(picture.width, picture.height, turned=turned), picture.colour.shape
 
     def together(self, group: Sequence[tuple[Job, Loaded]]) -> list[Real]:
         first = group[0][1].picture
         turned = first.metadata.orientation >= 5
-        model, sampling = self.fit.of(first.width, first.height, turned=turned)
+        model, sampling = self.choice.of(first.width, first.height, turned=turned)
         pictures = [loaded.picture.colour for _, loaded in group]
         return self.models.the_one(model).codec.encode_several(pictures, sampling)
 
@@ -125,7 +126,7 @@ class Downscale:
     ) -> tuple[Picture, Manifest, tuple[str, ...]]:
         picture = loaded.picture
         turned = picture.metadata.orientation >= 5
-        model, sampling = self.fit.of(picture.width, picture.height, turned=turned)
+        model, sampling = self.choice.of(picture.width, picture.height, turned=turned)
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
@@ -181,7 +182,7 @@ class Upscale:
     compress: int | None = None
     quality: int | None = None
     accept_modified: bool = False
-    lossy_lr: bool = False
+    allow_lossy: bool = False
     max_pixels: int = 500_000_000
     headers: Headers = field(default_factory=Headers)
     budget: Budget = Budget()
@@ -230,13 +231,13 @@ class Upscale:
         return is_restored_of(job, self.format, origin.fingerprint, tau, options, self.max_pixels, depth)
 
     def read(self, job: Job) -> Loaded:
-        self.check(job)
+        self.refuse(job)
         return read_input(job, self.max_pixels)
 
-    def check(self, job: Job) -> None:
+    def refuse(self, job: Job) -> None:
         """Raise InputError for a restored picture, and for one stored with loss unless that is known."""
         header = self.headers.known(job)
-        lossy = self.lossy_lr or bool(header and header.manifest and self.accept_modified)
+        lossy = self.allow_lossy or bool(header and header.manifest and self.accept_modified)
         if header and (error := refusal(header, lossy=lossy)):
             raise error
 
@@ -270,9 +271,10 @@ class Upscale:
     def _restored(self, job: Job, loaded: Loaded, decoded: Tensor | None) -> Restored:
         rescaler, manifest, pixels, notes = self._manifest(loaded)
         if manifest.width * manifest.height > self.max_pixels:
-            size = f"{manifest.width} x {manifest.height}"
-            what = f"its original has {size} pixels, more than --max-pixels allows"
-            raise InputError(what, "Raise --max-pixels if you trust the file.")
+            what = (
+                f"its original has {manifest.width} x {manifest.height} pixels, more than `max_pixels` allows"
+            )
+            raise InputError(what, "Raise `max_pixels` if you trust the file.")
         tau = manifest.tau if self.tau is None else self.tau
         depth = self.format.depth(manifest.original_depth)
         if depth > 8:
@@ -334,14 +336,14 @@ class Upscale:
             if not sampling.is_whole(rescaler.scale):
                 what += ", by its size" if "x" in sampling.word else f" at scale {sampling.word}"
             if self.assumed.size is None:
-                what += "; for another size add --size WxH"
+                what += "; for another size add `size=WxH`"
             what += "; if irn did not make it, no hidden detail comes back"
             return rescaler, manifest, manifest.pixels_sha256, (what,)
         from irncli.rescale import Rescaler, picture_digest
 
         manifest = Rescaler.read_manifest(loaded.picture, loaded.header.text, self.accept_modified)
         if self.assumed and self.assumed.size:
-            raise UsageError("--size is for pictures without a manifest", "Leave it out.")
+            raise UsageError("`size` is for pictures without a manifest", "Leave it out.")
         # Verified already, unless they may be others.
         pixels = picture_digest(loaded.picture) if self.accept_modified else manifest.pixels_sha256
         changed = manifest.pixels_sha256 != pixels
@@ -349,7 +351,7 @@ class Upscale:
         name = self.model or name_of_fingerprint(manifest.fingerprint)
         if name is None:
             what = f"made by {manifest.model} ({manifest.fingerprint[:12]}), which is not installed"
-            raise ModelError(what, "Update irn, or give its weight file: --model FILE.")
+            raise ModelError(what, "Update irn, or give its weight file: `model=FILE`.")
         return self.models.get(name), manifest, pixels, notes
 
 

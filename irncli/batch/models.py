@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from irncli.batch.request import Size
 from irncli.batch.run import RunError
-from irncli.errors import IrnError
+from irncli.errors import IrnError, UsageError
 from irncli.manifest import MAX_TAU
-from irncli.pretrained.catalogue import default_name, find, resolve, scale_of, trained_scales
+from irncli.pretrained.catalogue import default_name, entries, find, resolve, scale_of, trained_scales
 from irncli.pretrained.fingerprint import model_name, read_header
 from irncli.sizes import Sampling, SizeSpec, lost_sampling, network_scale, scale_text
 
 if TYPE_CHECKING:
+    from irncli.batch.headers import Headers
+    from irncli.batch.plan import Job
     from irncli.rescale import Rescaler
 
 SHORTAGE = "not enough memory for a whole tile: going on with smaller ones, which take longer"
@@ -99,12 +103,47 @@ def stated(name: str) -> Stated:
     return Stated(weights.name, weights.fingerprint, weights.tau)
 
 
+def size_spec(size: Size) -> SizeSpec:
+    """What is asked for; by default the scale of the model, or 4. Raise UsageError for several at once."""
+    both = size.size or (size.width, size.height)
+    if size.scale is None and both == (None, None) and size.max_side is None:
+        return SizeSpec(scale=Fraction(4 if size.model is None else scale_of(size.model)))
+    return SizeSpec(size.scale, *both, size.max_side)
+
+
+def checked_model(scale: int | None, model: str | None) -> str:
+    """The model of a whole scale, of its own name, or of both: then raise UsageError if they contradict."""
+    name = default_name(4 if scale is None else scale) if model is None else model
+    resolve(name)
+    if model is not None and scale is not None:
+        _check_scale(scale, model, scale_of(model))
+    return name
+
+
+def _check_scale(scale: Fraction | int, model: str, own: int | None) -> None:
+    if scale != own:
+        what = f"`scale={scale}` contradicts `model={model}`, whose scale is {own}"
+        raise UsageError(what, "Drop one.")
+
+
 @dataclass(frozen=True)
 class ModelChoice:
-    """The size that a run asks for, and the model if one was named."""
+    """The size that a run asks for, and the model if one was named; what that comes to is found once."""
 
     size: SizeSpec
     model: str | None = None
+
+    def checked(self) -> ModelChoice:
+        """The same. Raise UsageError for a whole scale that other weights are for, ModelError for no weights.
+
+        A scale that no weights are for is any model's.
+        """
+        if self.alone is not None:
+            resolve(self.alone)
+        own, scale = self.own_scale, self.size.scale
+        if self.model is not None and scale in {entry.scale for entry in entries()}:
+            _check_scale(scale, self.model, own)
+        return self
 
     def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Sampling]:
         """The model and the sampling for an original of this size as stored.
@@ -126,10 +165,14 @@ class ModelChoice:
         return self.model
 
     @cached_property
+    def own_scale(self) -> int | None:
+        """That of the one model. Raise ModelError for a file whose header does not say it."""
+        return None if self.alone is None else scale_of(self.alone)
+
+    @property
     def whole(self) -> bool:
         """Whether the network's own sampling is what was asked for."""
-        scale, model = self.size.scale, self.alone
-        return scale is not None and model is not None and scale == scale_of(model)
+        return self.size.scale is not None and self.size.scale == self.own_scale
 
     @cached_property
     def options(self) -> dict[str, str | int | float]:
@@ -145,6 +188,14 @@ class ManifestOverride:
     size: tuple[int, int] | None = None
     """Width and height of the original as a viewer shows it."""
     model: str | None = None
+
+    @classmethod
+    def of_size(cls, size: Size) -> ManifestOverride | None:
+        """What is said; None: nothing. Refused is the same as on the way down."""
+        if size.scale is not None:
+            choice = ModelChoice(SizeSpec(scale=size.scale), size.model).checked()
+            return cls(size.scale, size.size, choice.alone)
+        return None if size.size is None else cls(None, size.size, size.model)
 
     def of(self, width: int, height: int, *, turned: bool) -> tuple[str, Sampling]:
         """The model and the sampling of a small picture of this size; ``turned``: its sides are swapped.
@@ -168,3 +219,62 @@ class ManifestOverride:
         if self.scale is None or self.scale not in self._trained:
             found["scale"] = "by size" if self.scale is None else scale_text(self.scale)
         return found
+
+
+def check_manifests(
+    jobs: Sequence[Job],
+    headers: Headers,
+    holds: Callable[[Job], bool],
+    model: str | None,
+    format: str,
+    override: ManifestOverride | None,
+    *,
+    needs_tau: bool,
+) -> None:
+    """Raise UsageError for what a manifest contradicts, before any work.
+
+    ``format``: Pillow's name. ``needs_tau``: several samples are wanted, which tau 0 makes all alike. A
+    picture without a readable manifest, or one that is not what it says (``holds``, asked only before the
+    run would end for it), is left to the run, which refuses it in its turn.
+    """
+    from irncli.images.formats import FORMATS
+
+    holds_alpha = FORMATS[format].alpha
+    if override is None and model is None and not needs_tau and holds_alpha:
+        return
+    fingerprint = stated(model).fingerprint if model else None
+
+    def check(job: Job) -> None:
+        header = headers.known(job)
+        if header is None:
+            return
+        manifest = header.manifest
+        if not holds_alpha and (manifest.alpha != "none" if manifest else header.alpha):
+            raise UsageError(f"{job.name}: {format} cannot hold its transparency", "Use png, webp or tiff.")
+        if manifest is None:
+            if override and override.size:
+                try:
+                    headers.taken_for(job, override)
+                except UsageError as error:
+                    raise UsageError(f"{job.name}: {error.what}", error.remedy) from None
+            return
+        if override and override.size:
+            what = f"{job.name}: `size` is for pictures without a manifest"
+            raise UsageError(what, "Leave it out.")
+        if override and override.scale and not manifest.sampling.is_whole(override.scale):
+            scale, own = scale_text(override.scale), manifest.scale_word
+            what = f"{job.name}: `scale={scale}` contradicts its manifest, which says {own}"
+            raise UsageError(what, "Leave `scale` out.")
+        if fingerprint is not None and fingerprint != manifest.fingerprint:
+            what = f"{job.name}: `model={model}` is not the {manifest.model} that made it"
+            raise UsageError(what, "Leave `model` out, or give that one.")
+        if needs_tau and manifest.tau == 0:
+            what = f"{job.name}: by its manifest tau is 0, so all samples are the same"
+            raise UsageError(what, "Add `tau=1`.")
+
+    for job in jobs:
+        try:
+            check(job)
+        except UsageError:
+            if holds(job):
+                raise

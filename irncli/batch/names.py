@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import re
 import string
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from irncli.batch.plan import Target
+from irncli.batch.inputs import InputFile
+from irncli.batch.models import ManifestOverride, ModelChoice, stated
+from irncli.batch.plan import Job, Target, beside, outputs_of
 from irncli.errors import UsageError
 from irncli.images.formats import FORMATS, READABLE_SUFFIXES, WRITABLE, ImageFormat
 from irncli.images.write import check_deep_output
+
+if TYPE_CHECKING:
+    from irncli.batch.headers import Headers
 
 FIELDS = ("stem", "scale", "model", "ext", "parent")
 
@@ -57,7 +64,7 @@ def restored_name(name: str, suffix: str, *, beside: bool, sample: str | None = 
 
 @dataclass(frozen=True)
 class Template:
-    """``--name``: text with fields, checked. ``{{`` and ``}}`` are braces."""
+    """A name as text with fields, checked. ``{{`` and ``}}`` are braces."""
 
     text: str
 
@@ -66,19 +73,19 @@ class Template:
         try:
             pieces = list(string.Formatter().parse(self.text))
         except ValueError as error:
-            raise UsageError(f"--name {self.text}: {error}", remedy) from error
+            raise UsageError(f"`name={self.text}`: {error}", remedy) from error
         for _, name, form, conversion in pieces:
             if name is not None and (name not in FIELDS or form or conversion):
-                raise UsageError(f"--name {self.text}: there is no {{{name}}}", remedy)
+                raise UsageError(f"`name={self.text}`: there is no {{{name}}}", remedy)
         if not self.text.strip("/") or self.text.endswith("/"):
-            raise UsageError(f"--name {self.text} names no file", "Give one, such as {stem}-small.")
+            raise UsageError(f"`name={self.text}` names no file", "Give one, such as {stem}-small.")
 
     def uses(self, *names: str) -> bool:
         return any(name in names for _, name, _, _ in string.Formatter().parse(self.text))
 
     @property
     def suffix(self) -> str | None:
-        """The extension that it ends in, when irn writes such files: it chooses the format, as with -o."""
+        """The extension that it ends in, when irn writes such files: that chooses the format."""
         suffix = os.path.splitext(self.text)[1].lower()
         return suffix if suffix in WRITABLE else None
 
@@ -94,7 +101,9 @@ class Template:
         parts = string.Formatter().parse(text)
         name = "".join(literal + (values[field] if field else "") for literal, field, _, _ in parts)
         if name.startswith("/") or not {".", "..", ""}.isdisjoint(name.split("/")):
-            raise UsageError(f"--name {self.text} would write {source} to {name}", "Name a file below -o.")
+            raise UsageError(
+                f"`name={self.text}` would write {source} to {name}", "Name a file below `output`."
+            )
         ending = self.text[-len(self.suffix) :] if self.suffix else suffix
         return f"{name}{'' if sample is None else f'.{sample}'}{ending}"
 
@@ -132,8 +141,8 @@ def small_format(
         raise UsageError(what, "Use png, webp, jxl (both without loss) or tiff.")
     if depth > 8:
         if form.row.depth < depth:
-            what = f"{form.suffix[1:]} holds 8 bits per sample, and --depth {depth} wants more"
-            raise UsageError(what, "Use png or tiff, or leave --depth out.")
+            what = f"{form.suffix[1:]} holds 8 bits per sample, and `depth={depth}` wants more"
+            raise UsageError(what, "Use png or tiff, or leave `depth` out.")
         check_deep_output(form.pillow)
     return form
 
@@ -146,24 +155,26 @@ def restored_format(
     if quality is not None and not form.row.lossy:
         known = " or ".join(suffix[1:] for suffix, name in WRITABLE.items() if FORMATS[name].lossy)
         remedy = f"Leave it out, or write {known}."
-        raise UsageError(f"--quality has no effect on {form.suffix[1:]}, which loses nothing", remedy)
+        raise UsageError(f"`quality` has no effect on {form.suffix[1:]}, which loses nothing", remedy)
     return form
 
 
 def check_compress(form: Format, level: int | None, *, small: bool = False) -> None:
-    """``--compress``; ``small``: of pictures that lose nothing, in any format. Raise UsageError."""
+    """Raise UsageError for a level that is none; ``small``: of pictures that lose nothing, in any format."""
     if level is None:
         return
     if not 0 <= level <= 9:
-        raise UsageError(f"--compress {level} is out of range", "Use 0, fast, to 9, small.")
+        raise UsageError(f"`compress={level}` is out of range", "Use 0, fast, to 9, small.")
     if form.row.lossy and not small:
-        raise UsageError(f"--compress has no effect on {form.suffix[1:]}", "Use --quality.")
+        raise UsageError(f"`compress` has no effect on {form.suffix[1:]}", "Use `quality`.")
 
 
 def _format(target: Target, chosen: str | None, template: Template | None) -> Format:
-    """``--format``, else the extension of ``-o FILE`` or ``--name``, which must agree with it; else PNG."""
+    """As chosen, else by the extension of the output's name, which must agree with it; else PNG."""
     if template and (target.file or target.stdout):
-        raise UsageError("--name contradicts -o, which names the output already", "Leave one of them out.")
+        raise UsageError(
+            "`name` contradicts `output`, which names the output already", "Leave one of them out."
+        )
     form = _known_format(target, chosen, template)
     form.row.check_encoder()
     return form
@@ -171,11 +182,11 @@ def _format(target: Target, chosen: str | None, template: Template | None) -> Fo
 
 def _known_format(target: Target, chosen: str | None, template: Template | None) -> Format:
     known = ", ".join(suffix[1:] for suffix in WRITABLE)
-    suffix, where = template.suffix if template else None, f"--name {template.text}" if template else ""
+    suffix, where = template.suffix if template else None, f"`name={template.text}`" if template else ""
     if target.file is not None:
-        suffix, where = target.file.suffix.lower(), f"-o {target.file}"
+        suffix, where = target.file.suffix.lower(), f"`output={target.file}`"
         if not suffix:
-            remedy = f"Give one, as in -o {target.file}.png; for a new folder, end it in /."
+            remedy = f"Give one, as in `output={target.file}.png`; for a new folder, end it in /."
             raise UsageError(f"{where} has no extension, so its format is unknown", remedy)
         if suffix not in WRITABLE:
             raise UsageError(f"{where}: irn writes no {suffix[1:]}", f"It writes {known}.")
@@ -184,8 +195,81 @@ def _known_format(target: Target, chosen: str | None, template: Template | None)
         return by_name or Format(".png", WRITABLE[".png"])
     suffix = "." + chosen.lower().lstrip(".")
     if suffix not in WRITABLE:
-        raise UsageError(f"--format {chosen}: irn writes no such format", f"It writes {known}.")
+        raise UsageError(f"`format={chosen}`: irn writes no such format", f"It writes {known}.")
     by_option = Format(suffix, WRITABLE[suffix])
     if by_name and by_name.pillow != by_option.pillow:
-        raise UsageError(f"--format {chosen} contradicts {where}", "Leave one of them out.")
+        raise UsageError(f"`format={chosen}` contradicts {where}", "Leave one of them out.")
     return by_name or by_option
+
+
+def small_jobs(
+    found: Sequence[InputFile],
+    target: Target,
+    form: Format,
+    choice: ModelChoice,
+    template: Template | None,
+    page: int | Literal["all"] | None,
+) -> list[Job]:
+    """Found pictures -> jobs with the names of the small pictures.
+
+    ``page``: of files that are no picture each, as asked for. Raise UsageError for a template that names
+    the model where that depends on the picture.
+    """
+    model, word = "", choice.size.word
+    if template and template.uses("model"):
+        if choice.alone is None:
+            remedy = "Use `scale` or `model`, or leave {model} out."
+            raise UsageError("`name` with {model}: each picture's size decides on its model", remedy)
+        model = stated(choice.alone).name
+    jobs = []
+    for item in found:
+        name = small_name(item.path.name, word, form.suffix, item.page)
+        if template:
+            stem = page_stem(item.path.name, item.page)
+            scale = word.removeprefix("x")
+            name = template.fill(item.path, stem, scale=scale, model=model, suffix=form.suffix)
+        number = page if isinstance(page, int) else item.page
+        outputs = outputs_of(item, target, name)
+        jobs.append(Job(item.path, outputs, 0, item.below, item.data, number, item.page is not None))
+    return jobs
+
+
+@dataclass(frozen=True)
+class RestoredNames:
+    """Found pictures -> jobs with the names of the restored pictures."""
+
+    target: Target
+    form: Format
+    template: Template | None
+    headers: Headers
+    override: ManifestOverride | None
+
+    def job(self, item: InputFile, seed: int, sample: str | None = None) -> Job:
+        """``sample``: which of several; see :func:`restored_name`."""
+        paths = outputs_of(item, self.target, self._name(item, sample))
+        if self.target.file and sample is not None:
+            paths = tuple(path.with_suffix(f".{sample}{path.suffix}") for path in paths)
+        return Job(item.path, paths, seed, item.below, item.data)
+
+    def together(self, item: InputFile, samples: int, statistics: Sequence[str]) -> Job:
+        """One job of all samples and what is counted over them."""
+        words = (*(f"s{n + 1}" for n in range(samples)), *statistics)
+        jobs = [self.job(item, 0, word) for word in words]
+        return replace(jobs[0], outputs=tuple(path for job in jobs for path in job.outputs))
+
+    def _name(self, item: InputFile, sample: str | None) -> str:
+        if self.template is None:
+            in_own = beside(item, self.target)
+            return restored_name(item.path.name, self.form.suffix, beside=in_own, sample=sample)
+        scale, model = "unknown", "unknown"  # of a picture that the run will refuse
+        if self.template.uses("scale", "model"):
+            header = self.headers.known(item)
+            if header and header.manifest:
+                scale, model = header.manifest.scale_word, header.manifest.model
+            elif header and self.override:
+                taken, sampling = self.headers.taken_for(item, self.override)
+                scale, model = sampling.word, stated(taken).name
+        stem = original_stem(item.path.name)
+        return self.template.fill(
+            item.path, stem, scale=scale, model=model, suffix=self.form.suffix, sample=sample
+        )

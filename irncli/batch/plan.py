@@ -17,16 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
-from irncli.atomic import exists, place_of
-from irncli.batch.inputs import STDIN, InputFile, Words
-from irncli.errors import UsageError
+from irncli.atomic import check_place, exists, place_of
+from irncli.batch.inputs import STDIN, InputFailure, InputFile, Words
+from irncli.batch.request import OnExisting
+from irncli.errors import OutputError, UsageError
 from irncli.images.probe import probe
 
 STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 """What ``-o`` calls it."""
-OnExisting = Literal["error", "skip", "overwrite", "rename", "resume"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Job:
     depth: int = 8
     """Bits a sample of that one."""
     wanted: tuple[Path, ...] = ()
-    """What its outputs were to be called, where --on-existing rename has given them other names."""
+    """What its outputs were to be called, where ``on_existing`` has given them other names."""
 
     @property
     def name(self) -> str:
@@ -85,26 +84,29 @@ def target_of(output: str | None, words: Words, *, only_folder: bool = False) ->
     """What ``-o`` means for these words. Raise UsageError if one file cannot take what they give."""
     if output is None:
         if words.piped and not only_folder:
-            raise UsageError("standard input has no folder to write beside", "Add -o -, or -o FILE.")
+            raise UsageError(
+                "standard input has no folder to write beside", "Add `output=-`, or `output=FILE`."
+            )
         for path in words.paths:
             if not only_folder and _among_devices(path):
-                raise UsageError(f"{path} has no folder to write beside", "Add -o -, or -o FILE.")
+                raise UsageError(f"{path} has no folder to write beside", "Add `output=-`, or `output=FILE`.")
         return Target()
     if not output:
-        raise UsageError("-o is empty", "Give a file, or a folder that ends in /.")
+        raise UsageError("`output` is empty", "Give a file, or a folder that ends in /.")
     separators = tuple(filter(None, (os.sep, os.altsep)))
     if output in STDOUT and not only_folder:
         output = "-"
     if output.endswith(separators) or (output != "-" and os.path.isdir(output)):
         return Target(folder=Path(output))
     if only_folder:
-        raise UsageError(f"-o {output} is not a folder", f"For a new folder, end it in /: -o {output}/")
+        remedy = f"For a new folder, end it in /: `output={output}/`"
+        raise UsageError(f"`output={output}` is not a folder", remedy)
     count = len(words.paths) + len(words.missed) + words.piped
     if count > 1 or any(os.path.isdir(path) for path in words.paths):
         several = f"there are {count} inputs" if count > 1 else "the input is a folder"
         folder = "small/" if output == "-" else f"{output}/"
-        remedy = f"For a new folder, end it in /: -o {folder}"
-        raise UsageError(f"-o {output} is one file, but {several}", remedy)
+        remedy = f"For a new folder, end it in /: `output={folder}`"
+        raise UsageError(f"`output={output}` is one file, but {several}", remedy)
     return Target(stdout=True) if output == "-" else Target(file=Path(output))
 
 
@@ -164,7 +166,9 @@ def make_plan(
         for output in there:
             victim = next(filter(None, map(sources.get, _places(output))), None)
             if victim and (victim is job or on_existing in ("overwrite", "resume")):
-                raise UsageError(f"{output} is an input; it cannot be an output too", "Give another -o.")
+                raise UsageError(
+                    f"{output} is an input; it cannot be an output too", "Give another `output`."
+                )
         if there and on_existing == "skip" and len(there) == len(job.outputs):
             skipped.append(job)
         elif there and on_existing == "rename":
@@ -177,6 +181,20 @@ def make_plan(
         choices = "skip, overwrite, rename or resume" if resumable else "skip, overwrite or rename"
         raise exists(existing[0], choices, others=len(existing) - 1)
     return Plan(tuple(todo), tuple(skipped))
+
+
+def with_a_place(plan: Plan) -> tuple[Plan, list[InputFailure]]:
+    """The plan without the jobs whose outputs nothing could write, and why: found before any work."""
+    possible, missed = [], []
+    for job in plan.jobs:
+        try:
+            for output in job.outputs:
+                check_place(output)
+        except OutputError as error:
+            missed.append(InputFailure(job.name, error, job.file))
+        else:
+            possible.append(job)
+    return replace(plan, jobs=tuple(possible)), missed
 
 
 def in_shard(path: str, shard: tuple[int, int]) -> bool:
@@ -199,7 +217,7 @@ def _writers(jobs: Iterable[Job]) -> dict[str, Job]:
             other = writers.setdefault(key, job)
             if other is not job:
                 what = f"{other.name} and {job.name} would both write {output}"
-                remedy = "Tell them apart: --name '{stem}.{ext}.x{scale}', or '{parent}/{stem}'."
+                remedy = "Tell them apart: `name='{stem}.{ext}.x{scale}'`, or '{parent}/{stem}'."
                 raise UsageError(what, remedy)
     return writers
 
@@ -286,5 +304,5 @@ def check_target(found: Iterable[InputFile], target: Target) -> None:
     name = "-" if target.stdout else target.file
     paged = [item for item in found if item.page is not None]
     if name is not None and paged:
-        what = f"-o {name} takes one picture, and {paged[0].path} has {len(paged)} pages"
-        raise UsageError(what, "For a new folder, end it in /: -o pages/")
+        what = f"`output={name}` takes one picture, and {paged[0].path} has {len(paged)} pages"
+        raise UsageError(what, "For a new folder, end it in /: `output=pages/`")

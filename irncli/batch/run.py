@@ -60,7 +60,7 @@ class Report:
 
     outcomes: tuple[Outcome, ...]
     untried: int = 0
-    """Inputs that were never begun: interrupted, stopped, or --fail-fast."""
+    """Inputs that were never begun: interrupted, stopped, or after a failure."""
     interrupted: bool = False
     stopped: IrnError | None = None
     """Why no job could go on: the model or the device, not a picture."""
@@ -98,20 +98,29 @@ class RunError(Exception):
         self.error = error
 
 
-class Observer(Protocol):
-    """Is told of a run while it goes on."""
+class Observer:
+    """Is told of a run while it goes on. This one does nothing about it: override what matters."""
+
+    def note(self, text: str) -> None:
+        """Something about the run as a whole that its user should know, before it begins."""
 
     def begin(self, total: int) -> None:
-        """``total``: inputs."""
+        """``total``: how many inputs there are."""
 
-    def start(self, job: Job) -> None: ...
+    def start(self, job: Job) -> None:
+        """The job is computed next."""
 
-    def end(self, outcome: Outcome) -> None: ...
+    def share(self, done: float) -> None:
+        """Of the job at hand this share is done, 0 to 1; not every job says so."""
+
+    def end(self, outcome: Outcome) -> None:
+        """A job has ended, or an input gave none."""
 
     def stopping(self) -> None:
         """Ctrl-C: what is under way will still be finished."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Nothing more will be told."""
 
 
 Work = Callable[[Job], Result]

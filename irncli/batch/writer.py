@@ -6,20 +6,19 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from irncli.atomic import (
     Contents,
     abandon_temporaries,
-    check_place,
     pass_on,
     place_of,
     sweep_leftovers,
     write_whole,
 )
-from irncli.batch.inputs import InputFailure
-from irncli.batch.plan import Job, OnExisting, Plan, next_free
+from irncli.batch.plan import Job, Plan, next_free
+from irncli.batch.request import OnExisting
 from irncli.errors import ExistsError, OutputError
 
 
@@ -119,20 +118,6 @@ def sweep(jobs: Iterable[Job]) -> None:
             sweep_leftovers(folder)
 
 
-def with_a_place(plan: Plan) -> tuple[Plan, list[InputFailure]]:
-    """The plan without the jobs whose outputs nothing could write, and why: found before any work."""
-    possible, missed = [], []
-    for job in plan.jobs:
-        try:
-            for output in job.outputs:
-                check_place(output)
-        except OutputError as error:
-            missed.append(InputFailure(job.name, error, job.file))
-        else:
-            possible.append(job)
-    return replace(plan, jobs=tuple(possible)), missed
-
-
 def _number(path: Path) -> int | None:
     """What tells a file from the one that takes its place; None where there is none."""
     try:
@@ -162,5 +147,5 @@ def _make_folder(folder: Path) -> list[Path]:
     except OSError as error:
         _remove((), absent)
         what = f"the folder {folder} cannot be made ({error.strerror or error})"
-        raise OutputError(what, "Give another -o.") from error
+        raise OutputError(what, "Give another `output`.") from error
     return absent

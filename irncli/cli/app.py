@@ -68,12 +68,12 @@ def top(
     debug: Debug = False,
     log_file: LogFile = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Tell the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     ctx.obj.configure(quiet=quiet, verbose=verbose, debug=debug, log_file=log_file, json=False)
     try:
-        ctx.obj.defaults = read_defaults(ctx.command, os.environ, current_folder())
+        ctx.obj.defaults = read_defaults(ctx.command, current_folder())
         ctx.default_map = ctx.obj.defaults.values
     except UsageError as error:
         ctx.obj.trouble = error  # raised when a command begins: its --help must work
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return INTERRUPTED
         named = _named(error, words)
         if isinstance(named, IrnError):
-            named = out.defaults.blame(named, words)
+            named = out.defaults.blame(named, _command_in(words).partition(" ")[2], words)
         out.error(named)
         return named.status if isinstance(named, IrnError) else 1
 

@@ -2,16 +2,18 @@
 
     option  >  IRN_DOWNSCALE_TILE  >  IRN_TILE  >  [downscale] tile in irn.toml  >  tile there  >  built in
 
-Keys are options without their dashes. Only the first irn.toml counts: from the working directory upwards,
-then in the user's configuration folder. Inputs bring none: a folder from elsewhere must not steer irn. For
-the same reason only the user's own may name weights on the hub, which would be contacted.
+Typer reads the variables (an option's ``envvar``) and the file's values (a context's ``default_map``), and
+knows which of them it took. Keys in the file are options without their dashes. Only the first irn.toml
+counts: from the working directory upwards, then in the user's configuration folder. Inputs bring none: a
+folder from elsewhere must not steer irn. For the same reason only the user's own may name weights on the
+hub, which would be contacted.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,10 +32,10 @@ MOST_SIGNS, LONGEST_LINE = 1 << 16, 1 << 12
 NOT_IN_FILES = NEVER | {"log-file"}
 SPECIAL = {
     "upscale": frozenset({"scale", "size", "model"}),
-    "evaluate": frozenset({"scale", "json"}),
+    "evaluate": frozenset({"scale"}),
     "bench": frozenset({"dtype"}),
 }
-"""Options that mean something else there (a lost manifest's, a file, what is compared): only set under the
+"""Options that mean something else there (a lost manifest's, several, what is compared): only set under the
 command's own name."""
 
 Tree = Mapping[str, Any]
@@ -41,39 +43,77 @@ Tree = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Defaults:
-    """What was found, ready for the parser, and where each came from."""
+    """What a file sets."""
 
+    path: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     """Nested by command, as a context's ``default_map``."""
-    origins: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(command, option) -> ``IRN_TILE`` or the file's path; ``models list`` is a command here."""
+    options: frozenset[tuple[str, str]] = frozenset()
+    """(command, option); ``models list`` is a command here."""
 
-    def blame(self, error: IrnError, words: list[str]) -> IrnError:
+    def origin(self, command: str, option: str) -> str:
+        """What sets an option that was not typed: ``IRN_TILE`` or the file's path; empty for neither."""
+        for name in variables(command, option):
+            if os.environ.get(name):
+                return name
+        return self.path if (command, option) in self.options else ""
+
+    def blame(self, error: IrnError, command: str, words: list[str]) -> IrnError:
         """The error, told with where the option came from that it complains of."""
-        for (command, option), origin in self.origins.items():
+        text = error.what.replace("_", "-")
+        for option in re.findall(r"(?:--|`)([a-z][a-z-]*)", text):
             typed = any(word.split("=")[0] == f"--{option}" for word in words)
-            named = re.search(rf"--{option}(?![\w-])", error.what)
-            if named and not typed and command.split()[0] in words:
+            if not typed and (origin := self.origin(command, option)):
                 return type(error)(error.what, f"{error.remedy} It is set by {origin}.".lstrip())
         return error
 
 
-def read_defaults(command: Any, environ: Mapping[str, str], folder: Path) -> Defaults:
-    """``command``: the whole command tree. Raise UsageError for a file or a variable that cannot be used."""
-    found: dict[tuple[str, str], tuple[Any, str]] = {}
-    options = {path: _options(each) for path, each in _commands(command)}
-    file = _find(folder)
-    if file is not None:
-        found |= _from_file(file, options)
-    found |= _from_variables(environ, options)
-    defaults = Defaults()
-    for (path, option), (value, origin) in found.items():
-        table = defaults.values
-        for name in path.split():
+def variables(command: str, option: str) -> list[str]:
+    """The variables that set an option, the first that is set before the others."""
+    if option in NEVER:
+        return []
+    shared = [] if option in SPECIAL.get(command, ()) else [_variable(option)]
+    return [_variable(f"{command} {option}"), *shared]
+
+
+def read_defaults(command: Any, folder: Path) -> Defaults:
+    """Let Typer look for the variables of every option, and read the file that counts in a folder.
+
+    Raise UsageError for a file or a variable that cannot be used.
+    """
+    for option in NEVER:
+        if _variable(option) in os.environ:
+            raise UsageError(f"{_variable(option)} cannot be set", f"Give --{option} on the command line.")
+    commands = dict(_commands(command))
+    for words, each in commands.items():
+        for parameter in each.params:
+            if (long := option_of(parameter)) and long != "help":
+                parameter.envvar = variables(words, long)
+    path = _find(folder)
+    if path is None:
+        return Defaults()
+    options = {words: _options(each) for words, each in commands.items()}
+    found = _from_file(path, options)
+    values: dict[str, Any] = {}
+    for (words, option), value in found.items():
+        table = values
+        for name in words.split():
             table = table.setdefault(name, {})
-        table[options[path][option]] = value
-        defaults.origins[path, option] = origin
-    return defaults
+        table[options[words][option]] = value
+    return Defaults(str(path), values, frozenset(found))
+
+
+def tell_origins(ctx: typer.Context, detail: Callable[[str], None], *, beside: Container[str]) -> None:
+    """For -v: the options that are not as built in, and where each came from; ``beside``: not these."""
+    words, told = ctx.command_path.partition(" ")[2], []
+    for parameter in ctx.command.params:
+        option, source = option_of(parameter), ctx.get_parameter_source(str(parameter.name))
+        if option is None or source is None or source.name == "DEFAULT" or parameter.name in beside:
+            continue
+        origin = "command line" if source.name == "COMMANDLINE" else ctx.obj.defaults.origin(words, option)
+        told.append(f"--{option} {ctx.params[str(parameter.name)]} ({origin})")
+    if told:
+        detail("options: " + ", ".join(told))
 
 
 def option_of(parameter: Any) -> str | None:
@@ -109,9 +149,8 @@ def _find(folder: Path) -> Path | None:
     return None
 
 
-def _from_file(
-    path: Path, options: Mapping[str, Mapping[str, str]]
-) -> dict[tuple[str, str], tuple[Any, str]]:
+def _from_file(path: Path, options: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str], bool | str]:
+    """(command, option) -> its word."""
     import tomllib
 
     try:
@@ -123,17 +162,17 @@ def _from_file(
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read ({error})", "Mend it, or move it away.") from error
     own = _is_own(path)
-    found: dict[tuple[str, str], tuple[Any, str]] = {}
+    found: dict[tuple[str, str], bool | str] = {}
     for key, value in tree.items():
         if not isinstance(value, dict):
             for command in _all_with(key, options, path):
-                found[command, key] = _scalar(key, value, path, own), str(path)
+                found[command, key] = _scalar(key, value, path, own)
     for command, table in tables.items():
         if command not in options:
             raise UsageError(f"{path}: there is no command {command}", "See irn --help.")
         for key, value in table.items():
             _check_key(key, options[command], path)
-            found[command, key] = _scalar(key, value, path, own), str(path)
+            found[command, key] = _scalar(key, value, path, own)
     return found
 
 
@@ -168,7 +207,7 @@ def _is_own(path: Path) -> bool:
         return False
 
 
-def _scalar(key: str, value: object, path: Path, own: bool) -> object:
+def _scalar(key: str, value: object, path: Path, own: bool) -> bool | str:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and not own and is_reference(value.strip()):
@@ -177,23 +216,6 @@ def _scalar(key: str, value: object, path: Path, own: bool) -> object:
     if isinstance(value, (str, int, float)):
         return str(value)
     raise UsageError(f"{path}: {key} is neither a word nor a number", "Write it as on the command line.")
-
-
-def _from_variables(
-    environ: Mapping[str, str], options: Mapping[str, Mapping[str, str]]
-) -> dict[tuple[str, str], tuple[Any, str]]:
-    for option in NEVER:
-        if (name := _variable(option)) in environ:
-            raise UsageError(f"{name} cannot be set", f"Give --{option} on the command line.")
-    found: dict[tuple[str, str], tuple[Any, str]] = {}
-    for command, own in options.items():
-        for option in own.keys() - NEVER:
-            shared = [] if option in SPECIAL.get(command, ()) else [_variable(option)]
-            for name in (_variable(f"{command} {option}"), *shared):
-                if name in environ:
-                    found[command, option] = environ[name], name
-                    break
-    return found
 
 
 def _variable(words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from irncli.batch.request import DownscaleQuality, Machine, Size, refine_steps
 from irncli.cli import options as o
-from irncli.cli import picture_options as p
 from irncli.cli.command import command
 from irncli.cli.output import Cell, Output
 from irncli.cli.output_path import one_file
@@ -31,34 +32,35 @@ Scales = Annotated[
     typer.Option(
         "--scale",
         metavar="N,N...",
-        help="Judge these scales instead, 1.1 to 8, by the protocol of the arbitrary-scale papers; without "
+        help="Judge these scales, 1.1 to 8, by the protocol of the arbitrary-scale papers; without "
         "--model each by the weights that irn downscale takes for it.",
     ),
 ]
 Data = Annotated[
     list[str] | None,
-    typer.Option("--data", metavar="FOLDER", help="The same; may be repeated."),
+    typer.Option("--data", metavar="FOLDER", help="Test pictures, too. May be repeated."),
 ]
 MoreData = Annotated[
     list[str] | None, typer.Argument(metavar="FOLDER", help="Test pictures; each folder is a set.")
 ]
-Draws = Annotated[
-    int, typer.Option("--draws", metavar="N", help="Restorations at tau 1 whose scores are averaged.")
+Samples = Annotated[
+    int, typer.Option("--samples", metavar="N", help="Restore N times at tau 1, and average the scores.")
 ]
-Grey = Annotated[bool, typer.Option("--grey", help="Judge the pictures' grey versions.")]
+Grey = Annotated[bool, typer.Option("--grey", help="Judge grey versions of the pictures.")]
 StressTest = Annotated[
-    bool, typer.Option("--stress", help="Find each picture's worst 16x16 block instead: blotches, tints.")
+    bool,
+    typer.Option("--stress", help="Look for the worst 16x16 block of each picture instead: blotches, tints."),
 ]
 Codecs = Annotated[
     bool,
-    typer.Option("--codecs", help="Judge JPEG, WebP, AVIF and JPEG XL of the same bytes at full size, too."),
+    typer.Option("--codecs", help="Also judge JPEG, WebP, AVIF and JPEG XL at full size, of as many bytes."),
 ]
 Crops = Annotated[
     bool,
-    typer.Option("--crops", help="Keep a window of each picture in the JSON, for irn report to show."),
+    typer.Option("--crops", help="Keep a window of each picture in the figures, for irn report to show."),
 ]
-JsonFile = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write all figures here; - for standard output.")
+Save = Annotated[
+    str | None, typer.Option("--save", metavar="FILE", help="Write all figures to this file, as JSON.")
 ]
 
 COLUMNS = (
@@ -88,58 +90,55 @@ STRESS_LEGEND = (
 @command
 def evaluate(
     out: Output,
+    *,
+    more: MoreData = None,
     data: Data = None,
     model: Weights = None,
+    save: Save = None,
+    on_existing: o.OnExistingFile = "error",
     scale: Scales = None,
-    more: MoreData = None,
-    draws: Draws = 5,
-    refine: p.Refine = None,
+    samples: Samples = 5,
     grey: Grey = False,
     stress: StressTest = False,
     peer: o.Peers = None,
     codecs: Codecs = False,
     crops: Crops = False,
-    json: JsonFile = None,
-    on_existing: o.OnExistingFile = "error",
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    tile: o.Tile = "auto",
-    threads: o.Threads = None,
+    quality: Annotated[DownscaleQuality, o.Panel("Quality", {"refine": o.Refine})],
+    machine: Annotated[Machine, o.Panel("Machine", o.ENGINE)],
 ) -> int:
     """Judge weights on test pictures by the protocol of the published tables.
 
     Per picture and per set: the restored picture, the LR-PSNR (the small one against bicubic), its bytes,
-    the seconds; bicubic and Lanczos beside it. --json FILE keeps every figure. --stress looks for the worst
+    the seconds; bicubic and Lanczos beside it. --save FILE keeps every figure. --stress looks for the worst
     place of each picture instead, which no mean shows.
 
     \b
     Examples:
-      irn evaluate --model irn-x4 --data Set5 Set14 --json results.json
+      irn evaluate --model irn-x4 --data Set5 Set14 --save results.json
       irn evaluate --scale 1.5,2.5,3.5 --data Set5
     """
-    o.check_device(device, threads)
-    side = o.tile_from(tile)
-    if not 0 <= draws <= 1000:
-        raise UsageError(f"--draws {draws} is out of range", "Use 0 to 1000.")
-    steps = p.refine_from(refine, model, None)
+    if not 0 <= samples <= 1000:
+        raise UsageError(f"`samples={samples}` is out of range", "Use 0 to 1000.")
+    steps = refine_steps(quality.refine, model)
     if stress and (peer or codecs or crops):
-        raise UsageError("--stress judges no peers", "Drop --stress, or --peer, --codecs and --crops.")
-    if crops and not json:
-        raise UsageError("--crops are kept in the JSON", "Add --json FILE.")
+        raise UsageError("`stress` judges no peers", "Drop `stress`, or `peer`, `codecs` and `crops`.")
+    if crops and not (save or out.json):
+        raise UsageError("`crops` are kept in the JSON", "Add `save=FILE`.")
     folders = [Path(word) for word in (*(data or ()), *(more or ()))]
     if not folders:
-        raise UsageError("no pictures to judge by", "Give a folder of them, as in --data Set5.")
+        raise UsageError("no pictures to judge by", "Give a folder of them, as in `data=Set5`.")
     if scale is None and model is None:
-        raise UsageError("nothing to judge", "Give --model irn-x4, or --scale 1.5,2,3.")
+        raise UsageError("nothing to judge", "Give `model=irn-x4`, or `scale=1.5,2,3`.")
     if stress and steps:
-        raise UsageError("--stress looks at unrefined pictures", "Drop --stress, or say --refine 0.")
+        raise UsageError("`stress` looks at unrefined pictures", "Drop `stress`, or say `refine=0`.")
     if scale and (stress or peer or codecs or crops or grey or steps):
-        what = "--scale N,N... judges neither --stress, --grey, --refine nor peers"
-        raise UsageError(what, "Leave them out, or give --model alone.")
-    scales = [o.wish_from(word, None, None, None, None, None) for word in scale.split(",")] if scale else []
-    if json and json != "-" and one_file(out, Path(json), on_existing, "--json") is None:
+        what = "`scale=N,N...` judges neither `stress`, `grey`, `refine` nor peers"
+        raise UsageError(what, "Leave them out, or give `model` alone.")
+    sizes = [Size(scale=word) for word in scale.split(",")] if scale else []  # type: ignore[arg-type]
+    if save and one_file(out, Path(save), on_existing, "save") is None:
         return 0
 
+    from irncli.batch.models import ModelChoice, size_spec
     from irncli.evaluation.codecs import installed
     from irncli.evaluation.comparison import CROP, ComparisonSpec
     from irncli.evaluation.peers import load_peers
@@ -152,11 +151,18 @@ def evaluate(
             check_original(path)  # before the model is loaded, and not after an hour
 
     def load(name: str) -> Rescaler:
-        return Rescaler(name, device=device, dtype=dtype, tile=side, threads=threads)
+        return Rescaler(
+            name,
+            device=machine.device,
+            dtype=machine.dtype,
+            tile=machine.tile,
+            threads=machine.threads,
+        )
 
-    tell = partial(_tell, out, json, on_existing == "overwrite")
-    if scales:
-        _any_scale(out, [o.fit_from(wish, model) for wish in scales], load, folders, tell)
+    tell = partial(_tell, out, save, on_existing == "overwrite")
+    if sizes:
+        choices = [ModelChoice(size_spec(size), model).checked() for size in sizes]
+        _any_scale(out, choices, load, folders, tell)
         return 0
     assert model
     rescaler = load(model)
@@ -166,14 +172,14 @@ def evaluate(
 
     comparison = None
     if peer or codecs or crops:
-        peers = load_peers(peer or (), rescaler.scale, threads)
+        peers = load_peers(peer or (), rescaler.scale, machine.threads)
         comparison = ComparisonSpec(peers, installed() if codecs else (), CROP if crops else 0)
 
     def progress(name: str, picture: PictureScores) -> None:
         out.detail(f"{name}: {picture.figures.restored.psnr_y:.2f} dB")
 
     scores = judge(
-        rescaler, folders, samples=draws, grey=grey, refine=steps, comparison=comparison, progress=progress
+        rescaler, folders, samples=samples, grey=grey, refine=steps, comparison=comparison, progress=progress
     )
     tell(scores.to_json(), lambda: show(out, scores))
     return 0
@@ -183,28 +189,27 @@ Tell = Callable[[str, Callable[[], None]], None]
 """Takes figures as JSON, and what shows their table."""
 
 
-def _tell(out: Output, json: str | None, replace: bool, text: str, show_table: Callable[[], None]) -> None:
+def _tell(out: Output, save: str | None, replace: bool, text: str, show_table: Callable[[], None]) -> None:
     from irncli.atomic import write_whole
 
-    if json == "-":
-        for line in text.rstrip().splitlines():
-            out.line(line)
-        return
     try:
-        if json:
-            write_whole(Path(json), text.encode(), replace)
+        if save:
+            write_whole(Path(save), text.encode(), replace)
     finally:  # figures that cannot be written need not be lost
-        show_table()
+        if out.json:
+            out.line(json.dumps(json.loads(text)))
+        else:
+            show_table()
 
 
 def _any_scale(
-    out: Output, fits: list[ModelChoice], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
+    out: Output, choices: list[ModelChoice], load: Callable[[str], Rescaler], folders: list[Path], tell: Tell
 ) -> None:
     from irncli.evaluation.any_scale import AnyScaleFigures, evaluate, to_json
     from irncli.sizes import scale_text
 
-    loaded = {name: load(name) for name in sorted({fit.alone or "" for fit in fits})}
-    chosen = {fit.size.scale or Fraction(4): loaded[fit.alone or ""] for fit in fits}
+    loaded = {name: load(name) for name in sorted({choice.alone or "" for choice in choices})}
+    chosen = {each.size.scale or Fraction(4): loaded[each.alone or ""] for each in choices}
 
     def progress(name: str, figures: list[AnyScaleFigures]) -> None:
         for scale, each in zip(chosen, figures, strict=True):

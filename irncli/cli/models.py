@@ -83,11 +83,11 @@ def import_(
     """Import a checkpoint of the paper's authors."""
     target = Path(output)
     if target.suffix != ".safetensors":
-        raise UsageError(f"-o {output} is no weight file by its name", "End it in .safetensors.")
+        raise UsageError(f"`output={output}` is no weight file by its name", "End it in .safetensors.")
     if one_file(out, target, on_existing) is None:
         return 0
     if os.path.exists(target) and os.path.exists(file) and os.path.samefile(file, target):
-        raise UsageError(f"{file} cannot be its own output", "Give another -o.")
+        raise UsageError(f"{file} cannot be its own output", "Give another `output`.")
     if not os.path.isfile(file):
         raise ModelError(f"{file}: no such weight file", "Check the spelling.")
 

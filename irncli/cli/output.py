@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -21,10 +22,12 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from irncli.cli.defaults import Defaults
-from irncli.errors import IrnError, OutputError, UsageError
+from irncli.errors import PARAMETER, IrnError, OutputError, UsageError
 
 BUG = "This is a bug in irn: please report it with the output of --debug"
 Cell = str | float | int | None
+SHORT = {"output": "-o", "recursive": "-r", "jobs": "-j", "nul": "-0"}
+"""Parameters whose short option is the better known one."""
 LEAST_NAME = 10
 """Columns of a terminal that a table leaves to the names of its rows."""
 
@@ -75,6 +78,26 @@ class Output:
         """One JSON object on one line; infinity is ``"inf"`` or ``"-inf"``, no number null, as in Scores."""
         self.line(json.dumps(_plain(values), allow_nan=False))
 
+    def check_picture(self) -> None:
+        """Raise UsageError or OutputError where standard output cannot take a picture (``-o -``)."""
+        if self.json:
+            what = "`output=-` contradicts `json`: both would write to standard output"
+            raise UsageError(what, "Drop one.")
+        if getattr(sys.stdout, "name", "") == os.devnull:  # see main
+            raise OutputError("`output=-`: standard output is closed", "Redirect it: > small.png")
+        if sys.stdout.isatty():
+            what = "`output=-` would write a picture to the terminal"
+            raise UsageError(what, "Redirect it: > small.png")
+
+    def picture(self, data: bytes) -> None:
+        """The bytes of a picture, as the only result. Raise OutputError."""
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            let_go(sys.stdout)
+            raise no_stdout(error) from error
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """The first column to the left, numbers to the right; drawn only for a terminal."""
         if not on_terminal(sys.stdout):
@@ -102,12 +125,14 @@ class Output:
 
     def say(self, text: str) -> None:
         """A line about the run."""
+        text = with_options(text)
         self._log_line(f"irn: {text}")
         if not self.quiet:
             self._print(sys.stderr, f"irn: {one_line(text)}")
 
     def detail(self, text: str) -> None:
         """Something for -v."""
+        text = with_options(text)
         self._log_line(f"irn: {text}")
         if self.verbose or self.debug:
             self._print(sys.stderr, f"irn: {one_line(text)}")
@@ -226,7 +251,7 @@ class Output:
 
 def _no_log(path: str, error: OSError | ValueError) -> OutputError:
     reason = getattr(error, "strerror", None) or error
-    return OutputError(f"--log-file {path} cannot be written ({reason})", "Give another.")
+    return OutputError(f"`log_file={path}` cannot be written ({reason})", "Give another.")
 
 
 def no_stdout(error: OSError) -> OutputError:
@@ -264,9 +289,35 @@ def on_terminal(stream: TextIO) -> bool:
 def error_text(error: BaseException) -> str:
     """The error as a person should read it; anything without a name of ours is a bug."""
     if isinstance(error, IrnError):
-        return str(error)
+        return with_options(str(error))
     what = " ".join(str(error).split())
     return f"internal error ({type(error).__name__}{': ' if what else ''}{what}). {BUG}"
+
+
+def with_options(text: str) -> str:
+    """A text with the options in the place of the parameters that it has in backquotes."""
+    return PARAMETER.sub(_option, text)
+
+
+def _option(parameter: re.Match[str]) -> str:
+    name, value = parameter[1], parameter[2]
+    option = SHORT.get(name, f"--{name.replace('_', '-')}")
+    if value == "False":
+        return f"--no-{name}"
+    return option if value in (None, "True") else f"{option} {value}"
+
+
+def error_record(error: Exception) -> dict[str, object]:
+    """An error for a script."""
+    if isinstance(error, IrnError):
+        what, remedy = with_options(error.what), with_options(error.remedy)
+        return {"exit_status": error.status, "what": what, "remedy": remedy}
+    return {"exit_status": 1, "what": error_text(error), "remedy": ""}
+
+
+def refusal_record(error: IrnError) -> dict[str, object]:
+    """The one object of a run that ends before any work."""
+    return {"type": "summary", "error": error_record(error), "exit_status": error.status}
 
 
 def one_line(text: str) -> str:

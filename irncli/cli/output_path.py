@@ -11,16 +11,16 @@ from irncli.errors import OutputError
 
 
 def one_file(
-    out: Output, target: Path, on_existing: str, option: str = "-o", *, made: Path | None = None
+    out: Output, target: Path, on_existing: str, name: str = "output", *, made: Path | None = None
 ) -> Path | None:
-    """``target`` as ``option`` says, perhaps renamed; None if one is there and may stay.
+    """``target`` as the parameter ``name`` says, perhaps renamed; None if one is there and may stay.
 
     ``made``: a folder that the run makes if it is not there. Raise OutputError for a place that cannot be,
     ExistsError for one that is taken.
     """
     from irncli.atomic import exists
 
-    another = f"Give another {option}."
+    another = f"Give another `{name}`."
     if not os.path.isdir(target.parent):
         if target.parent == made:
             return target
@@ -29,7 +29,7 @@ def one_file(
         raise OutputError(f"{target}: a folder of that name is there", another)
     if os.path.lexists(target):
         if on_existing == "error":
-            raise exists(target, option=option)
+            raise exists(target, parameter=name)
         if on_existing == "skip":
             out.note(f"skipped, {target} exists already")
             return None

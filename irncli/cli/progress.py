@@ -8,8 +8,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from irncli.batch.plan import Job
-from irncli.batch.run import Outcome, Report
-from irncli.cli.output import Cell, Output, clock, error_text, on_terminal, one_line
+from irncli.batch.run import Observer, Outcome, Report
+from irncli.cli.output import (
+    Cell,
+    Output,
+    clock,
+    error_record,
+    error_text,
+    on_terminal,
+    one_line,
+    with_options,
+)
 from irncli.errors import IrnError, OutputError
 from irncli.scratch import bytes_text
 
@@ -28,8 +37,8 @@ def show_paths(out: Output, outcome: Outcome) -> None:
         out.line(str(path))
 
 
-class ProgressObserver:
-    """Observer of a run (:class:`irncli.batch.run.Observer`)."""
+class ProgressObserver(Observer):
+    """Tells of a run as the user asked for."""
 
     def __init__(self, out: Output, show: Show = show_paths, *, planned: bool = False) -> None:
         """``planned``: nothing is done, so say nothing but the plan itself."""
@@ -37,6 +46,9 @@ class ProgressObserver:
         self.total = 0
         self.ended: set[str] = set()
         self.bars: Bars | None = None
+
+    def note(self, text: str) -> None:
+        self.out.note(text)
 
     def begin(self, total: int) -> None:
         self.total = total
@@ -52,7 +64,6 @@ class ProgressObserver:
         self.out.detail(f"{job.name} begins")
 
     def share(self, done: float) -> None:
-        """What a work that knows it says of the input at hand, 0..1."""
         if self.bars:
             self.bars.share(done)
 
@@ -83,6 +94,43 @@ class ProgressObserver:
         if self.bars:
             self.bars.close()
             self.out.live = self.bars = None
+
+    def conclude(self, report: Report) -> int:
+        """Say how the run ended; returns its exit status."""
+        return conclude(self.out, report)
+
+
+class PlanObserver(ProgressObserver):
+    """Shows what a run would do (``--dry-run``): a line for each job, and nothing but the plan."""
+
+    def __init__(self, out: Output) -> None:
+        super().__init__(out, show_plan, planned=True)
+
+    def conclude(self, report: Report) -> int:
+        spaces = [
+            outcome.result.details["space"] for outcome in report.outcomes if outcome.status == "planned"
+        ]
+        total = sum(space for space in spaces if isinstance(space, int))
+        if report.inputs > 1:
+            self.out.say(f"about {bytes_text(total)} of space will be needed")
+        return conclude(self.out, report, {"space": total})
+
+
+def observer_of(out: Output, *, planned: bool) -> ProgressObserver:
+    """Who is told of a run, or (``planned``) of a dry run."""
+    return PlanObserver(out) if planned else ProgressObserver(out)
+
+
+def show_plan(out: Output, outcome: Outcome) -> None:
+    """What a job would take and give, by the headers alone."""
+    facts = outcome.result.details
+    sizes = f"{facts['width']}x{facts['height']} -> {facts['output_width']}x{facts['output_height']}"
+    if facts["depth"] != 8:
+        sizes += f" of {facts['depth']} bits"
+    memory, space = (bytes_text(int(str(facts[key]))) for key in ("memory", "space"))
+    needs = f"{facts['model']}, tile {facts['tile']}, about {memory} of memory and {space} of space"
+    for path in outcome.outputs or ("-",):
+        out.line(f"{outcome.name} -> {path} ({sizes}, {needs})")
 
 
 def conclude(
@@ -165,7 +213,7 @@ def file_record(outcome: Outcome) -> dict[str, object]:
         # Which file it was stands beside it: so the words are the same for all of a kind.
         record["error"] = error | {"what": str(error["what"]).removeprefix(f"{outcome.name}: ")}
     if outcome.result.notes:
-        record["notes"] = list(outcome.result.notes)
+        record["notes"] = list(map(with_options, outcome.result.notes))
     # What a file says of itself never stands in the place of how it ended.
     return record | {key: value for key, value in outcome.result.details.items() if key not in record}
 
@@ -178,10 +226,3 @@ def summary_record(report: Report) -> dict[str, object]:
     if report.stopped:
         record["error"] = error_record(report.stopped)
     return record | {"exit_status": report.status}
-
-
-def error_record(error: Exception) -> dict[str, object]:
-    """An error for a script."""
-    if isinstance(error, IrnError):
-        return {"exit_status": error.status, "what": error.what, "remedy": error.remedy}
-    return {"exit_status": 1, "what": error_text(error), "remedy": ""}

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 Results = Annotated[
     list[str],
-    typer.Argument(metavar="RESULTS.json", help="What irn evaluate --json wrote.", show_default=False),
+    typer.Argument(metavar="RESULTS.json", help="What irn evaluate --save wrote.", show_default=False),
 ]
-Page = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The page.")]
+Page = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write the page to this file.")]
 
 
 @command
@@ -33,7 +33,7 @@ def report(
 
     \b
     Examples:
-      irn evaluate --model irn-x4 --data photos --peer all --codecs --crops --json results.json
+      irn evaluate --model irn-x4 --data photos --peer all --codecs --crops --save results.json
       irn report results.json -o report.html
     """
     from irncli.report.page import page
@@ -45,7 +45,7 @@ def report(
 
 
 def page_target(
-    out: Output, word: str, on_existing: str, option: str = "-o", *, made: Path | None = None
+    out: Output, word: str, on_existing: str, name: str = "output", *, made: Path | None = None
 ) -> Path | None:
     """Where the page goes, as for :func:`one_file`.
 
@@ -54,7 +54,7 @@ def page_target(
     target = Path(word)
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{word}: the page is HTML", "Give it a name that ends in .html.")
-    return one_file(out, target, on_existing, option, made=made)
+    return one_file(out, target, on_existing, name, made=made)
 
 
 def put(out: Output, target: Path, text: str, on_existing: str) -> None:
@@ -82,16 +82,16 @@ def read_scores(path: Path) -> Scores:
     from irncli.evaluation.scores import Scores
 
     if is_special(path):
-        raise InputError(f"{path}: not an ordinary file", "Give what irn evaluate --json wrote.")
+        raise InputError(f"{path}: not an ordinary file", "Give what irn evaluate --save wrote.")
     try:
         return Scores.from_json(path.read_text("utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
-            f"{path}: cannot be read ({reason})", "Give what irn evaluate --json wrote."
+            f"{path}: cannot be read ({reason})", "Give what irn evaluate --save wrote."
         ) from error
     except (ValueError, RecursionError) as error:
         what = f"{path}: no scores that a page can show ({error})"
         raise InputError(
-            what, "Make them by irn evaluate --json FILE, without --stress and --scale."
+            what, "Make them by irn evaluate --save FILE, without --stress and --scale."
         ) from error

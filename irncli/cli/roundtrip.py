@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from irncli.batch.request import DownscaleQuality, DownscaleRequest, Files, Machine, Size, UpscaleQuality
 from irncli.cli import options as o
-from irncli.cli import picture_options as p
 from irncli.cli.command import command
 from irncli.cli.output import Cell, Output
 from irncli.cli.report import page_target, put
@@ -24,18 +24,34 @@ Folder = Annotated[
         "--output",
         "-o",
         metavar="FOLDER/",
-        help="Write the small, the restored and the Lanczos picture and a sheet of crops here.",
+        help="Write the small, the restored and the Lanczos picture and a sheet of crops to this folder.",
     ),
 ]
-
-Page = Annotated[
+# Several outputs belong together, or none tells of its source: nothing to resume by.
+OnExistingSet = Annotated[
+    Literal["error", "skip", "overwrite", "rename"],
+    typer.Option(
+        "--on-existing",
+        help="What to do about outputs that exist. rename appends -2, -3 ...",
+    ),
+]
+PageFile = Annotated[
     str | None,
     typer.Option(
         "--report",
         metavar="FILE",
-        help="Make one HTML page to look at: slider, error, figures, codecs at the same bytes. No network.",
+        help="Make one HTML page to look at: a slider, the error, figures, codecs at the same bytes. It "
+        "contacts no network.",
     ),
 ]
+FILES = o.Panel(
+    "Files",
+    {
+        "inputs": o.Inputs, "output": Folder, "on_existing": OnExistingSet, "recursive": o.Recursive,
+        "page": o.Page, "max_pixels": o.MaxPixels, "nul": o.Nul,
+    },
+)  # fmt: skip
+MACHINE = o.Panel("Machine", {**o.ENGINE, "memory_budget": o.MemoryBudget, "fail_fast": o.FailFast})
 
 COLUMNS = {
     "psnr_y": "PSNR-Y",
@@ -54,34 +70,15 @@ COLUMNS = {
 @command
 def roundtrip(
     out: Output,
-    inputs: o.Inputs,
-    output: Folder = None,
-    page_file: Page = None,
+    files: Annotated[Files, FILES],
+    size: Annotated[Size, o.SIZE],
+    small: Annotated[DownscaleQuality, o.SMALL_QUALITY],
+    restored: Annotated[UpscaleQuality, o.Panel("Quality", {"tau": o.Tau, "seed": o.Seed})],
+    machine: Annotated[Machine, MACHINE],
+    report: PageFile = None,
     peer: o.Peers = None,
-    scale: o.Scale = None,
-    size: o.Size = None,
-    width: o.Width = None,
-    height: o.Height = None,
-    max_side: o.MaxSide = None,
-    model: o.Model = None,
-    refine: p.Refine = None,
-    check: p.Check = None,
-    tau: o.Tau = None,
-    seed: o.Seed = "0",
-    recursive: o.Recursive = False,
-    nul: o.Nul = False,
-    on_existing: o.OnExistingSet = "error",
-    depth: p.Depth = 8,
-    page: p.Page = None,
-    max_pixels: o.MaxPixels = "500MP",
-    device: o.Device = "auto",
-    dtype: o.Dtype = "auto",
-    tile: o.Tile = "auto",
-    memory_budget: o.MemoryBudget = None,
-    threads: o.Threads = None,
-    fail_fast: o.FailFast = False,
 ) -> int:
-    """Make small, bring back, and tell how well that went.
+    """Make small, bring back, and show how well that went.
 
     The table has PSNR (dB) and SSIM of the restored picture, on luma and over RGB, the PSNR-Y of Lanczos
     down and up beside it and the gain over it, and the LR-PSNR, of the small picture against a bicubic one.
@@ -95,78 +92,74 @@ def roundtrip(
       irn roundtrip photos/ -o out/ --scale 2
       irn roundtrip photo.jpg --report photo.html --peer all
     """
-    o.check_device(device, threads)
-    o.check_tau(tau)
-    side = o.tile_from(tile)
-    memory = o.bytes_from(memory_budget)
-    most = o.pixels_from(max_pixels)
-    one_page, every = p.page_from(page)
-    p.check_depth(depth)
-    steps = p.refine_from(refine, model, memory)
-    number = o.seed_from(seed)
-    if peer and page_file is None:
-        raise UsageError("--peer is for the page", "Add --report FILE.")
-    wish = o.wish_from(scale, size, width, height, max_side, model)
+    request = DownscaleRequest(files, size, small, machine)
+    if peer and report is None:
+        raise UsageError("`peer` is for the page", "Add `report=FILE`.")
 
     from functools import partial
 
     from irncli.batch.estimate import BothWays, Budget, prepared, small_forecast
     from irncli.batch.headers import Headers
-    from irncli.batch.models import Models
+    from irncli.batch.inputs import expand, found_in
+    from irncli.batch.models import ModelChoice, Models, size_spec
     from irncli.batch.names import Format, page_stem
-    from irncli.batch.plan import Job, each_page, make_plan, place
+    from irncli.batch.plan import Job, each_page, make_plan, place, target_of, with_a_place
     from irncli.batch.run import in_turn, run
-    from irncli.batch.writer import Outputs, tidy, with_a_place
-    from irncli.cli.inputs import given
+    from irncli.batch.writer import Outputs, tidy
+    from irncli.cli.inputs import read_stdin
     from irncli.cli.progress import ProgressObserver, conclude
     from irncli.pretrained.catalogue import scale_of
 
-    start = given(inputs, output, nul=nul, only_folder=True)
+    spec = size_spec(size)
+    words = expand(files.inputs, nul=files.nul, stdin=read_stdin)
+    target = target_of(files.output, words, only_folder=True)
     shown = None
-    if page_file is not None:
-        shown = page_target(out, page_file, on_existing, "--report", made=start.target.folder)
-    fit = o.fit_from(wish, model)
-    if shown and not fit.whole:
-        raise UsageError("--report shows the scales that weights were trained for", "Use --scale 4 or 2.")
-    kinds = (wish.word, "restored", "lanczos", "crops") if output is not None else ()
-    found, missed = start.discover(recursive=recursive)
-    if every:
+    if report is not None:
+        shown = page_target(out, report, files.on_existing, "report", made=target.folder)
+    choice = ModelChoice(spec, size.model).checked()
+    if shown and not choice.whole:
+        what = "`report` shows the scales that weights were trained for"
+        raise UsageError(what, "Use `scale=4` or `scale=2`.")
+    kinds = (spec.word, "restored", "lanczos", "crops") if files.output is not None else ()
+    found, missed = found_in(words, recursive=files.recursive, stdin=read_stdin)
+    if files.page == "all":
         found = each_page(found)
-    jobs = []
+    jobs, seed = [], restored.drawn_seed()
     for item in found:
         stem = page_stem(item.path.name, item.page)
-        paths = tuple(place(item, start.target, f"{stem}.{kind}.png") for kind in kinds)
-        chosen, of_all = item.page or one_page, item.page is not None
-        jobs.append(Job(item.path, paths, number, item.below, item.data, chosen, of_all))
-    plan, nowhere = with_a_place(make_plan(jobs, on_existing, resumable=False))
+        paths = tuple(place(item, target, f"{stem}.{kind}.png") for kind in kinds)
+        number = files.page if isinstance(files.page, int) else item.page
+        jobs.append(Job(item.path, paths, seed, item.below, item.data, number, item.page is not None))
+    plan, nowhere = with_a_place(make_plan(jobs, files.on_existing, resumable=False))
     missed += nowhere
     headers = Headers()
-    look = small_forecast(headers, fit, depth, BothWays)
-    holds = partial(headers.decodes, max_pixels=most)
-    plan = prepared(plan, look, Format(".png", "PNG"), most=most, holds=holds)
-    if seed == "random":
-        out.note(f"--seed {number} was drawn")
+    forecaster = small_forecast(headers, choice, small.depth, BothWays)
+    holds = partial(headers.decodes, max_pixels=files.max_pixels)
+    plan = prepared(plan, forecaster, Format(".png", "PNG"), most=files.max_pixels, holds=holds)
+    if restored.seed == "random":
+        out.note(f"`seed={seed}` was drawn")
     tidy(plan)
 
     from irncli.evaluation.roundtrip import RoundTrip, comparison_with
     from irncli.report.page import page as page_of
 
-    models = Models(device, dtype, side, threads)
-    compared = comparison_with(peer or (), scale_of(fit.alone), threads) if shown and fit.alone else None
-    budget = Budget(memory, out.note)
-    outputs = Outputs(on_existing)
-    teller = ProgressObserver(out, _nothing_yet)
+    models = Models(machine.device, machine.dtype, machine.tile, machine.threads)
+    compared = None
+    if shown and choice.alone:
+        compared = comparison_with(peer or (), scale_of(choice.alone), machine.threads)
+    observer = ProgressObserver(out, _nothing_yet)
     work = RoundTrip(
-        models, fit, outputs, tau, number, most, depth, compared, budget,
-        refine=steps, check=check, progress=teller.share,
+        models, choice, Outputs(files.on_existing), restored.tau, seed, files.max_pixels, small.depth,
+        compared, Budget(machine.memory_budget, out.note),
+        refine=request.refine, check=small.check, progress=observer.share,
     )  # fmt: skip
-    report = run(plan, in_turn(work), teller, missed=missed, fail_fast=fail_fast)
+    ended = run(plan, in_turn(work), observer, missed=missed, fail_fast=machine.fail_fast)
     if not out.json:
-        _show_table(out, report)
+        _show_table(out, ended)
     if shown and work.judged:
-        put(out, shown, page_of([work.scores()]), on_existing)
-    means, counts = _means(report)
-    return conclude(out, report, {"mean": means, "finite": counts} if means else None)
+        put(out, shown, page_of([work.scores()]), files.on_existing)
+    means, counts = _means(ended)
+    return conclude(out, ended, {"mean": means, "finite": counts} if means else None)
 
 
 def _nothing_yet(out: Output, outcome: Outcome) -> None:

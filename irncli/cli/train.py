@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from irncli.batch.request import Machine
 from irncli.cli import options as o
 from irncli.cli.command import command
 from irncli.cli.output import Output
@@ -30,23 +31,31 @@ MoreData = Annotated[
 ]
 Data = Annotated[
     list[str] | None,
-    typer.Option("--data", metavar="FOLDER", help="The same; may be repeated."),
+    typer.Option("--data", metavar="FOLDER", help="Pictures to learn from, too. May be repeated."),
 ]
 Valid = Annotated[
     list[str] | None,
-    typer.Option("--valid", metavar="FOLDER", help="Pictures that are judged, never learnt from."),
+    typer.Option("--valid", metavar="FOLDER", help="Pictures to judge by, which are never learnt from."),
 ]
 OutFolder = Annotated[
-    str, typer.Option("--output", "-o", metavar="FOLDER/", help="For the weights, checkpoint, log and curve.")
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER/",
+        help="Write the weights, the checkpoint, the log and the curve to this folder.",
+    ),
 ]
 Steps = Annotated[
-    int | None, typer.Option("--steps", metavar="N", help="Length of the run. [default: the recipe's]")
+    int | None,
+    typer.Option("--steps", metavar="N", help="How many steps the run has. [default: as the recipe says]"),
 ]
 Minutes = Annotated[
-    float | None, typer.Option("--minutes", metavar="M", help="Stop after so long, to be resumed later.")
+    float | None,
+    typer.Option("--minutes", metavar="M", help="Stop after so many minutes, to be resumed later."),
 ]
 Finish = Annotated[
-    bool, typer.Option("--finish", help="With --minutes: fit the whole rest of the schedule into them.")
+    bool, typer.Option("--finish", help="With --minutes, fit the whole rest of the schedule into them.")
 ]
 Cache = Annotated[
     str | None,
@@ -62,18 +71,21 @@ Resume = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", help="Of all that is drawn. [default: 0, or the resumed run's]"),
+    typer.Option(
+        "--seed", metavar="N", help="The seed of all that is drawn. [default: 0, or that of the resumed run]"
+    ),
 ]
-NoCompile = Annotated[bool, typer.Option("--no-compile", help="Do without torch.compile.")]
+NoCompile = Annotated[bool, typer.Option("--no-compile", help="Train without torch.compile.")]
 
 
 @command
 def train(
     out: Output,
+    *,
     recipe: RecipeName,
+    more: MoreData = None,
     output: OutFolder,
     data: Data = None,
-    more: MoreData = None,
     valid: Valid = None,
     steps: Steps = None,
     minutes: Minutes = None,
@@ -81,9 +93,8 @@ def train(
     cache: Cache = None,
     resume: Resume = None,
     seed: Seed = None,
-    device: o.Device = "auto",
-    threads: o.Threads = None,
     no_compile: NoCompile = False,
+    machine: Annotated[Machine, o.Panel("Machine", {"device": o.Device, "threads": o.Threads})],
 ) -> int:
     """Train a network, and write weights that every other command can use.
 
@@ -95,17 +106,16 @@ def train(
       irn train irn-x4 --data photos/ --valid other/ -o x4/
       irn train my.toml --data a/ b/ -o my/
     """
-    o.check_device(device, threads)
     folders = [Path(word) for word in (*(data or ()), *(more or ()))]
     if not folders:
-        raise UsageError("no pictures to learn from", "Give a folder of them, as in --data photos/.")
-    for option, value in (("--steps", steps), ("--minutes", minutes)):
+        raise UsageError("no pictures to learn from", "Give a folder of them, as in `data=photos/`.")
+    for name, value in (("steps", steps), ("minutes", minutes)):
         if value is not None and not value > 0:
-            raise UsageError(f"{option} {value:g} is too few", "Give a number above 0, or leave it out.")
+            raise UsageError(f"`{name}={value:g}` is too few", "Give a number above 0, or leave it out.")
     if finish and minutes is None:
-        raise UsageError("--finish needs --minutes", "Say in how many minutes the run is to end.")
+        raise UsageError("`finish` needs `minutes`", "Say in how many minutes the run is to end.")
     if seed is not None and not 0 <= seed < 1 << 31:
-        raise UsageError(f"--seed {seed} is no seed", "Give a whole number from 0 to 2147483647.")
+        raise UsageError(f"`seed={seed}` is no seed", "Give a whole number from 0 to 2147483647.")
 
     import torch
 
@@ -117,13 +127,13 @@ def train(
     from irncli.training.trainer import RunConfig, Trainer
 
     chosen = load_recipe(recipe)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
     if resume is None:
         _refuse_to_overwrite(Path(output), chosen.name)
     else:
         _is_checkpoint(Path(resume))  # before anything is decoded
-    place = str(pick(ranks.own_device(device)))
+    place = str(pick(ranks.own_device(machine.device)))
     together = ranks.join(place)
     if not together.first:
         out.hush()
@@ -213,7 +223,7 @@ def _is_checkpoint(path: Path) -> bool:
     from irncli.training.checkpoint import kind_of
 
     if not os.path.isfile(path):
-        raise TrainingError(f"{path}: no such file", "Give a checkpoint or weights with --resume.")
+        raise TrainingError(f"{path}: no such file", "Give a checkpoint or weights with `resume`.")
     return path.suffix == ".safetensors" and kind_of(path) == "checkpoint"
 
 
@@ -221,7 +231,7 @@ def _refuse_to_overwrite(folder: Path, name: str) -> None:
     """Raise OutputError where a run of this name has left its checkpoint, or anybody weights of this name."""
     for path in (folder / f"{name}.checkpoint.safetensors", folder / f"{name}.safetensors"):
         if os.path.exists(path):
-            remedy = f"Add --resume {path} to go on, or give another -o."
+            remedy = f"Add `resume={path}` to go on, or give another `output`."
             raise OutputError(f"{path} exists already", remedy)
 
 

@@ -270,7 +270,7 @@ def load_peers(words: Sequence[str], scale: int, threads: int | None = None) -> 
                 raise ModelError(error.what, f"Peers are {there}, {ALL}, or a file of weights.") from error
     names = [peer.name for peer in found]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UsageError(f"--peer asks for {min(twice)} twice", "Drop one.")
+        raise UsageError(f"`peer` asks for {min(twice)} twice", "Drop one.")
     return tuple(found)
 
 
@@ -278,7 +278,7 @@ def weights_peer(word: str, scale: int, threads: int | None = None) -> Peer:
     """``word``: a .pth or .safetensors file, or a name of the catalogue. Raise ModelError."""
     rescaler = Rescaler(word, device="cpu", threads=threads)
     if rescaler.scale != scale:
-        raise ModelError(f"--peer {word} is x{rescaler.scale}, not x{scale}", "Leave it out.")
+        raise ModelError(f"`peer={word}` is x{rescaler.scale}, not x{scale}", "Leave it out.")
     name = Path(word).stem
 
     def both_ways(original: Samples) -> PeerResult:

@@ -46,11 +46,11 @@ def find_pictures(folder: Path) -> list[Path]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         what = f"{folder}: not a folder that can be read ({reason})"
-        raise InputError(what, "Give folders of pictures with --data.") from error
+        raise InputError(what, "Give folders of pictures with `data`.") from error
     paths = [folder / name for name in names if not name.startswith(".")]
     found = [path for path in paths if looks_like_picture(path)]
     if not found:
-        raise InputError(f"{folder}: no picture in this folder", "Give folders of pictures with --data.")
+        raise InputError(f"{folder}: no picture in this folder", "Give folders of pictures with `data`.")
     return found
 
 

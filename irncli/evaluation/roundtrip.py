@@ -71,7 +71,7 @@ class RoundTrip:
     """Job: a picture -> its figures, and with outputs: small, restored, Lanczos, crop sheet."""
 
     models: Models
-    fit: ModelChoice
+    choice: ModelChoice
     outputs: Outputs
     tau: float | None = None
     seed: int = 0
@@ -95,7 +95,9 @@ class RoundTrip:
         begun = time.perf_counter()
         loaded = read_input(job, self.max_pixels)
         picture = loaded.picture
-        model, sampling = self.fit.of(picture.width, picture.height, turned=picture.metadata.orientation >= 5)
+        model, sampling = self.choice.of(
+            picture.width, picture.height, turned=picture.metadata.orientation >= 5
+        )
         rescaler = self.models.the_one(model)
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
@@ -131,7 +133,7 @@ class RoundTrip:
         outputs: tuple[Path, ...] = ()
         if job.outputs:
             lanczos = colour(found.lanczos)
-            crops = sheet(found, self.fit.size.word, figures)
+            crops = sheet(found, self.choice.size.word, figures)
             # The same profile, so that a viewer shows all of them alike.
             look = Metadata(icc=None if picture.grey else picture.metadata.profile(grey=False))
             resized = np.rint(lanczos * 257).astype(np.uint16) if lanczos.dtype != np.uint8 else lanczos
@@ -157,8 +159,8 @@ class RoundTrip:
 
     def scores(self) -> Scores:
         """The scores of all pictures judged so far, at least one."""
-        assert self.fit.alone
-        rescaler = self.models.the_one(self.fit.alone)
+        assert self.choice.alone
+        rescaler = self.models.the_one(self.choice.alone)
         tau = rescaler.default_tau if self.tau is None else self.tau
         judged = [set_scores("", self.judged)]
         found = scores_of(rescaler, judged, refine=self.refine, comparison=self.comparison)

@@ -252,7 +252,7 @@ class Codec:
 
 def not_finite() -> DeviceError:
     """NaN or infinity instead of a picture."""
-    return DeviceError("the network's result is not finite", "Try --dtype fp32 or --device cpu.")
+    return DeviceError("the network's result is not finite", "Try `dtype=fp32` or `device=cpu`.")
 
 
 def to_planes(samples: Samples) -> Tensor:

@@ -52,7 +52,7 @@ class Engine:
         DeviceError.
         """
         if threads is not None and threads < 1:
-            raise UsageError(f"--threads {threads} is too few", "The least is 1.")
+            raise UsageError(f"`threads={threads}` is too few", "The least is 1.")
         self.device = pick(device)
         if dtype == "auto":
             dtype = settle(network, released, self.device)
@@ -210,5 +210,5 @@ def _tile_in_sites(tile: int | str, scale: int) -> int | None:
     try:
         pixels = int(tile)
     except ValueError:
-        raise UsageError(f"--tile {tile} is not a size", "Use auto, off or a number of pixels.") from None
+        raise UsageError(f"`tile={tile}` is not a size", "Use auto, off or a number of pixels.") from None
     return max(1, check_tile(pixels) // scale)

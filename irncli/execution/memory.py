@@ -54,7 +54,7 @@ def memory_named() -> Iterator[None]:
         if not is_shortage(error):
             raise
         raise DeviceError(
-            "not enough memory for this picture", "Use a smaller --tile, or --device cpu."
+            "not enough memory for this picture", "Use a smaller `tile`, or `device=cpu`."
         ) from error
 
 

@@ -93,5 +93,5 @@ def tiling(rows: tuple[int, int], columns: int, tile: int | None) -> list[Region
 def check_tile(tile: int) -> int:
     """Raise UsageError for a tile that is too small to pay."""
     if tile < LEAST_TILE:
-        raise UsageError(f"--tile {tile} is too small", f"The least is {LEAST_TILE}.")
+        raise UsageError(f"`tile={tile}` is too small", f"The least is {LEAST_TILE}.")
     return tile

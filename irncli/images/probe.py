@@ -93,7 +93,7 @@ def refuse_large(size: tuple[int, int], max_pixels: int) -> None:
         most = f"{max_pixels / 1e6:g} million" if max_pixels >= 1e6 else str(max_pixels)
         raise InputError(
             f"has {width} x {height} pixels, and {most} are the most",
-            "Allow more with --max-pixels, if you trust the file.",
+            "Allow more with `max_pixels`, if you trust the file.",
         )
 
 
@@ -346,14 +346,14 @@ def choose_page(image: Image.Image, page: int | None) -> tuple[int, str | None]:
     pages = len(places)
     if page is not None:
         if not 1 <= page <= pages:
-            raise InputError(f"has no page {page} (it has {pages})", "Choose another with --page N.")
+            raise InputError(f"has no page {page} (it has {pages})", "Choose another `page`.")
         image.seek(places[page - 1])
     elif pages > 1 and image.format == "MPO":
         # Telephones put depth maps and second views into what everybody takes for a JPEG.
         return 1, f"holds {pages} pictures, and the first is taken"
     elif pages > 1:
         what = f"has {pages} {FORMATS[image.format or ''].parts}, and one picture is wanted"
-        raise InputError(what, "Choose one: irn downscale --page N; or --page all.")
+        raise InputError(what, "Choose one: `page=N`; or `page=all`.")
     return pages, None
 
 

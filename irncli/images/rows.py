@@ -63,7 +63,7 @@ class FileRows:
         return cast(Samples, self)
 
 
-REMEDY = "Raise --memory-budget, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
+REMEDY = "Raise `memory_budget`, or make an RGB or grey copy of it: plain PNG, baseline JPEG or TIFF."
 _BANDS = {"L": 1, "I;16": 1, "I;16B": 1, "RGB": 3}
 """Samples a pixel, by Pillow's mode, of what is read by rows."""
 

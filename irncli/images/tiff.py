@@ -244,7 +244,7 @@ def write_tiff(file: BinaryIO, samples: Samples, head: Callable[[], Directory], 
         at += len(strip)
         if at > _MOST:
             what = "its TIFF would be larger than the 4 GB that the format can hold"
-            raise OutputError(what, "Choose --format png.")
+            raise OutputError(what, "Choose `format=png`.")
         file.write(strip)
     tags = _with_strips(head(), width, height, rows, accumulate(sizes[:-1], initial=start), sizes)
     file.seek(0)

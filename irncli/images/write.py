@@ -101,7 +101,7 @@ def encode(
     except MemoryError as error:
         raise OutputError(f"no memory to encode it as {format}", "Close other programs.") from error
     except Exception as error:  # Encoders raise as many kinds of exception as decoders.
-        raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another --format.") from error
+        raise OutputError(f"cannot be encoded as {format} ({error})", "Choose another `format`.") from error
     return file.getvalue(), notes
 
 
@@ -145,10 +145,10 @@ def check_by_rows(format: str, *, alpha: bool = False) -> None:
     """Raise DeviceError unless pictures in this format, with ``alpha``, can be written as their rows come."""
     if alpha:
         what = "its transparency is restored as a whole, and it is too large for the memory"
-        raise DeviceError(what, "Raise --memory-budget.")
+        raise DeviceError(what, "Raise `memory_budget`.")
     if not FORMATS[format].written_by_rows:
         what = f"{format} is encoded from the whole picture, which is too large for the memory"
-        raise DeviceError(what, "Choose --format png or tiff, or raise --memory-budget.")
+        raise DeviceError(what, "Choose `format=png` or tiff, or raise `memory_budget`.")
 
 
 def check_deep_output(format: str) -> None:
@@ -171,7 +171,7 @@ def _parts(picture: Picture, format: str, strip: bool, text: Text | None, kind: 
     if held.stash:
         parts.own["chunks"] = held.stash
     if strip and (hdr := hdr_of(picture.metadata.chunks)):
-        parts.notes.append(f"--strip drops what says that its colours are HDR ({hdr}): it is shown as SDR")
+        parts.notes.append(f"`strip` drops what says that its colours are HDR ({hdr}): it is shown as SDR")
     layout = ("L" if picture.grey else "RGB") + ("A" if picture.alpha is not None else "")
     if "layout" not in holds and layout != "RGB":
         parts.own["layout"] = layout

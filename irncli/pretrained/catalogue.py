@@ -128,7 +128,7 @@ def trained_scales() -> list[int]:
     """The scales that have an alias of their own, smallest first. Raise ModelError."""
     found = sorted({e.scale for e in entries() if e.alias == f"irn-x{e.scale}"})
     if not found:
-        raise ModelError("no weights are installed", "Install irn again, or give a file: --model FILE.")
+        raise ModelError("no weights are installed", "Install irn again, or give a file: `model=FILE`.")
     return found
 
 

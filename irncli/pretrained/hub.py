@@ -90,7 +90,7 @@ def fetch(text: str) -> Fetched:
     cached = _cached(wanted)
     if constants.HF_HUB_OFFLINE:
         if cached is None:
-            raise ModelError(f"{text}: not in the cache, and offline", "Fetch it once without --offline.")
+            raise ModelError(f"{text}: not in the cache, and offline", "Fetch it once without `offline`.")
         return _checked_cache(wanted, cached)
     if cached is not None and _COMMIT.fullmatch(wanted.revision):
         return _checked_cache(wanted, cached)

@@ -75,7 +75,7 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for folder in folders:
         if not os.path.isdir(folder):
-            raise TrainingError(f"{folder}: not a folder", "Give folders of pictures with --data.")
+            raise TrainingError(f"{folder}: not a folder", "Give folders of pictures with `data`.")
         found += sorted(
             p
             for p in folder.rglob("*")
@@ -108,7 +108,7 @@ def read_dataset(
     if dataset.pixels < at_least:
         raise TrainingError(
             f"too few pictures: {dataset.pixels} pixels in all, and one step alone takes {at_least}",
-            "Give more or larger pictures with --data, or a smaller batch or patch in the recipe.",
+            "Give more or larger pictures with `data`, or a smaller batch or patch in the recipe.",
         )
     return dataset
 
@@ -270,7 +270,7 @@ def load_cached(path: Path, key: str, report: Callable[[str], None]) -> Dataset 
     Raise TrainingError for a file of another kind, in whose place the cache would be put.
     """
     if _is_foreign(path):
-        raise TrainingError(f"{path}: a file that is no cache of irn's pictures", "Give another --cache.")
+        raise TrainingError(f"{path}: a file that is no cache of irn's pictures", "Give another `cache`.")
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}

@@ -240,7 +240,9 @@ class Log:
             before = _rows_of(path)
             self._file: TextIO = path.open("w" if before else "a", newline="", encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"{path.parent}: {error.strerror}", "Give another folder with -o.") from error
+            raise OutputError(
+                f"{path.parent}: {error.strerror}", "Give another folder with `output`."
+            ) from error
         self._rows = csv.DictWriter(self._file, COLUMNS, extrasaction="ignore")
         if self._file.tell() == 0:
             self._rows.writeheader()

@@ -266,13 +266,13 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:
-            raise TrainingError("--steps must be at least 1", "Leave it out for the recipe's own length.")
+            raise TrainingError("`steps` must be at least 1", "Leave it out for the recipe's own length.")
         if self.minutes is not None and not self.minutes > 0:
-            raise TrainingError("--minutes must be more than 0", "Leave it out to train to the end.")
+            raise TrainingError("`minutes` must be more than 0", "Leave it out to train to the end.")
         if self.finish and self.minutes is None:
-            raise TrainingError("--finish needs --minutes", "Say in how many minutes the run is to end.")
+            raise TrainingError("`finish` needs `minutes`", "Say in how many minutes the run is to end.")
         if self.seed is not None and not 0 <= self.seed < 1 << 31:
-            raise TrainingError("--seed must lie in 0..2147483647", "Leave it out for 0.")
+            raise TrainingError("`seed` must lie in 0..2147483647", "Leave it out for 0.")
 
 
 LIBRARIES = ("irncli", "pillow", "safetensors")

@@ -95,7 +95,7 @@ def test_a_folder_named_like_a_picture_is_a_folder(tmp_path: Path) -> None:
 def test_a_folder_with_pictures_only_below_says_how_to_get_them(tmp_path: Path) -> None:
     picture(tmp_path / "sub/a.png")
     _, missed = discover([str(tmp_path)])
-    assert "-r" in missed[0].error.remedy
+    assert "`recursive`" in missed[0].error.remedy
 
 
 @pytest.mark.parametrize("word", ["", "gone.png", "gone/", "\0", "file.txt/x.png", "n" * 5000])

@@ -191,7 +191,7 @@ def test_formats_of_restored_pictures() -> None:
     assert restored_format(Target(), None, None).suffix == ".png"
     assert restored_format(Target(), "jpeg", 80).pillow == "JPEG"
     assert restored_format(Target(file=Path("b.jpg")), "jpeg", None).suffix == ".jpg"
-    with pytest.raises(UsageError, match="--quality has no effect"):
+    with pytest.raises(UsageError, match="`quality` has no effect"):
         restored_format(Target(), "png", 80)
 
 

@@ -57,7 +57,7 @@ def test_nul_ends_the_paths_of_a_list() -> None:
     Path("list").write_bytes(b"#a\nb.png\0c.png\0")
     assert expand(["@list"], nul=True).paths == ("#a\nb.png", "c.png")
     missed = expand(["@list"]).missed
-    assert "-0" in missed[0].error.remedy
+    assert "`nul`" in missed[0].error.remedy
 
 
 def test_a_list_comes_through_a_pipe_when_asked() -> None:
@@ -91,5 +91,5 @@ def test_standard_input_serves_one_word() -> None:
     for words in (["-", "-"], ["-", "@-"]):
         with pytest.raises(UsageError, match="twice"):
             expand(words)
-    with pytest.raises(UsageError, match="-0"):
+    with pytest.raises(UsageError, match="`nul`"):
         expand(["b.png"], nul=True)

@@ -23,8 +23,8 @@ from running import Irn, environment, save
 
 from irncli.batch import writer
 from irncli.batch.estimate import Budget
+from irncli.batch.request import Machine
 from irncli.cli.app import main
-from irncli.cli.options import bytes_from
 from irncli.errors import UsageError
 from irncli.images.picture import Picture
 from irncli.images.read import read_picture
@@ -47,13 +47,14 @@ def exif_of(image: Image.Image) -> dict[int, object]:
     [("2GB", 2 * 10**9), ("1.5g", 15 * 10**8), ("512 MiB", 2**29), ("4096", 4096), ("3kB", 3000)],
 )
 def test_sizes(word: str, size: int) -> None:
-    assert bytes_from(word) == size
+    assert Machine(memory_budget=word).memory_budget == size  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("word", ["0", "much", "-1GB", "2 lines", ""])
 def test_what_is_no_size(word: str) -> None:
-    with pytest.raises(UsageError, match="such as 2GB"):
-        bytes_from(word)
+    with pytest.raises(UsageError, match="such as 2GB") as caught:
+        Machine(memory_budget=word)  # type: ignore[arg-type]
+    assert caught.value.parameter == "memory_budget"
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])

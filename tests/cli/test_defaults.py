@@ -134,16 +134,16 @@ def test_scale_and_model_do_not_change_what_upscale_assumes(
 def test_what_means_something_else_to_a_command_is_not_set_for_it(
     way: str, irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A flag that is a file's name to evaluate, the scale that it judges instead, what bench compares."""
-    options = {"json": "true", "scale": "4", "size": "8x8", "dtype": "auto"}
+    """The scales that evaluate judges instead, a lost original's size, what bench compares."""
+    options = {"scale": "4", "size": "8x8", "dtype": "auto"}
     if way == "file":
-        (tmp_path / "irn.toml").write_text('json = true\nscale = 4\nsize = "8x8"\ndtype = "auto"\n')
+        (tmp_path / "irn.toml").write_text('scale = 4\nsize = "8x8"\ndtype = "auto"\n')
     for name, value in options.items() if way == "variables" else ():
         monkeypatch.setenv(f"IRN_{name.upper()}", value)
     (tmp_path / "set").mkdir()
     save(tmp_path / "set/a.png")
     before = set(tmp_path.iterdir())
-    judged = irn("evaluate", "--model", tiny_model, "--data", "set", "--draws", 0)
+    judged = irn("evaluate", "--model", tiny_model, "--data", "set", "--samples", 0)
     assert judged.status == 0 and "tau1-Y" in judged.lines[0], judged
     assert set(tmp_path.iterdir()) == before
     assert irn("upscale", "gone.x4.png").status == 3
@@ -153,7 +153,7 @@ def test_what_means_something_else_to_a_command_is_not_set_for_it(
 def test_a_file_that_cannot_be_used_is_found_by_evaluate_too(
     irn: Irn, tmp_path: Path, tiny_model: Path
 ) -> None:
-    words = ("evaluate", "--model", tiny_model, "--data", ".", "--draws", 0, "-v")
+    words = ("evaluate", "--model", tiny_model, "--data", ".", "--samples", 0, "-v")
     (tmp_path / "irn.toml").write_text("nonsense = 1")
     assert irn(*words).status == 2
     (tmp_path / "irn.toml").write_text("tile = 64")

@@ -38,8 +38,8 @@ def test_what_is_surely_stored_with_loss_is_refused_like_a_jpeg(
         for more in ((), ("--dry-run",)):
             ran = irn("upscale", name, *options, *more)
             assert ran.status == 3 and "irn downscale never writes" in ran.error(), name
-            assert "--lossy-lr" in ran.err and "4 dB at x4" in ran.err
-        assert irn("upscale", name, *options, "--lossy-lr").status == 0
+            assert "--allow-lossy" in ran.err and "4 dB at x4" in ran.err
+        assert irn("upscale", name, *options, "--allow-lossy").status == 0
         save(tmp_path / name, 12, 8, mode, **WITHOUT_LOSS[suffix])
         assert irn("upscale", name, *options, "--on-existing", "overwrite").status == 0, name
 
@@ -59,7 +59,7 @@ def test_loss_behind_a_manifest_is_a_change_and_a_restored_picture_is_no_small_o
     assert irn("upscale", "a.x4.webp", "-o", "r.jpg", *options).status == 0
     assert irn("upscale", "a.x4.webp", "-o", "r.png", *options).status == 0
     for name in ("r.jpg", "r.png"):
-        for words in ((), ("--scale", 4), ("--scale", 4, "--lossy-lr"), ("--scale", 4, "--dry-run")):
+        for words in ((), ("--scale", 4), ("--scale", 4, "--allow-lossy"), ("--scale", 4, "--dry-run")):
             ran = irn("upscale", name, "-o", "e.png", *words, *options)
             assert ran.status == 3 and "this is a restored picture" in ran.error(), words
     assert not (tmp_path / "e.png").exists()

@@ -199,9 +199,9 @@ def test_a_jpeg_is_no_small_picture(small: Path, irn: Irn, tmp_path: Path, tiny_
     with Image.open(small) as image:
         image.convert("RGB").save(tmp_path / "small.jpg")
     ran = irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4)
-    assert ran.status == 3 and "--lossy-lr" in ran.error() and "costs 4 dB at x4" in ran.err
+    assert ran.status == 3 and "--allow-lossy" in ran.error() and "costs 4 dB at x4" in ran.err
     assert "irn downscale never writes" in ran.err
-    assert irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4, "--lossy-lr").status == 0
+    assert irn("upscale", "small.jpg", "--model", tiny_model, "--scale", 4, "--allow-lossy").status == 0
 
 
 def test_options_that_the_manifest_contradicts(
@@ -339,7 +339,7 @@ def test_an_output_that_is_a_folder_or_lies_below_a_file(irn: Irn, tmp_path: Pat
         ("roundtrip a.png --report LONG/a.html", 4),
         ("models import LONG -o b.safetensors", 5),
         ("evaluate --model MODEL --data LONG", 3),
-        ("evaluate --model MODEL --data . --json LONG/a.json", 4),
+        ("evaluate --model MODEL --data . --save LONG/a.json", 4),
         ("train irn-x4 --data LONG -o new/", 3),
         ("train irn-x4 --data . -o new/ --resume LONG", 3),
     ],
@@ -378,7 +378,7 @@ def test_permissions(nobody: Nobody, tmp_path: Path, tiny_model: Path) -> None:
         (("info", "dark/a.png"), 3),
         (("models", "import", "dark/a.pth", "-o", "open/a.safetensors"), 5),
         (("roundtrip", "a.png", "--report", "dark/new/a.html"), 4),
-        (("evaluate", "--model", "irn-x4", "--data", "dark", "--json", "closed/a.json"), 4),
+        (("evaluate", "--model", "irn-x4", "--data", "dark", "--save", "closed/a.json"), 4),
     ]
     first, *rest = nobody([good, *((*words, *model) for words, _ in cases), *(words for words, _ in unnamed)])
     cases += unnamed

@@ -16,7 +16,7 @@ from running import Irn, save
 def results(irn: Irn, tmp_path: Path, model: Path, *words: object) -> Path:
     save(tmp_path / "set" / "a.png", 64, 48)
     save(tmp_path / "set" / "b.png", 52, 40, "L")
-    ran = irn("evaluate", "--model", model, "--data", "set", "--draws", 0, "--json", "r.json", *words)
+    ran = irn("evaluate", "--model", model, "--data", "set", "--samples", 0, "--save", "r.json", *words)
     assert ran.status == 0, ran.err
     return tmp_path / "r.json"
 
@@ -49,11 +49,11 @@ def test_figures_take_the_place_of_nothing_unasked(irn: Irn, tmp_path: Path, tin
     save(tmp_path / "set" / "a.png", 20, 20)
     mine = tmp_path / "mine.txt"
     mine.write_text("mine")
-    words = ("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json")
+    words = ("evaluate", "--model", tiny_x2, "--data", "set", "--samples", 0, "--save")
     ran = irn(*words, "set")
-    assert ran.status == 4 and ran.out == "" and "Give another --json." in ran.error()
+    assert ran.status == 4 and ran.out == "" and "Give another --save." in ran.error()
     ran = irn(*words, mine.name)
-    assert ran.status == 4 and ran.out == "" and "give another --json." in ran.error()
+    assert ran.status == 4 and ran.out == "" and "give another --save." in ran.error()
     assert irn(*words, mine.name, "--on-existing", "skip").status == 0
     assert mine.read_text() == "mine"
     assert irn(*words, mine.name, "--on-existing", "overwrite").status == 0
@@ -92,7 +92,7 @@ def test_a_table_is_shown_where_its_file_cannot_be_written(
 
     monkeypatch.setattr(atomic, "write_whole", full)
     save(tmp_path / "set" / "a.png", 20, 20)
-    ran = irn("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json", "r.json")
+    ran = irn("evaluate", "--model", tiny_x2, "--data", "set", "--samples", 0, "--save", "r.json")
     assert ran.status == 4 and "set/a" in ran.out
 
 
@@ -102,7 +102,7 @@ def test_a_table_is_shown_where_its_file_cannot_be_written(
 def test_what_is_no_evaluation_is_refused(text: str, irn: Irn, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(text)
     ran = irn("report", "r.json")
-    assert ran.status == 3 and "r.json" in ran.error() and "irn evaluate --json" in ran.error()
+    assert ran.status == 3 and "r.json" in ran.error() and "irn evaluate --save" in ran.error()
     assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
 
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_written_is_found_first(irn: Irn, tmp_path: Path, tiny_mo
 def test_a_name_that_is_no_utf_8(irn: Irn, tmp_path: Path, tiny_x2: Path) -> None:
     name = os.fsdecode(b"a\xff.png")
     save(tmp_path / "set" / name, 20, 20)
-    words = ("evaluate", "--model", tiny_x2, "--data", "set", "--draws", 0, "--json", "r.json", "-q")
+    words = ("evaluate", "--model", tiny_x2, "--data", "set", "--samples", 0, "--save", "r.json", "-q")
     assert irn(*words).status == irn("report", "r.json").status == 0
     assert irn("roundtrip", f"set/{name}", "--model", tiny_x2, "--report", "r.html").status == 0
     assert all("a\\udcff" in (tmp_path / page).read_text("utf-8") for page in ("report.html", "r.html"))

@@ -17,7 +17,7 @@ from PIL import Image
 from rich.cells import cell_len
 from running import Irn, environment, save
 
-from irncli.cli.output import Output, error_text, one_line
+from irncli.cli.output import Output, error_text, one_line, with_options
 from irncli.cli.roundtrip import COLUMNS
 from irncli.errors import InputError
 
@@ -178,8 +178,21 @@ def test_a_long_name_leaves_room_for_the_count_and_the_time(tmp_path: Path, tiny
     assert any(line.startswith("all") and "0/3" in line for line in shown)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("`tau=11` is out of range", "--tau 11 is out of range"),
+        ("Allow more with `max_pixels`, or add `recursive`.", "Allow more with --max-pixels, or add -r."),
+        ("`check=False` or `check=True`: `output=small/`", "--no-check or --check: -o small/"),
+        ("no parameter at all", "no parameter at all"),
+    ],
+)
+def test_parameters_are_told_as_options(text: str, told: str) -> None:
+    assert with_options(text) == told
+
+
 def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixture[str]) -> None:
-    from irncli.cli.progress import Bars
+    from irncli.cli.bars import Bars
 
     bars = Bars(3)
     bars.start("one", "in/one", 1000)
@@ -192,7 +205,7 @@ def test_the_files_before_tell_how_long_the_next_takes(capfd: pytest.CaptureFixt
 
 
 def test_a_refined_file_tells_how_much_of_it_is_done(tmp_path: Path) -> None:
-    from irncli.cli.progress import Bars
+    from irncli.cli.bars import Bars
 
     bars = Bars(1)
     bars.start("one", "in/one", 1000)

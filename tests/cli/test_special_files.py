@@ -84,7 +84,7 @@ def test_a_device_is_written_through_and_a_disk_refused(
 def test_figures_go_through_a_pipe(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
     save(tmp_path / "set/a.png")
     os.mkfifo(tmp_path / "f.json")
-    words = ("evaluate", "--model", tiny_model, "--draws", 0, "set", "--json", "f.json")
+    words = ("evaluate", "--model", tiny_model, "--samples", 0, "set", "--save", "f.json")
     figures = through(tmp_path / "f.json", lambda: irn(*words, "--on-existing", "overwrite"))
     assert b'"psnr_y"' in figures and stat.S_ISFIFO((tmp_path / "f.json").stat().st_mode)
 

@@ -38,6 +38,20 @@ def test_version(irn: Irn) -> None:
     assert irn("--version").lines == [f"irn {irncli.__version__}"]
 
 
+@pytest.mark.parametrize(
+    ("command", "panels"),
+    [
+        ("downscale", ["Files", "Size", "Quality", "Machine", "Options"]),
+        ("upscale", ["Files", "Quality", "Size", "Machine", "Options"]),
+        ("roundtrip", ["Files", "Size", "Quality", "Machine", "Options"]),
+        ("models verify", ["Arguments", "Options"]),
+    ],
+)
+def test_help_has_its_options_in_panels(command: str, panels: list[str], irn: Irn) -> None:
+    lines = irn(*command.split(), "--help").lines
+    assert [line[:-1] for line in lines if line[:1].isalpha() and line.endswith(":")] == panels
+
+
 def test_help_says_what_tau_does(irn: Irn) -> None:
     for command in ("upscale", "roundtrip"):
         words = " ".join(irn(command, "--help").out.split())
@@ -46,8 +60,9 @@ def test_help_says_what_tau_does(irn: Irn) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_has_a_help_text(command: str, irn: Irn) -> None:
-    out = irn(*command.split(), "--help").out
-    options = out.partition("Options:\n")[2].splitlines()
+    lines = irn(*command.split(), "--help").out.splitlines()
+    first = next(k for k, line in enumerate(lines) if line[:1].isalpha() and line.endswith(":"))
+    options = lines[first:]
     for line, following in zip(options, [*options[1:], ""], strict=True):
         if line.startswith("  -"):
             assert len(line.split("  ")) > 2 or following.startswith("      "), line

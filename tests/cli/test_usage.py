@@ -87,7 +87,7 @@ WRONG = [
     "upscale a.png --quality 90",
     "upscale a.png --size 3x3",
     "upscale a.png --size big --scale 4",
-    "upscale a.png --lossy-lr",
+    "upscale a.png --allow-lossy",
     "upscale a.png --scale 2 --model MODEL",
     "roundtrip a.png -o out.png",
     "roundtrip a.png -o out",

@@ -62,7 +62,7 @@ def test_the_command_chooses_the_network_of_each_scale(
 ) -> None:
     (tmp_path / "set").mkdir()
     Image.fromarray(photograph().samples).save(tmp_path / "set/a.png")
-    words = ["evaluate", "--data", str(tmp_path / "set"), "--scale", "1.5,3,5", "--json", "-"]
+    words = ["evaluate", "--data", str(tmp_path / "set"), "--scale", "1.5,3,5", "--json"]
     assert main(words) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["scale"], row["model"][:6]) for row in rows] == [

@@ -40,7 +40,7 @@ def folders(tmp_path_factory) -> list[Path]:
 
 
 def test_a_table_with_pictures_and_means_set_by_set(tiny_model, folders, capsys):
-    assert irn("--model", tiny_model, "--data", *folders, "--draws", 1, "--device", "cpu") == 0
+    assert irn("--model", tiny_model, "--data", *folders, "--samples", 1, "--device", "cpu") == 0
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert all(column in lines[0] for column in COLUMNS)
@@ -53,14 +53,14 @@ def test_a_table_with_pictures_and_means_set_by_set(tiny_model, folders, capsys)
 
 def test_json_holds_what_the_table_shows_and_more(tiny_model, folders, tmp_path, capsys):
     target = tmp_path / "results.json"
-    assert irn("--model", tiny_model, "--data", folders[0], "--data", folders[1], "--json", target) == 0
+    assert irn("--model", tiny_model, "--data", folders[0], "--data", folders[1], "--save", target) == 0
     scores = Scores.from_json(target.read_text())
     assert scores.samples == 5 and not scores.grey and [s.name for s in scores.sets] == ["One", "Two"]
     row = capsys.readouterr().out.splitlines()[1].split()
     figures = scores.sets[0].pictures[0].figures
     assert row[1] == f"{figures.restored.psnr_y:.2f}" and row[4] == f"{figures.sampled.psnr_y:.2f}"
 
-    assert irn("--model", tiny_model, "--data", folders[0], "--draws", 0, "--grey", "--json", "-") == 0
+    assert irn("--model", tiny_model, "--data", folders[0], "--samples", 0, "--grey", "--json") == 0
     record = json.loads(capsys.readouterr().out)
     assert record["grey"] is True and record["sets"][0]["mean"]["sampled"] is None
 
@@ -70,14 +70,14 @@ def test_refined_small_pictures_are_judged_and_said(tmp_path, capsys):
         photo.convert("RGB").crop((300, 200, 396, 296)).save(tmp_path / "crop.png")
     quality = {}
     for steps in (0, 2):
-        assert irn("--model", "irn-x4", tmp_path, "--draws", 0, "--refine", steps, "--json", "-") == 0
+        assert irn("--model", "irn-x4", tmp_path, "--samples", 0, "--refine", steps, "--json") == 0
         scores = Scores.from_json(capsys.readouterr().out)
         assert scores.refine == steps
         quality[steps] = scores.sets[0].mean
     assert quality[2].restored.psnr_rgb > quality[0].restored.psnr_rgb + 0.1
     # Pillow's bicubic bounds it; MATLAB's, which is judged by, differs along the border.
     assert quality[2].small.lr_psnr > quality[0].small.lr_psnr - 0.005
-    assert irn("--model", "irn-x4", tmp_path, "--draws", 0, "--refine", 1) == 0
+    assert irn("--model", "irn-x4", tmp_path, "--samples", 0, "--refine", 1) == 0
     assert "refined in 1 steps" in capsys.readouterr().err
 
 
@@ -87,12 +87,12 @@ def test_refusals_before_any_work(tiny_model, folders, tmp_path, capsys):
         (("--model", tiny_model), UsageError),
         (("--model", tiny_model, "--data", tmp_path), InputError),
         (("--model", tmp_path / "none.safetensors", "--data", folders[0]), ModelError),
-        ((*good, "--draws", "-1"), UsageError),
+        ((*good, "--samples", "-1"), UsageError),
         ((*good, "--tile", "3"), UsageError),
         ((*good, "--refine", "-1"), UsageError),
         ((*good, "--refine", "1", "--stress"), UsageError),
         ((*good, "--refine", "1", "--scale", "2"), UsageError),
-        ((*good, "--json", tmp_path / "no/r.json"), OutputError),
+        ((*good, "--save", tmp_path / "no/r.json"), OutputError),
     ):
         with pytest.raises(error):
             irn(*words)

@@ -102,7 +102,7 @@ def test_blocks_cover_the_picture_and_their_errors_are_plain_means(shape):
 
 def test_the_command_names_the_worst_place(tiny_x2, folder, tmp_path, capsys):
     target = tmp_path / "stress.json"
-    words = ("--model", tiny_x2, "--data", folder, "--stress", "--json", target, "--device", "cpu")
+    words = ("--model", tiny_x2, "--data", folder, "--stress", "--save", target, "--device", "cpu")
     assert app(["evaluate", *map(str, words)], standalone_mode=False, obj=Output()) == 0
     said = capsys.readouterr()
     assert all(column in said.out.splitlines()[0] for column in STRESS_COLUMNS)

@@ -133,7 +133,7 @@ def test_a_full_disk_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest
         asked.append(first)
         return torch.zeros(1, 3, end - first, 20)
 
-    with pytest.raises(OutputError, match=r"needed, and 2\.0 kB are free.*--memory-budget"):
+    with pytest.raises(OutputError, match=r"needed, and 2\.0 kB are free.*`memory_budget`"):
         next(iter(make(CONFIGS[0]).encode(50, 10, pixels, Spill(tmp_path, 0))))
     assert not asked
 

@@ -123,7 +123,7 @@ def test_one_stopped_while_finishing_goes_on_from_where_its_schedule_was(picture
 def test_without_finish_minutes_leave_the_schedule_where_it_is(pictures, tmp_path):
     run = trainer(pictures, tmp_path, minutes=1e-9, steps=10**6)
     assert train(run, print) is False and run.share == 1e-6 and run.total == 10**6
-    with pytest.raises(TrainingError, match="--minutes"):
+    with pytest.raises(TrainingError, match="`minutes`"):
         RunConfig(tmp_path, finish=True)
 
 
