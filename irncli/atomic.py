@@ -74,10 +74,7 @@ def write_whole(path: Path, data: Contents, replace: bool = True) -> None:
         fd, temporary = _locked_temporary(place.parent)
         held = temporary
         with os.fdopen(fd, "wb") as stream:
-            if callable(data):
-                data(stream)
-            else:
-                stream.write(data)
+            _fill(stream, data)
             stream.flush()
             os.fsync(fd)
             if fcntl is not None:
@@ -100,6 +97,16 @@ def write_whole(path: Path, data: Contents, replace: bool = True) -> None:
                 os.unlink(temporary)
         if held is not None:
             _held.discard(held)
+
+
+def _fill(stream: BinaryIO, data: Contents) -> None:
+    if not callable(data):
+        stream.write(data)
+        return
+    try:
+        data(stream)
+    except ValueError as error:  # no fault of the path, which is open
+        raise RuntimeError(f"the contents could not be made: {error}") from error
 
 
 def unwritable(path: Path, error: OSError | ValueError) -> OutputError:
@@ -192,7 +199,7 @@ def pass_on(contents: Contents, to: Callable[[bytes], object]) -> None:
         to(contents)
         return
     with tempfile.TemporaryFile() as file:
-        contents(file)
+        _fill(file, contents)
         file.seek(0)
         while block := file.read(1 << 20):
             to(block)

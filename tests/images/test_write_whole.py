@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from permissions import obey_permissions
@@ -331,3 +331,15 @@ def test_it_works_without_fcntl(tmp_path: Path) -> None:
     )
     assert python(code, tmp_path / "a").stderr == ""
     assert (tmp_path / "a").read_bytes() == b"data"
+
+
+def test_a_mistake_of_what_makes_the_contents_is_none_of_the_path(tmp_path: Path) -> None:
+    def contents(stream: BinaryIO) -> None:
+        stream.write(b"a part")
+        raise ValueError("could not broadcast")
+
+    with pytest.raises(RuntimeError, match="could not broadcast"):
+        write_whole(tmp_path / "a.png", contents)
+    with pytest.raises(OutputError):
+        write_whole(Path("a\0.png"), lambda stream: None)
+    assert os.listdir(tmp_path) == []
