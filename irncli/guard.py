@@ -54,17 +54,6 @@ Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Guarded:
-    """The small picture to keep, and what is known of how it comes back."""
-
-    small: Samples
-    usual: bool
-    """It is the usual small picture, to be enlarged and not to be restored."""
-    psnr_y: float | None
-    """PSNR-Y of what comes back, in dB; None where it was not measured."""
-
-
-@dataclass(frozen=True)
 class Errors:
     """Squared errors of a restored picture, in levels of 8 bits: sums over blocks of :data:`SIDE` pixels."""
 
@@ -94,18 +83,21 @@ def guarded(
     grey: bool,
     check: bool | None = None,
     progress: Callable[[float], None] = lambda done: None,
-) -> Guarded:
+) -> tuple[Samples, bool, float | None]:
     """H W C and the h w 3 that a network made of it, uint8 or uint16 -> the small picture to keep.
+
+    With it comes whether it is the usual one, to be enlarged and not to be restored, and the PSNR-Y of what
+    comes back, in dB, None where it was not measured.
 
     ``grey``: it is restored as one plane. ``check``: whether to look; None: where there are signs of need. A
     picture that is read row by row is not looked at. ``progress`` is told the share of it that is done.
     """
     if check is False or not isinstance(original, np.ndarray):
-        return Guarded(small, usual=False, psnr_y=None)
+        return small, False, None
     plain = shrunk(original, sampling, depth_of(small))
     usual = _errors(original, enlarged(plain, sampling, depth_of(original)))
     if check is None and not needs_look(original, small, plain, sampling, usual):
-        return Guarded(small, usual=False, psnr_y=None)
+        return small, False, None
     pixels = original.shape[0] * original.shape[1]
     found = restored_errors(codec, original, small, sampling, grey)
     progress(0.5)
@@ -119,8 +111,8 @@ def guarded(
         small, found = mended, again
     progress(1.0)
     if found.better_than(usual, pixels):
-        return Guarded(small, usual=False, psnr_y=found.psnr_y(pixels))
-    return Guarded(plain, usual=True, psnr_y=usual.psnr_y(pixels))
+        return small, False, found.psnr_y(pixels)
+    return plain, True, usual.psnr_y(pixels)
 
 
 def needs_look(original: Samples, small: Samples, plain: Samples, sampling: Sampling, usual: Errors) -> bool:

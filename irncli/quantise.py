@@ -1,4 +1,4 @@
-"""The grid of a file: the only place where real numbers become grid values."""
+"""Rounding to the values of a file: the only place where real numbers become whole ones."""
 
 from __future__ import annotations
 

@@ -120,11 +120,13 @@ class Rescaler:
         small_colour = self.codec.down(colour, sampling, spill, depth, encoded)
         if refine:
             small_colour = refined(self.codec, colour, small_colour, sampling, picture.grey, refine, progress)
-        kept = guarded(self.codec, colour, small_colour, sampling, picture.grey, check, progress)
+        small_colour, usual, psnr_y = guarded(
+            self.codec, colour, small_colour, sampling, picture.grey, check, progress
+        )
         small_alpha = None
         if picture.alpha is not None:
             small_alpha = _alpha_down(picture.alpha, sampling, depth)
-        small = Picture(kept.small, small_alpha, picture.metadata)
+        small = Picture(small_colour, small_alpha, picture.metadata)
         manifest = Manifest(
             width=picture.width,
             height=picture.height,
@@ -143,8 +145,8 @@ class Rescaler:
             name=keep_name,
             options=({"refine": refine} if refine else {}) | ({} if check is None else {"check": int(check)}),
             small=None if sampling.is_whole(self.scale) else sampling.text,
-            restored_by="lanczos" if kept.usual else "network",
-            psnr_y=kept.psnr_y,
+            restored_by="lanczos" if usual else "network",
+            psnr_y=psnr_y,
         )
         return small, manifest
 

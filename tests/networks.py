@@ -15,7 +15,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def randomise(network: InvertibleRescaler, seed: int, std: float = 0.01) -> InvertibleRescaler:
-    """Draw every last convolution: a fresh network is the fingerprint, on which nothing is proved."""
+    """Draw every last convolution: a fresh network is the identity, on which nothing is proved."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():

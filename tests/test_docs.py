@@ -146,6 +146,17 @@ def test_every_command_knows_its_options(page: str, tmp_path: Path, env: dict[st
             assert line.split()[0] in COMMANDS, line
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/howto.md"])
+def test_the_pages_python_runs(page: str, tmp_path: Path) -> None:
+    desk(tmp_path)
+    found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    assert found
+    for text in found:
+        done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{text}\n{done.stderr}"
+        assert "failed" not in done.stdout
+
+
 @pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
 def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)", text_of(page)):

@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 from irncli.errors import DeviceError
 from irncli.execution.engine import Engine
 from irncli.execution.memory import trim_memory
-from irncli.execution.resample import Real, Resampled, Stream, taps
+from irncli.execution.resample import Real, Stream, resampled, taps
 from irncli.latent import latent_rows
 from irncli.pretrained.load import Latent
 from irncli.quantise import to_grid
@@ -100,17 +100,17 @@ class Codec:
 
     def _source_resampled(self, samples: Samples, sampling: Sampling) -> Callable[[int, int], Tensor]:
         s = self.scale
-        (top, bottom), (left, right) = _margin(sampling.small_height), _margin(sampling.small_width)
-        rows, columns = top + sampling.small_height + bottom, left + sampling.small_width + right
+        h, w = sampling.small
+        (top, bottom), (left, right) = _margin(h), _margin(w)
         highest = np.float32(top_of(samples))
-        picture = Resampled(
+        rows = resampled(
             lambda first, end: samples[first:end].astype(np.float32) / highest,
-            taps(sampling.height, sampling.step_y / s, rows * s, -top * s),
-            taps(sampling.width, sampling.step_x / s, columns * s, -left * s),
+            taps(sampling.height, sampling.step_y / s, (top + h + bottom) * s, -top * s),
+            taps(sampling.width, sampling.step_x / s, (left + w + right) * s, -left * s),
         )
 
         def pixels(first: int, end: int) -> Tensor:
-            planes = torch.from_numpy(np.ascontiguousarray(picture.rows(first, end).transpose(2, 0, 1)))
+            planes = torch.from_numpy(np.ascontiguousarray(rows(first, end).transpose(2, 0, 1)))
             return planes.expand(3, -1, -1).contiguous()[None]
 
         return pixels

@@ -68,20 +68,18 @@ def _columns(rows: Real, axis: Taps) -> Real:
     return axis.apply(turned, 0, len(axis), 0).swapaxes(0, 1)
 
 
-@dataclass(frozen=True)
-class Resampled:
-    """A picture at another size, of which any rows can be had."""
+def resampled(rows_of: Callable[[int, int], Real], down: Taps, across: Taps) -> Callable[[int, int], Real]:
+    """A picture at another size, of which any rows can be had: (first, end) -> h len(across) C float32.
 
-    rows_of: Callable[[int, int], Real]
-    """(first, end) -> those rows of the picture, h W C float32."""
-    down: Taps
-    across: Taps
+    ``rows_of``: (first, end) -> those rows of the picture, h W C float32.
+    """
 
-    def rows(self, first: int, end: int) -> Real:
-        """h len(across) C float32."""
-        start, stop = self.down.span(first, end)
-        wide = np.ascontiguousarray(_columns(self.rows_of(start, stop), self.across))
-        return self.down.apply(wide, first, end, start)
+    def rows(first: int, end: int) -> Real:
+        start, stop = down.span(first, end)
+        wide = np.ascontiguousarray(_columns(rows_of(start, stop), across))
+        return down.apply(wide, first, end, start)
+
+    return rows
 
 
 class Stream:

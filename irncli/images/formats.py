@@ -53,9 +53,11 @@ class ImageFormat:
     word: str
     """What messages call it, such as ``JPEG XL``."""
     suffixes: tuple[str, ...]
-    """Lower-case extensions with their dot, those that irn writes first."""
+    """Lower-case extensions with their dot."""
     magic: bytes
     """A regular expression that the first 32 bytes of every file begin with."""
+    read_suffixes: tuple[str, ...] = ()
+    """Further extensions, of files that irn reads."""
 
     decoder: Decoder = Decoder()
     """For 8 bits per sample. Head, metadata and orientation are Pillow's, whoever decodes the pixels."""
@@ -69,8 +71,8 @@ class ImageFormat:
     lossy_word: str = ""
     """What a file stored with loss is called; empty where there is none."""
 
-    written_suffixes: int = 0
-    """How many of the suffixes irn writes, from the first; 0: it only reads the format."""
+    written: bool = False
+    """Whether irn writes it."""
     feature: str = ""
     """The optional feature of Pillow's that writing needs."""
     lossless: bool = False
@@ -94,11 +96,6 @@ class ImageFormat:
     ``layout``: grey with it, too, and an alpha that is opaque throughout. ``orientation``: a tag that viewers
     go by.
     """
-
-    @property
-    def suffix(self) -> str:
-        """The usual extension, with its dot."""
-        return self.suffixes[0]
 
     def missing(self) -> str | None:
         """The package to be installed before Pillow reads or writes it; None if Pillow is ready for it."""
@@ -126,41 +123,41 @@ class ImageFormat:
 
 _ROWS = (
     ImageFormat(
-        "PNG", "PNG", (".png", ".apng"), rb"\x89PNG\r\n\x1a\n",
+        "PNG", "PNG", (".png",), rb"\x89PNG\r\n\x1a\n", (".apng",),
         deep_decoder=Decoder("libvips"), read_by_rows=True,
-        written_suffixes=1, lossless=True, depth=16, written_by_rows=True,
+        written=True, lossless=True, depth=16, written_by_rows=True,
         holds=frozenset({"icc", "chunks", "dpi", "grey", "layout", "orientation"}),
     ),
     ImageFormat(
         "WEBP", "WebP", (".webp",), rb"RIFF.{4}WEBP", lossy_word="lossy WebP",
-        written_suffixes=1, lossless=True, longest_side=16383,
+        written=True, lossless=True, longest_side=16383,
         holds=frozenset({"icc", "orientation"}),
     ),
     ImageFormat(
         "TIFF", "TIFF", (".tif", ".tiff"), rb"II[*+]\0|MM\0[*+]",  # + in a BigTIFF
         decoder=Decoder(turned="undo"), deep_decoder=Decoder("libvips"), read_by_rows=True, parts="pages",
         lossy_word="TIFF with JPEG inside",
-        written_suffixes=2, lossless=True, depth=16, written_by_rows=True,
+        written=True, lossless=True, depth=16, written_by_rows=True,
         holds=frozenset({"icc", "dpi", "grey", "layout", "orientation"}),
     ),
     ImageFormat(
-        "JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), rb"\xff\xd8\xff",
+        "JPEG", "JPEG", (".jpg", ".jpeg"), rb"\xff\xd8\xff", (".jpe", ".jfif"),
         read_by_rows=True, lossy_word="JPEG",
-        written_suffixes=2, lossy=True, alpha=False, longest_side=65500,
+        written=True, lossy=True, alpha=False, longest_side=65500,
         bytes_per_pixel=0.8, holds=frozenset({"icc", "comments", "dpi", "grey", "layout", "orientation"}),
     ),
     ImageFormat(
         "JXL", "JPEG XL", (".jxl",), rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n",
         decoder=Decoder("pillow-jxl-plugin", turned="undo"),
         plugin=Plugin("pillow_jxl", "pillow-jxl-plugin"), lossy_word="lossy JPEG XL",
-        written_suffixes=1, lossless=True, lossy=True, bytes_per_pixel=0.6,
+        written=True, lossless=True, lossy=True, bytes_per_pixel=0.6,
         # The plugin embeds no profile. Decoders go by no tag of EXIF's: the pixels are turned as seen.
         holds=frozenset({"grey", "layout"}),
     ),
     ImageFormat(
         "AVIF", "AVIF", (".avif",), rb".{4}ftypavi[fs]",
         deep_decoder=Decoder("libvips", turned="undo", divides="irn", raised=True), lossy_word="lossy AVIF",
-        written_suffixes=1, feature="avif", lossy=True, longest_side=65536, bytes_per_pixel=0.6,
+        written=True, feature="avif", lossy=True, longest_side=65536, bytes_per_pixel=0.6,
         holds=frozenset({"icc", "nclx", "grey", "orientation"}),
     ),
     ImageFormat("BMP", "BMP", (".bmp",), rb"BM.{4}\0{4}"),
@@ -181,12 +178,12 @@ _ROWS = (
 
 FORMATS = {row.name: row for row in _ROWS}
 """Rows by Pillow's name of the format."""
-READABLE_SUFFIXES = frozenset(suffix for row in _ROWS for suffix in row.suffixes)
+READABLE_SUFFIXES = frozenset(suffix for row in _ROWS for suffix in (*row.suffixes, *row.read_suffixes))
 WRITABLE = {
     suffix: row.name
     for row in _ROWS
-    if not row.feature or features.check(row.feature)
-    for suffix in row.suffixes[: row.written_suffixes]
+    if row.written and (not row.feature or features.check(row.feature))
+    for suffix in row.suffixes
 }
 """Lower-case suffix -> Pillow's name, of what can be written with the Pillow that is installed."""
 RAW_SUFFIXES = frozenset(

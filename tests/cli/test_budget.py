@@ -151,16 +151,6 @@ def test_no_space_is_needed_but_the_outputs_and_nothing_is_left(
     assert spaces == [12000, 12000]
 
 
-def test_what_was_written_by_rows_is_not_done_again(irn: Irn, tmp_path: Path, tiny_model: Path) -> None:
-    save(tmp_path / "a.png", 100, 80)
-    assert irn("downscale", "a.png", "--model", tiny_model).status == 0
-    words = ("upscale", "a.x4.png", "-o", "b.png", "--model", tiny_model, *TINY, "--on-existing", "resume")
-    assert irn(*words).out == "b.png\n"
-    before = (tmp_path / "b.png").stat().st_mtime_ns
-    assert "1 skipped" in irn(*words, "-v").err or not irn(*words).out
-    assert (tmp_path / "b.png").stat().st_mtime_ns == before
-
-
 def test_a_name_that_is_taken_meanwhile_gets_the_same_picture(
     irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

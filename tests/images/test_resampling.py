@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irncli.execution.resample import Real, Resampled, Stream, taps
+from irncli.execution.resample import Real, Stream, resampled, taps
 
 STEPS = st.fractions(Fraction(1, 4), 4, max_denominator=12)
 
@@ -24,10 +24,10 @@ def test_portions_change_no_bit(
 ) -> None:
     picture = noise(h, w, h * w)
     axes = taps(h, down, max(1, round(h / down))), taps(w, across, max(1, round(w / across)))
-    source = Resampled(lambda first, end: picture[first:end], *axes)
-    whole = source.rows(0, len(axes[0]))
+    source = resampled(lambda first, end: picture[first:end], *axes)
+    whole = source(0, len(axes[0]))
     cut = data.draw(st.integers(0, len(axes[0])))
-    pieces = [source.rows(a, b) for a, b in ((0, cut), (cut, len(axes[0]))) if a < b]
+    pieces = [source(a, b) for a, b in ((0, cut), (cut, len(axes[0]))) if a < b]
     assert np.array_equal(np.concatenate(pieces), whole)
     stream, step = Stream(*axes), data.draw(st.integers(1, h))
     streamed = [stream.push(picture[y : y + step]) for y in range(0, h, step)]
