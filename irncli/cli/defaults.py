@@ -32,11 +32,11 @@ MOST_SIGNS, LONGEST_LINE = 1 << 16, 1 << 12
 NOT_IN_FILES = NEVER | {"log-file"}
 SPECIAL = {
     "upscale": frozenset({"scale", "size", "model"}),
-    "evaluate": frozenset({"scale"}),
+    "evaluate": frozenset({"scale", "samples"}),
     "bench": frozenset({"dtype"}),
 }
-"""Options that mean something else there (a lost manifest's, several, what is compared): only set under the
-command's own name."""
+"""Options that mean something else there (a lost manifest's, several, how many are averaged, what is
+compared): only set under the command's own name."""
 
 Tree = Mapping[str, Any]
 

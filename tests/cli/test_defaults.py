@@ -134,17 +134,18 @@ def test_scale_and_model_do_not_change_what_upscale_assumes(
 def test_what_means_something_else_to_a_command_is_not_set_for_it(
     way: str, irn: Irn, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scales that evaluate judges instead, a lost original's size, what bench compares."""
-    options = {"scale": "4", "size": "8x8", "dtype": "auto"}
+    """The scales that evaluate judges, what it averages, a lost original's size, what bench compares."""
+    options = {"scale": "4", "size": "8x8", "dtype": "auto", "samples": "1"}
     if way == "file":
-        (tmp_path / "irn.toml").write_text('scale = 4\nsize = "8x8"\ndtype = "auto"\n')
+        (tmp_path / "irn.toml").write_text('scale = 4\nsize = "8x8"\ndtype = "auto"\nsamples = 1\n')
     for name, value in options.items() if way == "variables" else ():
         monkeypatch.setenv(f"IRN_{name.upper()}", value)
     (tmp_path / "set").mkdir()
     save(tmp_path / "set/a.png")
     before = set(tmp_path.iterdir())
-    judged = irn("evaluate", "--model", tiny_model, "--data", "set", "--samples", 0)
+    judged = irn("evaluate", "--model", tiny_model, "--data", "set", "-v")
     assert judged.status == 0 and "tau1-Y" in judged.lines[0], judged
+    assert "--samples" not in judged.err and "--scale" not in judged.err
     assert set(tmp_path.iterdir()) == before
     assert irn("upscale", "gone.x4.png").status == 3
     assert "--megapixels" in irn("bench", "--model", tiny_model, "--megapixels", 0).error()
