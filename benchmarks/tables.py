@@ -111,7 +111,7 @@ def family(model: str) -> str:
 
 
 def named(model: str, refine: int) -> str:
-    """A model as a user names it: irn-x4-6 is irn-x4, and irn-x2-5 with --refine is irn-x2-best."""
+    """A model as a user names it: irn-x4-6 is irn-x4, and irn-x2-6 with --refine is irn-x2-best."""
     return family(model).removesuffix("-best") + ("-best" if refine else "")
 
 
@@ -291,7 +291,7 @@ def drawn() -> str:
     """Screens, letters, patterns: the gain over Lanczos, kind by kind."""
     head = ("model", "pictures", "mean gain", "least gain", "LR-PSNR", "bytes", "kept as a plain thumbnail")
     rows = []
-    for found in (read(f"drawn/{name}.json") for name in ("irn-x4-6", "irn-x2-5")):
+    for found in (read(f"drawn/{name}.json") for name in ("irn-x4-6", "irn-x2-6")):
         for kind in ("all", "screens"):
             each = found[kind]
             rows.append((

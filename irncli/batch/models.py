@@ -134,9 +134,9 @@ class ModelChoice:
     model: str | None = None
 
     def checked(self) -> ModelChoice:
-        """The same. Raise UsageError for a whole scale that other weights are for, ModelError for no weights.
+        """This choice, if its size and its model fit: a scale that no weights are for is any model's.
 
-        A scale that no weights are for is any model's.
+        Raise UsageError for a whole scale that other weights are for, ModelError for no weights.
         """
         if self.alone is not None:
             resolve(self.alone)

@@ -45,19 +45,19 @@ class Job:
     outputs: tuple[Path, ...]
     """Empty: standard output, or nothing is written."""
     seed: int = 0
-    """Of the latent; differs between the samples of one picture."""
+    """The seed of the latent, which differs between the samples of one picture."""
     below: Path | None = None
     """Its path below the folder that it was found in; None if it was named itself."""
     data: bytes | None = field(default=None, repr=False)
     """Its bytes, when it came through standard input or another pipe."""
     page: int | None = None
-    """Of its file, from 1; None for a file of one."""
+    """Which page of its file, from 1; None for a file of one page."""
     of_all: bool = False
     """The page is one of all that its file has, each a job of its own."""
     pixels: int = 0
-    """Of the larger of input and output, as far as it is known before the work."""
+    """Pixels of the larger of input and output, as far as they are known before the work."""
     depth: int = 8
-    """Bits a sample of that one."""
+    """Bits per sample of the larger one."""
     wanted: tuple[Path, ...] = ()
     """What its outputs were to be called, where ``on_existing`` has given them other names."""
 

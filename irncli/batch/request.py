@@ -133,7 +133,7 @@ class Files:
     output: str | None = None
     """A file, a folder (it exists or ends in ``/``) or ``-``; None: beside each input."""
     format: str | None = None
-    """Of the outputs, such as ``png``; None: by the name of ``output``, else PNG."""
+    """The format of the outputs, such as ``png``; None: by the name of ``output``, else PNG."""
     on_existing: OnExisting = "error"
     name: str | None = None
     """A template for the outputs' names."""
@@ -142,7 +142,7 @@ class Files:
     nul: bool = False
     """Whether the paths in lists end in NUL."""
     page: int | Literal["all"] | None = None
-    """Of files with several, from 1."""
+    """Which page of files with several, from 1; ``all``: each is a picture of its own."""
     strip: bool = False
     """Whether EXIF, XMP, profile and texts are dropped."""
     compress: int | None = None
@@ -258,7 +258,7 @@ class Machine:
     memory_budget: int | None = None
     """Bytes of resident memory; None: as much as it takes."""
     threads: int | None = None
-    """Of the network, on the CPU; None: all."""
+    """Threads of the network on the CPU; None: all."""
     jobs: int | None = None
     """Threads that read and write; with Ray, actors. None: up to 4; one for each device of the cluster."""
     engine: EngineName = "local"

@@ -58,7 +58,7 @@ def is_small_of(
 def is_restored_of(
     job: Job, form: Format, fingerprint: str, tau: float, options: Options, max_pixels: int, depth: int
 ) -> bool:
-    """The same for a restored picture."""
+    """Whether a job's output is whole and what this run would restore, by the record inside."""
     loaded = _whole(job.outputs, form, max_pixels)
     if loaded is None:
         return False
@@ -125,7 +125,7 @@ def sealed(
 def _sealed_by_rows(
     restored: Picture, colour: Bands, record: RestoredRecord, form: str, **options: Any
 ) -> tuple[Contents, tuple[str, ...]]:
-    """The same of what is restored as it is written, in a format without loss."""
+    """A restored picture that comes in bands, and its record, in a format without loss."""
     found = "0" * 64  # until the last band has come
 
     def counted() -> Iterator[Samples]:

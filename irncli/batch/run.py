@@ -44,7 +44,7 @@ class Outcome:
     result: Result = field(default_factory=Result)
     error: Exception | None = None
     file: str = ""
-    """Of which it is one of several pages."""
+    """The file, where the input is one of several pages of it."""
 
     @property
     def exit_status(self) -> int:
@@ -111,7 +111,7 @@ class Observer:
         """The job is computed next."""
 
     def share(self, done: float) -> None:
-        """Of the job at hand this share is done, 0 to 1; not every job says so."""
+        """The share of the job at hand that is done, 0 to 1; not every job says so."""
 
     def end(self, outcome: Outcome) -> None:
         """A job has ended, or an input gave none."""

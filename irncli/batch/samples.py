@@ -92,7 +92,7 @@ class Statistic(Upscale):
 
 
 class _Sums:
-    """Of samples and their squares, in whole numbers: no order of adding changes them."""
+    """Sums of samples and of their squares, in whole numbers: no order of adding changes them."""
 
     def __init__(self) -> None:
         self._colour: tuple[NDArray[np.uint64], NDArray[np.uint64]] | None = None

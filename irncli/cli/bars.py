@@ -16,7 +16,7 @@ LONGEST_NAME = 34
 
 
 class Bars:
-    """Of ``total`` inputs."""
+    """Two bars: how many of ``total`` inputs are done, and how much of the one at hand."""
 
     def __init__(self, total: int) -> None:
         name = Column(no_wrap=True, overflow="ellipsis", max_width=LONGEST_NAME)
@@ -47,7 +47,7 @@ class Bars:
         self._progress.reset(self._file, total=None, description=name, visible=True, **told)
 
     def share(self, done: float) -> None:
-        """Of the long part of the file at hand so much is done, 0..1."""
+        """``done``: the share of the long part of the file at hand, 0..1."""
         self._progress.update(self._file, total=1.0, completed=done)
 
     def end(self, key: str, seconds: float) -> None:

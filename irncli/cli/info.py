@@ -30,7 +30,7 @@ PACKAGES = ("torch", "numpy", "Pillow", "safetensors", "typer", "rich")
 
 @command
 def info(out: Output, files: Files = None) -> int:
-    """Tell what files are: small, restored, weights; or this machine.
+    """Show what files are: small, restored, weights; or this machine.
 
     With --json: one object a file.
     """

@@ -132,7 +132,7 @@ def download(
 
 @command
 def path(out: Output, names: Names = None) -> int:
-    """Tell where weight files lie; without a name, the folder of all."""
+    """Show where weight files are; without a name, the folder of all."""
     from irncli.pretrained.catalogue import resolve, weights_folder
 
     places = [resolve(name) for name in names] if names else [weights_folder()]

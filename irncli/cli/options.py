@@ -243,8 +243,8 @@ MemoryBudget = Annotated[
     typer.Option(
         "--memory-budget",
         metavar="SIZE",
-        help="Stay within this much memory, such as 2GB: larger pictures are read and written row by row, "
-        "through scratch files beside the output. [default: as much as it takes]",
+        help="Stay within this much memory, such as 2GB: larger pictures are read and written row by row. "
+        "[default: as much as it takes]",
     ),
 ]
 Tile = Annotated[

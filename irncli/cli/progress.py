@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from irncli.cli.bars import Bars
 
 MOST_PAGES = 5
-"""Of one file that a line names."""
+"""Pages of one file that a line names."""
 
 Show = Callable[[Output, Outcome], None]
 
@@ -178,7 +178,7 @@ def _failures(report: Report) -> Iterator[_Failure]:
 
 
 def _without_name(error: Exception, outcome: Outcome) -> Exception:
-    """The same error, which may name the file or its page, without that: it is named where it is told."""
+    """An error without the name of its file or page, which is said where the error is shown."""
     if not isinstance(error, IrnError):
         return error
     what = error.what.removeprefix(f"{outcome.name}: ").removeprefix(f"{outcome.file}: ")

@@ -122,7 +122,7 @@ class PictureScores:
     codecs: tuple[CodecPoint, ...] = ()
     views: Views | None = None
     depth: int = 8
-    """Bits a sample of the original, which the figures are of; peers, codecs and views have 8."""
+    """Bits per sample of the original, which the figures are of; peers, codecs and views have 8."""
     every_pixel: Quality | None = None
     """The restored picture with no border cut; None where only the protocol's figures were asked for."""
 

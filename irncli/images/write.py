@@ -43,7 +43,7 @@ _PNG_PROFILE = 1 << 20
 
 _ALPHA_ROWS = 256
 LEVEL = 6
-"""Of deflate, unless told otherwise."""
+"""The level of deflate, unless told otherwise."""
 Text = Callable[[], str]
 
 

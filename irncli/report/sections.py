@@ -83,7 +83,7 @@ def _facts(scores: Scores) -> tuple[tuple[str, str], ...]:
     ]
     deep = [picture.name for each in scores.sets for picture in each.pictures if picture.depth > 8]
     if deep:
-        facts.append(("16 bits a sample", f"{', '.join(deep)}: {DEEP}"))
+        facts.append(("16 bits per sample", f"{', '.join(deep)}: {DEEP}"))
     return tuple(facts)
 
 

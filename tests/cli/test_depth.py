@@ -1,4 +1,4 @@
-"""Pictures of 16 bits a sample through the commands (cli.md, points 10 and 12)."""
+"""Pictures with 16 bits per sample through the commands (cli.md, points 10 and 12)."""
 
 from __future__ import annotations
 
