@@ -28,7 +28,7 @@ FILE = "irn.toml"
 NEVER = frozenset({"output", "on-existing"})
 """What decides about the user's files is said for each run."""
 MOST_SIGNS, LONGEST_LINE = 1 << 16, 1 << 12
-"""Most characters of a file and of a line: the parser's memory grows as the square of a dotted key's parts."""
+"""Most characters of a file and a line: the parser's memory grows as the square of a dotted key's parts."""
 NOT_IN_FILES = NEVER | {"log-file"}
 SPECIAL = {
     "upscale": frozenset({"scale", "size", "model"}),
