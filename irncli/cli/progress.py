@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -86,9 +87,13 @@ class ProgressObserver(Observer):
             self.out.note(f"skipped, {outcome.outputs[0]} exists already", outcome.name)
 
     def stopping(self) -> None:
-        # Said from a signal handler: the stream may be in the middle of another line.
-        with suppress(RuntimeError, OutputError):
-            self.out.say("finishing what is under way; press Ctrl-C again to stop at once")
+        text = "finishing what is under way; press Ctrl-C again to stop at once"
+        with suppress(OutputError, OSError):
+            try:
+                self.out.say(text)
+            except RuntimeError:
+                # Said from a signal handler, while the stream was in the middle of another line.
+                os.write(sys.stderr.fileno(), f"irn: {text}\n".encode())
 
     def close(self) -> None:
         if self.bars:
