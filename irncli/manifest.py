@@ -27,7 +27,7 @@ MODES = ("rgb", "grey-as-rgb")
 ALPHAS = ("none", "resampled")
 RESTORED_BY = ("network", "lanczos")
 
-_REMEDY = "Restore it without its manifest: `scale=4`."
+_REMEDY = "Restore it without its manifest, with `scale=4`."
 _LARGEST_SIDE = 2**31 - 1
 _LARGEST_SEED = 2**64 - 1
 MOST_DB = 99.0

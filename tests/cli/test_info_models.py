@@ -48,7 +48,7 @@ def test_info_of_damaged_and_newer_records(irn: Irn, tmp_path: Path, tiny_model:
     assert "manifest has version 2" in irn("info", "newer.a.x4.png").error()
     ran = irn("info", "newer.a.restored.png")
     assert ran.status == 3 and "its record has version 2" in ran.error() and "Update irn" in ran.err
-    assert "Restore it without its manifest: irn upscale --scale 4." in irn("info", "broken.a.x4.png").error()
+    assert "--scale 4" in irn("info", "broken.a.x4.png").error()
     ran = irn("info", "broken.a.restored.png")
     assert ran.status == 3 and "its record" in ran.error() and "--scale" not in ran.err
 

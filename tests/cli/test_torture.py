@@ -253,7 +253,9 @@ def comparison(top: Path, rescaler: Rescaler) -> Callable[[Case], Iterator[str]]
         called = f"{stem}.{ext}"
         small, back = f"small/{name.parent}/{called}.x4.png", f"back/{name.parent}/{called}.png"
         seen = [opened(top / path) for path in (small, back)]
-        if [image.mode for image in seen] != [mode.removesuffix("16"), mode]:
+        in_colour = {"L": "RGB", "LA": "RGBA"}  # the small picture of a grey one is RGB
+        plain = mode.removesuffix("16")
+        if [image.mode for image in seen] != [in_colour.get(plain, plain), mode]:
             yield f"modes {[image.mode for image in seen]}"
             return
         turned = int(case.kind[-1]) if " oriented " in case.kind and not case.kind.endswith(" 1") else None
