@@ -266,6 +266,7 @@ def comparison(top: Path, rescaler: Rescaler) -> Callable[[Case], Iterator[str]]
         again = rescaler.upscale(expected, manifest)
         for image, wanted, what in zip(seen, (expected, again), ("small", "restored"), strict=True):
             got = image.samples
+            wanted = wanted.reshape(*wanted.shape[:2], -1)
             if got.shape != wanted.shape or got.dtype != wanted.dtype or not np.array_equal(got, wanted):
                 yield f"another {what} picture than of the true samples, {got.shape} {wanted.shape}"
         # And by no code of ours: the restored picture is the original, seen from afar.
