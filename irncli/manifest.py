@@ -233,7 +233,7 @@ class RestoredRecord(_Record):
     width: int
     height: int
     options: Options
-    """Up to 16 further options that change the pixels."""
+    """Up to 16 further options that shaped the file."""
     tool: str
     version: int = VERSION
     pixels_sha256: str = ""

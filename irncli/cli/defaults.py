@@ -2,6 +2,8 @@
 
     option  >  IRN_DOWNSCALE_TILE  >  IRN_TILE  >  [downscale] tile in irn.toml  >  tile there  >  built in
 
+What is built in stands in the fields of :mod:`irncli.batch.request`.
+
 Typer reads the variables (an option's ``envvar``) and the file's values (a context's ``default_map``), and
 knows which of them it took. Keys in the file are options without their dashes. Only the first irn.toml
 counts: from the working directory upwards, then in the user's configuration folder. Inputs bring none: a

@@ -38,7 +38,9 @@ Scales = Annotated[
 ]
 Data = Annotated[
     list[str] | None,
-    typer.Option("--data", metavar="FOLDER", help="Test pictures, too. May be repeated."),
+    typer.Option(
+        "--data", metavar="FOLDER", help="A folder of test pictures, like an argument. May be repeated."
+    ),
 ]
 MoreData = Annotated[
     list[str] | None, typer.Argument(metavar="FOLDER", help="Test pictures; each folder is a set.")
@@ -68,7 +70,7 @@ COLUMNS = (
     "LR-PSNR", "LR-PSNR-Y", "LR-SSIM-Y", "clipped", "PNG", "WebP", "down s", "up s",
 )  # fmt: skip
 LEGEND = (
-    "PSNR in dB. LR-*: the small picture against bicubic; clipped: share of its samples outside the grid; "
+    "PSNR in dB. LR-*: the small picture against bicubic; clipped: samples that the file's range cuts off; "
     "PNG, WebP: its bytes against those of the bicubic one; s: seconds."
 )
 ANY_SCALE_COLUMNS = (
@@ -132,7 +134,7 @@ def evaluate(
     if stress and steps:
         raise UsageError("`stress` looks at unrefined pictures", "Drop `stress`, or say `refine=0`.")
     if scale and (stress or peer or codecs or crops or grey or steps):
-        what = "`scale=N,N...` judges neither `stress`, `grey`, `refine` nor peers"
+        what = "`scale=N,N...` goes without `stress`, `grey`, `refine`, `peer`, `codecs` and `crops`"
         raise UsageError(what, "Leave them out, or give `model` alone.")
     sizes = [Size(scale=word) for word in scale.split(",")] if scale else []  # type: ignore[arg-type]
     if save and one_file(out, Path(save), on_existing, "save") is None:

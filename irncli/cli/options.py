@@ -189,7 +189,7 @@ Depth = Annotated[
         "--depth",
         metavar="8|16",
         help="Bits per sample of the small picture. With 16 it restores a little closer, for more than twice "
-        "the bytes. The restored picture always has as many as the original.",
+        "the bytes. The restored picture has as many as the original where its format can hold them.",
     ),
 ]
 Tau = Annotated[
@@ -198,7 +198,7 @@ Tau = Annotated[
         "--tau",
         metavar="T",
         help="The temperature of the latent. 0 is the best restoration; 1 draws another plausible picture, "
-        "2 to 3 dB further from the original (less with the shipped weights). [default: the model's own]",
+        "0.2 to 1.4 dB further from the original with irn-x4 and irn-x2. [default: the model's own]",
     ),
 ]
 Seed = Annotated[

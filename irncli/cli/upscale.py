@@ -57,7 +57,7 @@ Statistics = Annotated[
     typer.Option(
         "--statistics",
         help="With --samples, also write their mean and their deviation, pixel by pixel; photo.deviation.png "
-        "has 8 times the levels.",
+        "holds the deviation times 8, so that it can be seen.",
     ),
 ]
 LossyQuality = Annotated[
