@@ -82,6 +82,7 @@ _SHORTAGES = (
     "can't start new thread",
     "cannot allocate memory",
     "could not create a primitive",
+    "error return without exception set",  # a C library that could not even raise MemoryError
     "failed to map segment",
     "not enough memory",
     "unable to allocate",
