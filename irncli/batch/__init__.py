@@ -99,7 +99,7 @@ def downscale(
         what = f"{ours[0].name}{more}: made by irn, and made smaller once more"
         observer.note(f"{what}; a folder of their own keeps small pictures apart: `output=small/`")
     work = Downscale(
-        Models(machine.device, machine.dtype, machine.tile, machine.threads),
+        Models.on(machine),
         choice,
         form,
         Outputs(files.on_existing, stdout),
@@ -180,7 +180,7 @@ def upscale(
     if quality.statistics:
         kind = partial(SamplesOf, count=quality.samples or 0)
     work = kind(
-        Models(machine.device, machine.dtype, machine.tile, machine.threads),
+        Models.on(machine),
         form,
         Outputs(files.on_existing, stdout),
         model=model,

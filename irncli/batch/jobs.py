@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from irncli.execution.resample import Real
     from irncli.images.picture import Picture
     from irncli.rescale import Rescaler
+    from irncli.sizes import Sampling
 
 QUALITY = 95
 
@@ -111,22 +112,20 @@ class Downscale:
         picture = loaded.picture
         if self.refine or self.budget.size is not None or not _small(picture, 1):
             return None
-        turned = picture.metadata.orientation >= 5
-        return self.choice.of(picture.width, picture.height, turned=turned), picture.colour.shape
+        return self._chosen(picture), picture.colour.shape
+
+    def _chosen(self, picture: Picture) -> tuple[str, Sampling]:
+        return self.choice.of(picture.width, picture.height, turned=picture.metadata.turned)
 
     def together(self, group: Sequence[tuple[Job, Loaded]]) -> list[Real]:
-        first = group[0][1].picture
-        turned = first.metadata.orientation >= 5
-        model, sampling = self.choice.of(first.width, first.height, turned=turned)
+        model, sampling = self._chosen(group[0][1].picture)
         pictures = [loaded.picture.colour for _, loaded in group]
         return self.models.the_one(model).codec.encode_several(pictures, sampling)
 
     def compute(
         self, job: Job, loaded: Loaded, encoded: Real | None = None
     ) -> tuple[Picture, Manifest, tuple[str, ...]]:
-        picture = loaded.picture
-        turned = picture.metadata.orientation >= 5
-        model, sampling = self.choice.of(picture.width, picture.height, turned=turned)
+        model, sampling = self._chosen(loaded.picture)
         rescaler = self.models.the_one(model)
         spill, name = self.budget.spill(folder_of(job)), self._name(job)
         small, manifest = rescaler.downscale_picture(
@@ -328,8 +327,7 @@ class Upscale:
         """The model, the manifest, the digest of the pixels (counted once), and notes."""
         if self.override and not has_manifest(loaded.header.text):
             picture = loaded.picture
-            turned = picture.metadata.orientation >= 5
-            model, sampling = self.override.of(picture.width, picture.height, turned=turned)
+            model, sampling = self.override.of(picture.width, picture.height, turned=picture.metadata.turned)
             rescaler = self.models.the_one(model)
             manifest = rescaler.assumed_manifest(picture, sampling)
             what = f"no manifest: taken for the work of {rescaler.name} on {manifest.width}x{manifest.height}"

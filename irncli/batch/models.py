@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from irncli.batch.request import Size
+from irncli.batch.request import Machine, Size
 from irncli.batch.run import RunError
 from irncli.errors import IrnError, UsageError
 from irncli.manifest import MAX_TAU
@@ -35,6 +35,11 @@ class Models:
     threads: int | None = None
     _loaded: dict[str, Rescaler | IrnError] = field(default_factory=dict)
     _short: list[str] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, machine: Machine) -> Models:
+        """Models that run as a request's machine says."""
+        return cls(machine.device, machine.dtype, machine.tile, machine.threads)
 
     def heard(self) -> tuple[str, ...]:
         """A note of a picture that is computed: memory ran short. Of one that failed its error says it."""

@@ -144,7 +144,7 @@ def roundtrip(
     from irncli.evaluation.roundtrip import RoundTrip, comparison_with
     from irncli.report.page import page as page_of
 
-    models = Models(machine.device, machine.dtype, machine.tile, machine.threads)
+    models = Models.on(machine)
     compared = None
     if shown and choice.alone:
         compared = comparison_with(peer or (), scale_of(choice.alone), machine.threads)

@@ -15,7 +15,7 @@ from irncli.evaluation.codecs import Codec, rate_distortion
 from irncli.evaluation.measure import Restoration, colour, png_and_webp
 from irncli.evaluation.metrics import psnr
 from irncli.evaluation.peers import Peer
-from irncli.evaluation.scores import ERROR_GAIN, CodecPoint, Origin, PeerScores, Quality, View, Views
+from irncli.evaluation.scores import ERROR_GAIN, CodecPoint, Origin, PeerScores, View, Views
 
 Samples = NDArray[np.uint8]
 
@@ -48,9 +48,6 @@ def compare(
     Raise ModelError for a peer whose result is no picture.
     """
 
-    def judge(image: Samples) -> Quality:
-        return ours.quality(image)
-
     shown = replace(
         ours,
         original=np.ascontiguousarray(in_8_bits(colour(ours.original))),
@@ -62,21 +59,21 @@ def compare(
     pictures.append(("Lanczos", in_8_bits(colour(ours.lanczos))))
     peers = []
     for peer in spec.peers:
-        way = peer.both_ways(whole)
-        restored = np.ascontiguousarray(way.restored[:height, :width])
+        found = peer.both_ways(whole)
+        restored = np.ascontiguousarray(found.restored[:height, :width])
         pictures.append((peer.label, restored))
         peers.append(
             PeerScores(
                 name=peer.name,
-                quality=judge(restored),
-                lr_psnr=psnr(way.small, shown.reference),
-                small_bytes=png_and_webp(way.small)[0],
-                seconds_up=way.seconds_up,
+                quality=ours.quality(restored),
+                lr_psnr=psnr(found.small, shown.reference),
+                small_bytes=png_and_webp(found.small)[0],
+                seconds_up=found.seconds_up,
             )
         )
     points = []
     for codec in spec.codecs:
-        for point, picture in rate_distortion(shown.original, small_bytes, judge, codec):
+        for point, picture in rate_distortion(shown.original, small_bytes, ours.quality, codec):
             points.append(point)
             if codec.name == SHOWN_CODEC and point.share == 1 and picture is not None:
                 pictures.append((f"{codec.label}, same bytes", picture))

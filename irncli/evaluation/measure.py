@@ -190,8 +190,8 @@ def png_and_webp(image: Samples) -> tuple[int, float]:
 
 
 def small_file(small: NDArray[np.uint8], manifest: Manifest) -> int:
-    """Bytes of the small picture as irn writes it: PNG with its manifest."""
-    picture = Picture(np.ascontiguousarray(small if small.ndim == 3 else small[..., None]))
+    """Bytes of the small picture, h w 3, as irn writes it: PNG with its manifest."""
+    picture = Picture(np.ascontiguousarray(small))
     return len(encode(picture, "PNG", text=manifest.to_json())[0])
 
 

@@ -53,7 +53,7 @@ def judge(
     real = rescaler.codec.down_real(original if original.ndim == 3 else original[..., None])
     figures = figures_of(
         found,
-        found.small_scores(real.mean(2) if small.ndim == 2 else real),
+        found.small_scores(real),
         sampled=mean_of(sampled) if sampled else None,
         published=published_bicubic(original, scale, picture.grey_file or grey),
     )

@@ -95,9 +95,7 @@ class RoundTrip:
         begun = time.perf_counter()
         loaded = read_input(job, self.max_pixels)
         picture = loaded.picture
-        model, sampling = self.choice.of(
-            picture.width, picture.height, turned=picture.metadata.orientation >= 5
-        )
+        model, sampling = self.choice.of(picture.width, picture.height, turned=picture.metadata.turned)
         rescaler = self.models.the_one(model)
         started = time.perf_counter()
         spill = self.budget.spill(folder_of(job))
@@ -120,8 +118,7 @@ class RoundTrip:
         found = Restoration(
             name=job.name,
             original=original[..., 0] if picture.grey else original,
-            # Weights that know no grey make a small picture of three channels.
-            small=little[..., 0] if small.grey else little,
+            small=little,  # three channels, of a grey picture as well
             restored=back,
             steps=sampling.steps,
             seconds_down=halfway - started,

@@ -168,7 +168,7 @@ def compare(
 def judge(found: Restoration) -> PictureStress:
     """The worst places of one restoration."""
     pictures = (found.small, found.reference, found.restored, found.bicubic, found.original)
-    if found.small.ndim > found.original.ndim:  # a model without grey gives colour for a grey picture
+    if found.original.ndim == 2:  # its small picture is in colour
         pictures = tuple(np.ascontiguousarray(colour(picture)) for picture in pictures)  # type: ignore[assignment]
     return compare(found.name, *pictures)
 

@@ -78,6 +78,11 @@ class Metadata:
         value = exif_directory(self.exif).number(ORIENTATION)
         return value if value is not None and 1 <= value <= 8 else 1
 
+    @property
+    def turned(self) -> bool:
+        """Whether a viewer shows the picture with its sides exchanged."""
+        return self.orientation >= 5
+
 
 def own_properties(image: Image.Image) -> dict[str, str]:
     """Our properties in an opened file's XMP packet; none where it has none that can be read."""
